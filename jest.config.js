@@ -1,4 +1,9 @@
-if (!process.execArgv.concat(process.env.NODE_OPTIONS ?? '').join(' ').includes('--experimental-vm-modules')) {
+if (
+  !process.execArgv
+    .concat(process.env.NODE_OPTIONS ?? '')
+    .join(' ')
+    .includes('--experimental-vm-modules')
+) {
   throw new Error('jest needs ES modules: run "npm test", or "npm test -- <file or name>"')
 }
 if (Number(process.versions.node.split('.')[0]) < 22) {

@@ -1,0 +1,71 @@
+// One replica of a manifest as a running node.
+import { type Logger, systemClock } from '#framework/primitives'
+import { Identity } from '#framework/network'
+import { startNode, type ObservedEdge } from '#framework/topology'
+import { loadNode } from './load-topology.js'
+import { type FromNode, type LogLevel, replicaName, type StartMessage } from './supervisor/messages.js'
+
+export interface NodeRun {
+  readonly closed: Promise<unknown>
+  dial(addresses: readonly string[]): void
+  close(): Promise<void>
+}
+
+/** Failures that another attempt with the same manifest on the same machine meets again. */
+export const permanentCodes: ReadonlySet<string> = new Set([
+  'ADDRESS_IN_USE',
+  'ADDRESS_INVALID',
+  'CONFIG_INVALID',
+  'IDENTITY_KEY_EXPOSED',
+  'IDENTITY_KEY_MALFORMED',
+  'MANIFEST_INVALID',
+  'SERVICE_DECLARATION',
+])
+
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+
+/** Starts the node. Rejects with what kept it from starting. */
+export async function runNode(order: StartMessage, tell: (message: FromNode) => void): Promise<NodeRun> {
+  const { declaration, services, network } = await loadNode(order.manifest, order.node)
+  const node = await startNode({
+    network,
+    name: order.node,
+    replica: order.replica,
+    tags: declaration.tags,
+    config: declaration.config,
+    services,
+    identity: Identity.fromSeed(Buffer.from(order.seed, 'hex')),
+    listen: order.listen,
+    seeds: order.seeds,
+    clock: systemClock,
+    logger: loggerTo(tell, order.logLevel),
+    display: (text) => tell({ type: 'display', text }),
+  })
+  tell({ type: 'ready', peerId: node.info.peerId, addresses: node.host.addresses.value })
+  const unsubscribe = node.edges.subscribe((edges) => tell({ type: 'edges', edges: edges.map(reportOf) }))
+  return {
+    closed: node.closed,
+    dial: (addresses) => node.discovery.dial(addresses),
+    async close() {
+      unsubscribe()
+      await node.close()
+    },
+  }
+}
+
+function reportOf({ stream, from, to }: ObservedEdge): { stream: string; from: string; to: string } {
+  return { stream, from: replicaName(from.node, from.replica), to: replicaName(to.node, to.replica) }
+}
+
+function loggerTo(tell: (message: FromNode) => void, lowest: LogLevel, bound: Record<string, unknown> = {}): Logger {
+  const at = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
+    if (levels.indexOf(level) >= levels.indexOf(lowest)) tell({ type: 'log', level, message, fields: { ...bound, ...fields } })
+  }
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    child: (fields) => loggerTo(tell, lowest, { ...bound, ...fields }),
+  }
+}

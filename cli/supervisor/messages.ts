@@ -1,0 +1,44 @@
+// What `mosaik up` and its node processes say to each other over the channel that Node opens between parent and child.
+// Both ends are the same build, so the messages are types and not a wire format.
+
+/** `sensor-0`: how a replica is called in logs and events. The last dash always separates the replica number. */
+export function replicaName(node: string, replica: number): string {
+  return `${node}-${replica}`
+}
+
+export interface StartMessage {
+  readonly type: 'start'
+  readonly manifest: string
+  readonly node: string
+  readonly replica: number
+  /** The identity's 32-byte seed in hex. It lives in the supervisor's memory, so a node that is restarted stays the same peer. */
+  readonly seed: string
+  readonly listen: readonly string[]
+  readonly seeds: readonly string[]
+  readonly logLevel: LogLevel
+}
+
+export type ToNode = StartMessage | { readonly type: 'dial'; readonly addresses: readonly string[] } | { readonly type: 'stop' }
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** A subscription that is up, named by replicas, as one end of it sees it. */
+export interface EdgeReport {
+  readonly stream: string
+  readonly from: string
+  readonly to: string
+}
+
+export type FromNode =
+  | { readonly type: 'booted' }
+  | { readonly type: 'ready'; readonly peerId: string; readonly addresses: readonly string[] }
+  | { readonly type: 'edges'; readonly edges: readonly EdgeReport[] }
+  | { readonly type: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: Record<string, unknown> }
+  | { readonly type: 'display'; readonly text: string }
+  | {
+      readonly type: 'failed'
+      readonly code: string | undefined
+      readonly message: string
+      /** Starting again cannot help: the declaration or the machine's configuration is wrong. */
+      readonly permanent: boolean
+    }

@@ -1,0 +1,72 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { FromNode, ToNode } from './messages.js'
+
+const entry = fileURLToPath(new URL('../node-process.js', import.meta.url))
+
+/** Output of one node kept for the report of a crash. */
+const tailLineCountMax = 20
+
+/** A longer line is cut: a node that writes without line ends must not fill the supervisor's memory. */
+const lineLengthMax = 16_384
+
+export interface NodeChildHandlers {
+  onMessage(message: FromNode): void
+  onLine(line: string, source: 'stdout' | 'stderr'): void
+  onExit(code: number | null, signal: NodeJS.Signals | null): void
+}
+
+/** One node process: a thin layer over the child, with the last lines it wrote. */
+export class NodeChild {
+  readonly #child: ChildProcess
+  readonly #tail: string[] = []
+
+  constructor(handlers: NodeChildHandlers) {
+    this.#child = fork(entry, [], {
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      serialization: 'advanced',
+          })
+    this.#child.on('message', (message) => handlers.onMessage(message as FromNode))
+    for (const source of ['stdout', 'stderr'] as const) {
+      const stream = this.#child[source]
+      if (stream === null) continue
+      createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => {
+        const text = line.slice(0, lineLengthMax)
+        this.remember(text)
+        handlers.onLine(text, source)
+      })
+    }
+    // A child that ends between two sends makes `send` fail; its exit event says all there is to say about it.
+    this.#child.on('error', (error) => this.remember(error.message))
+    let reported = false
+    const report = (code: number | null, signal: NodeJS.Signals | null): void => {
+      if (reported) return
+      reported = true
+      handlers.onExit(code, signal)
+    }
+    // 'close' comes after the last line of output, 'exit' may come before it.
+    this.#child.on('close', report)
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  get lastLines(): readonly string[] {
+    return this.#tail
+  }
+
+  remember(line: string): void {
+    this.#tail.push(line)
+    if (this.#tail.length > tailLineCountMax) this.#tail.shift()
+  }
+
+  send(message: ToNode): void {
+    if (this.#child.connected) this.#child.send(message)
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL')
+  }
+}
