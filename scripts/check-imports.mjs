@@ -26,9 +26,18 @@ const mayImport = {
 }
 
 /** Parts of topology that stay pure: plain data in, plain data out. */
-const pure = ['model', 'validate', 'dataflow', 'mermaid', 'dot', 'svg', 'json'].map(
-  (name) => `framework/topology/${name}.ts`,
-)
+const pure = [
+  'model',
+  'names',
+  'nearest',
+  'datum-shape',
+  'validate',
+  'dataflow',
+  'mermaid',
+  'dot',
+  'svg',
+  'json',
+].map((name) => `framework/topology/${name}.ts`)
 
 /** Libraries, and the only places that may import them. */
 const libraries = [

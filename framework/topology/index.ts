@@ -1,0 +1,29 @@
+export type {
+  ListenDeclaration,
+  NodeDeclaration,
+  PortDeclaration,
+  Problem,
+  ServiceDeclaration,
+  Topology,
+} from './model.js'
+export {
+  isLabel,
+  isNodeName,
+  isServiceName,
+  labelRule,
+  nodeNameFrom,
+  nodeNameRule,
+  serviceNameRule,
+} from './names.js'
+export { validate } from './validate.js'
+export {
+  dataflow,
+  expectedEdges,
+  type ExpectedEdge,
+  type Graph,
+  type GraphEdge,
+  type GraphNode,
+  type GraphStream,
+  type ReplicaName,
+} from './dataflow.js'
+export { toJson } from './json.js'

@@ -1,0 +1,76 @@
+import type { Digest, StreamId } from '#framework/primitives'
+
+/**
+ * A declared network: which nodes there are, what they run, and which streams tie them together. It is plain data that
+ * survives JSON, and the only thing that checking, drawing and launching look at: decorators and manifests both produce
+ * it, and nothing downstream can tell which of the two did.
+ */
+export interface Topology {
+  /** The network's name. Nodes find each other only within one network. */
+  readonly network: string
+  readonly nodes: readonly NodeDeclaration[]
+  /** Multiaddrs of peers to contact first, besides the nodes declared here. */
+  readonly seeds: readonly string[]
+  /** The host that nodes listen on when they do not say, such as `0.0.0.0`. The launcher's default is loopback. */
+  readonly listen?: string
+}
+
+/** One kind of node. At run time it is `replicas` processes (or parts of one) that differ only in identity. */
+export interface NodeDeclaration {
+  /** Unique in the network; see {@link isNodeName}. */
+  readonly name: string
+  /** How many nodes of this kind run, at least 1. They are numbered from 0. */
+  readonly replicas: number
+  /** Labels that each replica announces of itself, besides those of its services. */
+  readonly tags: readonly string[]
+  readonly services: readonly ServiceDeclaration[]
+  /** What the services' configuration is read from, before validation. */
+  readonly config: Readonly<Record<string, unknown>>
+  /** The files that the services come from, as the manifest wrote them. Empty for a network that is launched from code. */
+  readonly use: readonly string[]
+  readonly listen?: ListenDeclaration
+}
+
+/** Where a node listens: a port on the network's host (replica n takes `port + n`), or complete multiaddrs. */
+export interface ListenDeclaration {
+  readonly port?: number
+  readonly addresses?: readonly string[]
+}
+
+/** A decorated class, reduced to what others need to know about it. */
+export interface ServiceDeclaration {
+  /** Unique in its node. */
+  readonly name: string
+  /** Labels that every node with this service announces. */
+  readonly tags: readonly string[]
+  readonly produces: readonly PortDeclaration[]
+  readonly consumes: readonly PortDeclaration[]
+}
+
+/** One end of a stream at a service. */
+export interface PortDeclaration {
+  /** The stream's name. */
+  readonly stream: string
+  readonly id: StreamId
+  /** Digest of the datum's schema. Two ends with different fingerprints refuse each other. */
+  readonly fingerprint: Digest
+  /** The datum's canonical JSON Schema as text, which the fingerprint is taken from. */
+  readonly shape: string
+  /** The class member that declares the port, for messages. */
+  readonly member: string
+  /** The part of the port's options that survives JSON; predicates appear as `true`. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/** Something that is wrong with a declaration, or looks wrong. */
+export interface Problem {
+  /** Stable, UPPER_SNAKE. */
+  readonly code: string
+  /** A topology with an `error` cannot run as declared; a `warning` may be what its author wants. */
+  readonly severity: 'error' | 'warning'
+  readonly message: string
+  /** Where in the {@link Topology}, such as `['nodes', 0, 'services', 1, 'consumes', 0]`. List members go by index. */
+  readonly path: readonly (string | number)[]
+  /** What would most likely mend it. */
+  readonly hint?: string
+}
