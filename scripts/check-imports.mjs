@@ -33,6 +33,7 @@ const pure = [
   'datum-shape',
   'validate',
   'dataflow',
+  'drawing',
   'mermaid',
   'dot',
   'svg',

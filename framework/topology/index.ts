@@ -26,4 +26,7 @@ export {
   type GraphStream,
   type ReplicaName,
 } from './dataflow.js'
+export { toDot } from './dot.js'
 export { toJson } from './json.js'
+export { toMermaid } from './mermaid.js'
+export { toSvg } from './svg.js'
