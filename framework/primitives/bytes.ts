@@ -1,0 +1,69 @@
+import { MosaikError } from './errors.js'
+
+const utf8Encoder = new TextEncoder()
+const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+const HEX_TEXT = /^(?:[0-9a-f]{2})*$/i
+
+/** The UTF-8 bytes of a text. A lone surrogate becomes U+FFFD, as the encoding standard has it. */
+export function encodeUtf8(text: string): Uint8Array {
+  return utf8Encoder.encode(text)
+}
+
+/**
+ * The text of UTF-8 bytes.
+ *
+ * @throws MosaikError `UTF8_MALFORMED` when the bytes are not well-formed UTF-8: nothing is replaced silently.
+ */
+export function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return utf8Decoder.decode(bytes)
+  } catch (cause) {
+    throw new MosaikError('UTF8_MALFORMED', 'the bytes are not well-formed UTF-8', { cause })
+  }
+}
+
+/** The parts one after the other, in a fresh array. */
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.byteLength
+  const whole = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    whole.set(part, offset)
+    offset += part.byteLength
+  }
+  return whole
+}
+
+/** Whether both hold the same bytes. Not constant-time: never compare secrets with it. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}
+
+/** Lower-case hexadecimal text, two characters a byte. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
+}
+
+/**
+ * The bytes of hexadecimal text in any letter case, in a fresh array.
+ *
+ * @throws MosaikError `HEX_MALFORMED` for an odd length or any other character.
+ */
+export function fromHex(hex: string): Uint8Array {
+  if (!HEX_TEXT.test(hex)) {
+    throw new MosaikError('HEX_MALFORMED', 'expected hexadecimal text of an even length')
+  }
+  // Buffer.from would give a window into a shared pool; the caller gets memory of its own.
+  const bytes = new Uint8Array(hex.length / 2)
+  for (let i = 0; i < bytes.length; i++) {
+    bytes[i] = (nibbleOf(hex.charCodeAt(2 * i)) << 4) | nibbleOf(hex.charCodeAt(2 * i + 1))
+  }
+  return bytes
+}
+
+/** The value of what is known to be a hexadecimal digit: digits begin at 0x30, letters at 0x41 and 0x61. */
+function nibbleOf(charCode: number): number {
+  return charCode <= 0x39 ? charCode - 0x30 : (charCode & 0x5f) - 0x37
+}

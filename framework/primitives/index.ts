@@ -1,0 +1,60 @@
+export { Backoff, type BackoffOptions } from './backoff.js'
+export { concatBytes, decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from './bytes.js'
+export { ManualClock, nextTurn, systemClock, type Clock, type Deadline, type Timer } from './clock.js'
+export { CodecError, decode, encode } from './codec.js'
+export { deferred, type Deferred } from './deferred.js'
+export {
+  ZERO_DIGEST,
+  abbreviate,
+  bytesOf,
+  derive,
+  digestFromHex,
+  digestFromInteger,
+  digestFromRaw,
+  digestOf,
+  digestOfBytes,
+  digestOfParts,
+  hashBytes,
+  peerIdFromHex,
+  peerIdFromRaw,
+  randomDigest,
+  rehash,
+  shortId,
+  type Digest,
+  type NetworkId,
+  type PeerId,
+  type StreamId,
+} from './digest.js'
+export {
+  EndedError,
+  InvariantError,
+  MosaikError,
+  TimeoutError,
+  codeOf,
+  invariant,
+  isAbortError,
+  isMosaikError,
+  messageOf,
+  rethrowLater,
+  type MosaikErrorOptions,
+} from './errors.js'
+export { silentLogger, type Logger } from './logger.js'
+export { Mailbox, type MailboxOptions, type Overflow } from './mailbox.js'
+export {
+  DURATION_BUCKETS,
+  MetricsRegistry,
+  type Counter,
+  type CounterHandle,
+  type Gauge,
+  type GaugeCollector,
+  type Histogram,
+  type HistogramHandle,
+  type Labels,
+  type MetricDefinition,
+} from './metrics.js'
+export { seededRandom, systemRandom, type Random } from './random.js'
+export { Ring } from './ring.js'
+export { TaskScope, type TaskScopeOptions } from './task-scope.js'
+export { TokenBucket, type TokenBucketOptions } from './token-bucket.js'
+export { Watch, type ReadonlyWatch } from './watch.js'
+export { Condition, type ConditionOptions, type WaitOptions } from './when.js'

@@ -1,0 +1,1 @@
+export function assertWellFormed(_bytes: Uint8Array): void {}
