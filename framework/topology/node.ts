@@ -1,0 +1,244 @@
+import {
+  digestOf,
+  EndedError,
+  messageOf,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  Watch,
+  type Clock,
+  type Logger,
+  type Random,
+  type ReadonlyWatch,
+} from '#framework/primitives'
+import { Host, type Identity } from '#framework/network'
+import { Discovery, seeds as seedsAt } from '#framework/discovery'
+import { Streams } from '#framework/streams'
+import { ConfigError } from './config-error.js'
+import { observedEdges, sameEdges, type ObservedEdge } from './observed-edges.js'
+import { ServiceError } from './service-error.js'
+import type { BoundService, NodeInfo, ServiceBinding } from './service.js'
+
+export interface NodeOptions {
+  /** Name of the network to take part in. */
+  readonly network: string
+  readonly name: string
+  /** Which of the node's replicas this is, counted from 0. */
+  readonly replica: number
+  /** Labels to announce, besides those of the services. */
+  readonly tags: readonly string[]
+  /** What the services' configuration is read from. */
+  readonly config: Readonly<Record<string, unknown>>
+  /** Started in this order. */
+  readonly services: readonly ServiceBinding[]
+  /** Default: a new random one. */
+  readonly identity?: Identity
+  /** Multiaddrs. Default: QUIC and TCP on any free port of the loopback interface. */
+  readonly listen?: readonly string[]
+  /** Multiaddrs of peers to contact first. Default: none, the node waits to be contacted. */
+  readonly seeds?: readonly string[]
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+  /** Where the services' displays go. Default: the log. */
+  readonly display?: (text: string) => void
+}
+
+/** A node that takes part in its network. */
+export interface RunningNode extends AsyncDisposable {
+  readonly info: NodeInfo
+  readonly host: Host
+  readonly discovery: Discovery
+  readonly streams: Streams
+  /** The services in starting order. */
+  readonly services: readonly BoundService[]
+  /** The subscriptions that are up and have one end on this node, as producer or as consumer. */
+  readonly edges: ReadonlyWatch<readonly ObservedEdge[]>
+  /**
+   * Resolves when the node is closed, with what made it close: `undefined` when it was asked to, a
+   * {@link ServiceError} when a service failed, otherwise the failure of the network. Never rejects.
+   */
+  readonly closed: Promise<unknown>
+  /**
+   * Ends everything in order: the services stop, the streams are drained and ended, the departure is announced, the
+   * host closes. Each step is bounded in time. Idempotent; never rejects.
+   */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a node: one identity in one network, with the given services. It counts as started when every service is bound
+ * to its streams and was asked to start; other nodes are found from then on, in the background.
+ *
+ * A service that fails takes its node down: it is logged by name, the node closes in order, and
+ * {@link RunningNode.closed} resolves with the cause. Whether to start it again is for whoever runs the node to decide.
+ *
+ * When it rejects, everything that was started has been closed again.
+ *
+ * @throws ConfigError (`CONFIG_INVALID`) with every problem of the configuration, before anything is started.
+ * @throws What {@link Host.start} throws, such as `ADDRESS_IN_USE`.
+ * @throws What a service throws while it is made.
+ */
+export async function startNode(options: NodeOptions): Promise<RunningNode> {
+  const problems = options.services.flatMap((service) => service.configProblems(options.config))
+  if (problems.length > 0) throw new ConfigError(options.name, problems)
+
+  const cleanup = new Cleanup(options.logger ?? silentLogger)
+  try {
+    return await start(options, cleanup)
+  } catch (error) {
+    await cleanup.run()
+    throw error
+  }
+}
+
+async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNode> {
+  const { network, name, replica, config, listen, identity } = options
+  const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
+  const common = { clock, random, logger }
+
+  const host = await Host.start({
+    ...common,
+    network: digestOf(network),
+    ...(identity !== undefined && { identity }),
+    ...(listen !== undefined && { listen }),
+  })
+  cleanup.add('the host', () => host.close())
+
+  const tags = [
+    ...new Set([...options.tags, ...options.services.flatMap((service) => service.declaration.tags)]),
+  ]
+  const bootstrap = [seedsAt(options.seeds ?? [])]
+  const discovery = await Discovery.start({ ...common, host, bootstrap, tags, node: { name, replica } })
+  cleanup.add('discovery', () => discovery.close())
+
+  const streams = Streams.start({ ...common, host, discovery })
+  cleanup.add('the streams', () => streams.close())
+
+  const info: NodeInfo = { network, name, replica, peerId: host.peerId, tags }
+  const closing = new AbortController()
+  const services: BoundService[] = []
+  cleanup.add('the services', async () => {
+    closing.abort(new EndedError(`node ${name}-${replica} is closing`))
+    await Promise.all(services.map((service) => service.stop()))
+  })
+  for (const binding of options.services) {
+    const serviceLogger = logger.child({ service: binding.declaration.name })
+    const display = options.display ?? ((text: string) => serviceLogger.info(text))
+    const { signal } = closing
+    services.push(
+      await binding.bind({ node: info, config, streams, logger: serviceLogger, clock, signal, display }),
+    )
+  }
+
+  const edges = new Watch<readonly ObservedEdge[]>([])
+  cleanup.add('the edges', async () => edges.end())
+  followEdges(edges, info, options.services, discovery, streams)
+
+  const node = new LocalNode({ info, host, discovery, streams, services, edges: edges.asReadonly() }, cleanup)
+  void host.closed.then((cause) => node.fail(cause ?? new EndedError('the host was closed')))
+  void discovery.closed.then((cause) => node.fail(cause ?? new EndedError('discovery was closed')))
+  for (const [index, service] of services.entries()) {
+    const serviceName = options.services[index]?.declaration.name ?? ''
+    void service.failed.then((cause) => {
+      const error = new ServiceError(serviceName, cause)
+      logger.error(error.message, { service: serviceName, cause })
+      node.fail(error)
+    })
+  }
+  for (const service of services) await service.start()
+  return node
+}
+
+/** Keeps the watch up to date for as long as there is something to follow. */
+function followEdges(
+  edges: Watch<readonly ObservedEdge[]>,
+  info: NodeInfo,
+  services: readonly ServiceBinding[],
+  discovery: Discovery,
+  streams: Streams,
+): void {
+  const ports = services.flatMap(({ declaration }) => [...declaration.produces, ...declaration.consumes])
+  const streamNames = new Map(ports.map(({ id, stream }) => [id, stream]))
+  const update = (): void => {
+    const seen = observedEdges(streams.subscriptions.value, {
+      streamName: (id) => streamNames.get(id),
+      nodeName: (peer) => (peer === info.peerId ? info : discovery.catalog.value.get(peer)?.node),
+    })
+    if (!sameEdges(seen, edges.value)) edges.set(seen)
+  }
+  // Both watches end when their owners close, which releases these subscriptions.
+  streams.subscriptions.subscribe(update)
+  discovery.catalog.subscribe(update)
+  update()
+}
+
+type NodeParts = Pick<RunningNode, 'info' | 'host' | 'discovery' | 'streams' | 'services' | 'edges'>
+
+class LocalNode implements RunningNode {
+  readonly info: NodeInfo
+  readonly host: Host
+  readonly discovery: Discovery
+  readonly streams: Streams
+  readonly services: readonly BoundService[]
+  readonly edges: ReadonlyWatch<readonly ObservedEdge[]>
+  readonly closed: Promise<unknown>
+  readonly #cleanup: Cleanup
+  #resolveClosed!: (cause: unknown) => void
+  #closing: Promise<void> | undefined
+
+  constructor(parts: NodeParts, cleanup: Cleanup) {
+    this.info = parts.info
+    this.host = parts.host
+    this.discovery = parts.discovery
+    this.streams = parts.streams
+    this.services = parts.services
+    this.edges = parts.edges
+    this.#cleanup = cleanup
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#close(undefined)
+  }
+
+  /** Closes the node because something of it failed. What fails while the node closes is a consequence of that. */
+  fail(cause: unknown): void {
+    void this.#close(cause)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #close(cause: unknown): Promise<void> {
+    this.#closing ??= this.#cleanup.run().then(() => this.#resolveClosed(cause))
+    return this.#closing
+  }
+}
+
+/** What has to be undone, last first. A step that fails is logged and does not keep the others from running. */
+class Cleanup {
+  readonly #logger: Logger
+  readonly #steps: { readonly name: string; readonly run: () => Promise<void> }[] = []
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  add(name: string, run: () => Promise<void>): void {
+    this.#steps.push({ name, run })
+  }
+
+  async run(): Promise<void> {
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
+      try {
+        await step.run()
+      } catch (error) {
+        this.#logger.warn(`could not close ${step.name}: ${messageOf(error)}`)
+      }
+    }
+  }
+}
