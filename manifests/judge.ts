@@ -1,0 +1,181 @@
+// From the schema's issues to findings that name the place, what is there, and what would mend it.
+import type { core } from 'zod'
+import type { Finding } from './finding.js'
+import { type Fault, knownKeys, manifestSchema, manifestVersion, type ManifestText } from './schema.js'
+import { suggest } from './suggest.js'
+import {
+  describe,
+  isBroken,
+  keySpanAt,
+  nodeAt,
+  type Path,
+  quoted,
+  spanAt,
+  valueOf,
+  type YamlNode,
+} from './yaml-tree.js'
+
+type Issue = core.$ZodIssue
+
+/** The manifest when the tree is one, and otherwise everything that keeps it from being one. */
+export function judge(root: YamlNode): {
+  readonly text?: ManifestText
+  readonly findings: readonly Finding[]
+} {
+  const result = manifestSchema.safeParse(valueOf(root))
+  if (result.success) return { text: result.data, findings: [] }
+  const findings = result.error.issues.flatMap((issue) => findingsOf(issue, root))
+  return { findings }
+}
+
+/**
+ * Says when a manifest is for a later mosaik. It should not be judged by the rules of this one then: that would bury the
+ * one thing to say.
+ */
+export function laterVersion(root: YamlNode): Finding | undefined {
+  const version = nodeAt(root, ['mosaik'])
+  if (
+    version?.kind !== 'scalar' ||
+    !Number.isInteger(version.value) ||
+    Number(version.value) <= manifestVersion
+  )
+    return undefined
+  return {
+    code: 'MANIFEST_VERSION',
+    message: `this manifest is written in version ${version.value} of the format, and this mosaik reads version ${manifestVersion}`,
+    hint: 'update mosaik',
+    span: version.span,
+    path: ['mosaik'],
+  }
+}
+
+function findingsOf(issue: Issue, root: YamlNode, base: Path = []): readonly Finding[] {
+  const path = [...base, ...issue.path.map((step) => (typeof step === 'number' ? step : String(step)))]
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, root))
+  if (isBroken(root, path)) return []
+  if (issue.code === 'invalid_key') {
+    const [inner] = issue.issues
+    return inner === undefined ? [] : [faultyKey(path, faultOf(inner), root)]
+  }
+  if (issue.code === 'invalid_union') {
+    // The alternatives differ in type, so at most one of them has anything to say beyond "wrong type".
+    const inside = issue.errors.find(
+      (issues) => !issues.some(({ code, path: at }) => code === 'invalid_type' && at.length === 0),
+    )
+    if (inside !== undefined) return inside.flatMap((inner) => findingsOf(inner, root, path))
+  }
+  const node = nodeAt(root, path)
+  if (node === undefined) return [missingKey(path, root)]
+  if (issue.code === 'custom') return [faultyValue(path, faultOf(issue), node, root)]
+  return [wrongValue(path, issue, node, root)]
+}
+
+function unknownKey(path: Path, key: string, root: YamlNode): Finding {
+  const known = knownKeys(path)
+  const likely = suggest(key, known)
+  return {
+    code: 'MANIFEST_UNKNOWN_KEY',
+    message: `unknown key ${quoted(key)}${path.length === 0 ? '' : ` in ${placeOf(path)}`}`,
+    hint: likely === undefined ? `there are ${known.join(', ')}` : `did you mean "${likely}"?`,
+    span: keySpanAt(root, [...path, key]),
+    path: [...path, key],
+  }
+}
+
+function missingKey(path: Path, root: YamlNode): Finding {
+  const parent = path.slice(0, -1)
+  const key = String(path.at(-1))
+  const hint = examples[key]
+  return {
+    code: 'MANIFEST_MISSING_KEY',
+    message: `${placeOf(parent)} has no "${key}"`,
+    ...(hint !== undefined && { hint: `add "${hint}"` }),
+    span: keySpanAt(root, parent),
+    path: parent,
+  }
+}
+
+const examples: Readonly<Record<string, string>> = {
+  mosaik: `mosaik: ${manifestVersion}`,
+  network: 'network: <name>',
+  use: 'use: ./<file>.ts',
+}
+
+function faultyKey(path: Path, { code, message, hint }: Fault, root: YamlNode): Finding {
+  return {
+    code,
+    message: `${quoted(String(path.at(-1)))} ${message}`,
+    ...(hint !== undefined && { hint }),
+    span: keySpanAt(root, path),
+    path,
+  }
+}
+
+function faultyValue(path: Path, { code, message, hint }: Fault, node: YamlNode, root: YamlNode): Finding {
+  const found = node.kind === 'scalar' ? ` ${describe(node)}` : ''
+  return {
+    code,
+    message: `${placeOf(path)}${found} ${message}`,
+    ...(hint !== undefined && { hint }),
+    span: spanAt(root, path),
+    path,
+  }
+}
+
+function wrongValue(path: Path, issue: Issue, node: YamlNode, root: YamlNode): Finding {
+  const hint = hintFor(path, issue, node, root)
+  const versioned = path.length === 1 && path[0] === 'mosaik'
+  const ofType = issue.code === 'invalid_type' || issue.code === 'invalid_union'
+  return {
+    code: versioned ? 'MANIFEST_VERSION' : ofType ? 'MANIFEST_WRONG_TYPE' : 'MANIFEST_VALUE_INVALID',
+    message: `${placeOf(path)} must be ${issue.message}, found ${describe(node)}`,
+    ...(hint !== undefined && { hint }),
+    span: spanAt(root, path),
+    path,
+  }
+}
+
+function hintFor(path: Path, issue: Issue, node: YamlNode, root: YamlNode): string | undefined {
+  if (node.kind !== 'scalar') return undefined
+  if (node.value === null)
+    return optionalKeys.has(String(path.at(-1))) ? 'remove the key, or give it a value' : undefined
+  const wantsText = issue.code === 'invalid_type' && issue.expected === 'string'
+  if (wantsText && node.variables !== undefined) return 'in quotes the reference stays text'
+  if (wantsText) return `in quotes it is text: "${String(node.value)}"`
+  if (typeof node.value !== 'string') return undefined
+  const meant = Number(node.value)
+  const wantsNumber =
+    (issue.code === 'invalid_type' && issue.expected === 'int') || issue.code === 'invalid_value'
+  if (wantsNumber && node.value.trim() !== '' && Number.isFinite(meant))
+    return `without quotes it is a number: ${meant}`
+  const wantsList = issue.code === 'invalid_type' && issue.expected === 'array'
+  return wantsList && nodeAt(root, path) !== undefined
+    ? `a list of one is written [${node.value}]`
+    : undefined
+}
+
+const optionalKeys: ReadonlySet<string> = new Set(['replicas', 'tags', 'config', 'listen', 'seeds'])
+
+/** A place in words: `network`, `node "sensor": tags[1]`, `the manifest`. */
+function placeOf(path: Path): string {
+  if (path.length === 0) return 'the manifest'
+  if (path[0] !== 'nodes' || path.length === 1) return stepsOf(path)
+  const node = `node ${quoted(String(path[1]))}`
+  return path.length === 2 ? node : `${node}: ${stepsOf(path.slice(2))}`
+}
+
+function stepsOf(path: Path): string {
+  return path
+    .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${step}`))
+    .join('')
+}
+
+/** The fault that a check of the schema attached to its issue. */
+function faultOf(issue: Issue): Fault {
+  const params = issue.code === 'custom' ? (issue.params as Partial<Fault> | undefined) : undefined
+  return {
+    code: params?.code ?? 'MANIFEST_VALUE_INVALID',
+    message: issue.message,
+    ...(params?.hint !== undefined && { hint: params.hint }),
+  }
+}
