@@ -6,11 +6,15 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { GraphFormat } from './commands/graph.js'
 import type { UpOptions } from './commands/up.js'
 import { ExitCode } from './exit-codes.js'
+import { complain, styledError } from './output.js'
+import { isMosaikError } from '#framework/primitives'
 
 enableCompileCache()
 
 const defaultManifest = 'mosaik.yaml'
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
 
 const program = new Command('mosaik')
   .description('Self-organising distributed systems from decorated TypeScript classes.')
@@ -42,8 +46,12 @@ program
   .option('--for <duration>', 'stop by itself after 500ms, 10s, 2m …')
   .option('--node <name...>', 'run only these nodes here; the others run elsewhere with the same manifest')
   .option('--seed <multiaddr...>', 'addresses of nodes that already run, to join them')
-  .option('--listen <host>', 'address to listen on instead of the manifest\'s (0.0.0.0: every interface)')
-  .addOption(new Option('--log-level <level>', 'lowest level shown').choices(['debug', 'info', 'warn', 'error']).default('info'))
+  .option('--listen <host>', "address to listen on instead of the manifest's (0.0.0.0: every interface)")
+  .addOption(
+    new Option('--log-level <level>', 'lowest level shown')
+      .choices(['debug', 'info', 'warn', 'error'])
+      .default('info'),
+  )
   .option('--json', 'one JSON event per line on stdout')
   .addHelpText(
     'after',
@@ -67,7 +75,10 @@ program
   .description('find mistakes in a manifest and its services without running them')
   .argument('[manifest]', 'manifest file', defaultManifest)
   .option('--json', '{ "ok": …, "problems": [{ file, line, column, code, severity, message, … }] } on stdout')
-  .addHelpText('after', '\nExits with 0, or with 1 when there are errors. Warnings alone are no errors.\n\nExample:\n  mosaik check apps/telemetry/mosaik.yaml')
+  .addHelpText(
+    'after',
+    '\nExits with 0, or with 1 when there are errors. Warnings alone are no errors.\n\nExample:\n  mosaik check apps/telemetry/mosaik.yaml',
+  )
   .action(async (manifest: string, options: { json?: boolean }) => {
     const { checkManifest } = await import('./commands/check.js')
     process.exitCode = await checkManifest(manifest, options)
@@ -77,7 +88,14 @@ program
   .command('graph')
   .description('draw the dataflow graph inferred from the decorators and the manifest')
   .argument('[manifest]', 'manifest file', defaultManifest)
-  .addOption(new Option('--format <format>', 'default: by the ending of the output file, else mermaid').choices(['mermaid', 'dot', 'svg', 'json']))
+  .addOption(
+    new Option('--format <format>', 'default: by the ending of the output file, else mermaid').choices([
+      'mermaid',
+      'dot',
+      'svg',
+      'json',
+    ]),
+  )
   .option('-o, --output <file>', 'write to a file instead of stdout')
   .addHelpText(
     'after',
@@ -95,7 +113,11 @@ Examples:
 program
   .command('id')
   .description('print the 32-byte id that a name stands for')
-  .argument('<name>', '64 hexadecimal characters stand for themselves, any other text for its BLAKE3 digest', nonEmpty)
+  .argument(
+    '<name>',
+    '64 hexadecimal characters stand for themselves, any other text for its BLAKE3 digest',
+    nonEmpty,
+  )
   .option('--derive <info...>', 'derive further: BLAKE3(id ‖ info), once for each')
   .option('--json', '{ "name": …, "id": … }')
   .addHelpText('after', '\nExamples:\n  mosaik id telemetry\n  mosaik id my-app --derive sub-identifier')
@@ -112,6 +134,12 @@ function nonEmpty(text: string): string {
 try {
   await program.parseAsync()
 } catch (error) {
-  if (!(error instanceof CommanderError)) throw error
-  process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
+  } else if (isMosaikError(error)) {
+    complain(`${styledError('red', 'error:')} ${error.message} (${error.code})`)
+    process.exitCode = ExitCode.failure
+  } else {
+    throw error
+  }
 }

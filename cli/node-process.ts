@@ -32,7 +32,12 @@ async function stop(exitCode: number): Promise<void> {
 
 function fail(error: unknown): void {
   const code = codeOf(error)
-  tell({ type: 'failed', code, message: messageOf(error), permanent: code !== undefined && permanentCodes.has(code) })
+  tell({
+    type: 'failed',
+    code,
+    message: messageOf(error),
+    permanent: code !== undefined && permanentCodes.has(code),
+  })
 }
 
 async function start(message: Extract<ToNode, { type: 'start' }>): Promise<void> {

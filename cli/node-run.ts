@@ -57,9 +57,14 @@ function reportOf({ stream, from, to }: ObservedEdge): { stream: string; from: s
   return { stream, from: replicaName(from.node, from.replica), to: replicaName(to.node, to.replica) }
 }
 
-function loggerTo(tell: (message: FromNode) => void, lowest: LogLevel, bound: Record<string, unknown> = {}): Logger {
+function loggerTo(
+  tell: (message: FromNode) => void,
+  lowest: LogLevel,
+  bound: Record<string, unknown> = {},
+): Logger {
   const at = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
-    if (levels.indexOf(level) >= levels.indexOf(lowest)) tell({ type: 'log', level, message, fields: { ...bound, ...fields } })
+    if (levels.indexOf(level) >= levels.indexOf(lowest))
+      tell({ type: 'log', level, message, fields: { ...bound, ...fields } })
   }
   return {
     debug: at('debug'),

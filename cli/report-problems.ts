@@ -7,7 +7,10 @@ export function reportProblems(problems: readonly LocatedProblem[]): void {
   complain(renderProblems(problems, { color: errorsInColour() }))
   const errorCount = problems.filter(({ severity }) => severity === 'error').length
   const warningCount = problems.length - errorCount
-  const parts = [errorCount > 0 && plural(errorCount, 'error'), warningCount > 0 && plural(warningCount, 'warning')]
+  const parts = [
+    errorCount > 0 && plural(errorCount, 'error'),
+    warningCount > 0 && plural(warningCount, 'warning'),
+  ]
   complain(`\n${parts.filter((part) => part !== false).join(', ')}`)
 }
 

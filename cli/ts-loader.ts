@@ -46,7 +46,8 @@ export function installTypescriptLoader(): void {
       }
     },
     load(url, context, next) {
-      if (!url.startsWith('file:') || !typescriptFile.test(url) || url.includes('/node_modules/')) return next(url, context)
+      if (!url.startsWith('file:') || !typescriptFile.test(url) || url.includes('/node_modules/'))
+        return next(url, context)
       const filename = fileURLToPath(url)
       const { code } = transformSync(readFileSync(filename, 'utf8'), { ...options, filename })
       return { format: 'module', source: code, shortCircuit: true }

@@ -1,15 +1,19 @@
 import { ExitCode } from '../exit-codes.js'
 import { loadTopology } from '../load-topology.js'
+import { problemsToJson } from '#manifests'
 import { printJson, printLine, styled } from '../output.js'
 import { reportProblems } from '../report-problems.js'
 
 /** `mosaik check`: everything that can be known about a manifest without running it. */
-export async function checkManifest(manifest: string, options: { readonly json?: boolean }): Promise<ExitCode> {
+export async function checkManifest(
+  manifest: string,
+  options: { readonly json?: boolean },
+): Promise<ExitCode> {
   const { topology, graph, problems } = await loadTopology(manifest)
   const errorCount = problems.filter(({ severity }) => severity === 'error').length
   const ok = errorCount === 0 && topology !== undefined
   if (options.json === true) {
-    printJson({ ok, problems })
+    printJson({ ok, problems: problemsToJson(problems) })
   } else {
     reportProblems(problems)
     if (ok && graph !== undefined) {

@@ -10,7 +10,8 @@ export interface IdOptions {
 /** `mosaik id`: the id that a name stands for, and ids derived from it. */
 export function printId(name: string, options: IdOptions): ExitCode {
   const id = (options.derive ?? []).reduce(derive, digestOf(name))
-  if (options.json === true) printJson({ name, ...(options.derive !== undefined && { derive: options.derive }), id })
+  if (options.json === true)
+    printJson({ name, ...(options.derive !== undefined && { derive: options.derive }), id })
   else printLine(id)
   return ExitCode.ok
 }

@@ -27,7 +27,8 @@ export interface UpOptions {
 /** `mosaik up`: checks the manifest, then runs its nodes as supervised processes until told to stop. */
 export async function up(manifest: string, options: UpOptions): Promise<ExitCode> {
   const forMs = options.for === undefined ? undefined : parseDuration(options.for)
-  if (options.for !== undefined && forMs === undefined) return misused(`--for takes a duration such as 500ms, 10s or 2m, not "${options.for}"`)
+  if (options.for !== undefined && forMs === undefined)
+    return misused(`--for takes a duration such as 500ms, 10s or 2m, not "${options.for}"`)
   const { topology, problems } = await loadTopology(manifest)
   reportProblems(problems)
   if (topology === undefined) return ExitCode.failure
@@ -54,10 +55,16 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
     reporter,
     clock: systemClock,
   })
-  const ignoreInterrupts = watchInterrupts({ onStop: () => supervisor.stop('stopped'), onInsist: () => supervisor.kill() }, now)
+  const ignoreInterrupts = watchInterrupts(
+    { onStop: () => supervisor.stop('stopped'), onInsist: () => supervisor.kill() },
+    now,
+  )
   // Whoever reads our output has gone (`| head`): there is nobody left to run for.
   process.stdout.once('error', () => supervisor.stop('output was closed'))
-  const timer = forMs === undefined ? undefined : systemClock.after(forMs, () => supervisor.stop(`stopped after ${options.for}`))
+  const timer =
+    forMs === undefined
+      ? undefined
+      : systemClock.after(forMs, () => supervisor.stop(`stopped after ${options.for}`))
   try {
     return await supervisor.run()
   } finally {

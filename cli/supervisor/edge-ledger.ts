@@ -19,7 +19,11 @@ export class EdgeLedger {
   /** `expected` are the declared edges between replicas, `local` the replicas that run here. */
   constructor(expected: readonly EdgeReport[], local: ReadonlySet<string>) {
     this.#local = local
-    this.#expected = new Map(expected.filter((edge) => local.has(edge.from) || local.has(edge.to)).map((edge) => [keyOf(edge), edge]))
+    this.#expected = new Map(
+      expected
+        .filter((edge) => local.has(edge.from) || local.has(edge.to))
+        .map((edge) => [keyOf(edge), edge]),
+    )
   }
 
   get upCount(): number {

@@ -15,8 +15,16 @@ interface OfEdge {
 }
 
 export type UpEvent =
-  | ({ readonly event: 'node-started'; readonly pid: number | undefined; readonly restartCount: number } & OfReplica)
-  | ({ readonly event: 'node-ready'; readonly peerId: string; readonly addresses: readonly string[] } & OfReplica)
+  | ({
+      readonly event: 'node-started'
+      readonly pid: number | undefined
+      readonly restartCount: number
+    } & OfReplica)
+  | ({
+      readonly event: 'node-ready'
+      readonly peerId: string
+      readonly addresses: readonly string[]
+    } & OfReplica)
   | ({ readonly event: 'edge-up' | 'edge-down' } & OfEdge)
   /**
    * Every declared edge is up. `ms` counts from the start of the run, and, when edges were lost in between, from the moment
@@ -30,9 +38,19 @@ export type UpEvent =
       /** Absent when it is not started again. */
       readonly restartInMs?: number
     } & OfReplica)
-  | ({ readonly event: 'log'; readonly level: LogLevel; readonly message: string; readonly fields?: Record<string, unknown> } & OfReplica)
+  | ({
+      readonly event: 'log'
+      readonly level: LogLevel
+      readonly message: string
+      readonly fields?: Record<string, unknown>
+    } & OfReplica)
   | ({ readonly event: 'display'; readonly text: string } & OfReplica)
-  | { readonly event: 'stopped'; readonly exitCode: ExitCode; readonly reason: string; readonly lastLines?: readonly string[] }
+  | {
+      readonly event: 'stopped'
+      readonly exitCode: ExitCode
+      readonly reason: string
+      readonly lastLines?: readonly string[]
+    }
 
 /** Where a run's events go. */
 export interface Reporter {

@@ -18,7 +18,8 @@ export interface StartMessage {
   readonly logLevel: LogLevel
 }
 
-export type ToNode = StartMessage | { readonly type: 'dial'; readonly addresses: readonly string[] } | { readonly type: 'stop' }
+export type ToNode =
+  StartMessage | { readonly type: 'dial'; readonly addresses: readonly string[] } | { readonly type: 'stop' }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -33,7 +34,12 @@ export type FromNode =
   | { readonly type: 'booted' }
   | { readonly type: 'ready'; readonly peerId: string; readonly addresses: readonly string[] }
   | { readonly type: 'edges'; readonly edges: readonly EdgeReport[] }
-  | { readonly type: 'log'; readonly level: LogLevel; readonly message: string; readonly fields: Record<string, unknown> }
+  | {
+      readonly type: 'log'
+      readonly level: LogLevel
+      readonly message: string
+      readonly fields: Record<string, unknown>
+    }
   | { readonly type: 'display'; readonly text: string }
   | {
       readonly type: 'failed'

@@ -26,7 +26,7 @@ export class NodeChild {
     this.#child = fork(entry, [], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
-          })
+    })
     this.#child.on('message', (message) => handlers.onMessage(message as FromNode))
     for (const source of ['stdout', 'stderr'] as const) {
       const stream = this.#child[source]

@@ -16,7 +16,9 @@ export const defaultRestartPolicy: RestartPolicyOptions = {
   exitCountMax: 5,
 }
 
-export type RestartDecision = { readonly type: 'restart'; readonly delayMs: number } | { readonly type: 'give-up'; readonly exitCount: number }
+export type RestartDecision =
+  | { readonly type: 'restart'; readonly delayMs: number }
+  | { readonly type: 'give-up'; readonly exitCount: number }
 
 /** One per replica. */
 export class RestartPolicy {

@@ -96,7 +96,10 @@ export class Supervisor {
     }
     this.#stopTimer = this.#options.clock.after(stopTimeoutMs, () => {
       const late = this.#replicas.filter(({ child }) => child !== undefined)
-      this.#end(ExitCode.failure, `${late.map(({ name }) => name).join(', ')} did not stop within ${stopTimeoutMs / 1000} s`)
+      this.#end(
+        ExitCode.failure,
+        `${late.map(({ name }) => name).join(', ')} did not stop within ${stopTimeoutMs / 1000} s`,
+      )
       for (const { child } of late) child?.kill()
     })
     this.#finishWhenAllEnded()
@@ -122,12 +125,33 @@ export class Supervisor {
     const child = new NodeChild({
       onMessage: (message) => this.#onMessage(replica, message),
       onLine: (line, source) =>
-        reporter.report({ event: 'log', node, replica: number, level: source === 'stderr' ? 'error' : 'info', message: line }),
+        reporter.report({
+          event: 'log',
+          node,
+          replica: number,
+          level: source === 'stderr' ? 'error' : 'info',
+          message: line,
+        }),
       onExit: (code, signal) => this.#onExit(replica, code, signal),
     })
     replica.child = child
-    reporter.report({ event: 'node-started', node, replica: number, pid: child.pid, restartCount: replica.restartCount })
-    child.send({ type: 'start', manifest, node, replica: number, seed: replica.seed, listen, seeds, logLevel })
+    reporter.report({
+      event: 'node-started',
+      node,
+      replica: number,
+      pid: child.pid,
+      restartCount: replica.restartCount,
+    })
+    child.send({
+      type: 'start',
+      manifest,
+      node,
+      replica: number,
+      seed: replica.seed,
+      listen,
+      seeds,
+      logLevel,
+    })
   }
 
   #onMessage(replica: Replica, message: FromNode): void {
@@ -136,26 +160,48 @@ export class Supervisor {
     switch (message.type) {
       case 'ready':
         replica.addresses = message.addresses
-        reporter.report({ event: 'node-ready', node, replica: number, peerId: message.peerId, addresses: message.addresses })
+        reporter.report({
+          event: 'node-ready',
+          node,
+          replica: number,
+          peerId: message.peerId,
+          addresses: message.addresses,
+        })
         return this.#introduce(replica)
       case 'edges':
         return this.#onEdges(replica, message.edges)
       case 'log':
         if (message.level === 'error' || message.level === 'warn') replica.child?.remember(message.message)
-        return reporter.report({ event: 'log', node, replica: number, level: message.level, message: message.message, fields: message.fields })
+        return reporter.report({
+          event: 'log',
+          node,
+          replica: number,
+          level: message.level,
+          message: message.message,
+          fields: message.fields,
+        })
       case 'display':
         return reporter.report({ event: 'display', node, replica: number, text: message.text })
       case 'failed':
         replica.failure = message
         replica.child?.remember(message.message)
-        return reporter.report({ event: 'log', node, replica: number, level: 'error', message: message.message })
+        return reporter.report({
+          event: 'log',
+          node,
+          replica: number,
+          level: 'error',
+          message: message.message,
+        })
     }
   }
 
   /** Peers find each other by gossip, but somebody has to make the first introduction. */
   #introduce(replica: Replica): void {
-    const others = this.#replicas.filter((other) => other !== replica && other.addresses.length > 0).slice(0, introductionCountMax)
-    if (others.length > 0) replica.child?.send({ type: 'dial', addresses: others.flatMap(({ addresses }) => addresses) })
+    const others = this.#replicas
+      .filter((other) => other !== replica && other.addresses.length > 0)
+      .slice(0, introductionCountMax)
+    if (others.length > 0)
+      replica.child?.send({ type: 'dial', addresses: others.flatMap(({ addresses }) => addresses) })
   }
 
   #onEdges(replica: Replica, edges: readonly EdgeReport[]): void {
@@ -167,7 +213,11 @@ export class Supervisor {
     if (!this.#ledger.converged) {
       if (wasConverged) this.#lostAt = clock.monotonic()
     } else if (this.#lostAt !== undefined && this.#replicas.every(({ addresses }) => addresses.length > 0)) {
-      reporter.report({ event: 'converged', ms: Math.round(clock.monotonic() - this.#lostAt), edges: this.#ledger.expectedCount })
+      reporter.report({
+        event: 'converged',
+        ms: Math.round(clock.monotonic() - this.#lostAt),
+        edges: this.#ledger.expectedCount,
+      })
       this.#lostAt = undefined
     }
   }
@@ -180,7 +230,14 @@ export class Supervisor {
     replica.addresses = []
     const decision = this.#ending === undefined ? this.#decide(replica) : undefined
     const restartInMs = decision?.type === 'restart' ? decision.delayMs : undefined
-    reporter.report({ event: 'node-exit', node, replica: number, code, signal, ...(restartInMs !== undefined && { restartInMs }) })
+    reporter.report({
+      event: 'node-exit',
+      node,
+      replica: number,
+      code,
+      signal,
+      ...(restartInMs !== undefined && { restartInMs }),
+    })
     this.#onEdges(replica, [])
     if (restartInMs !== undefined) {
       replica.restartCount++

@@ -8,7 +8,12 @@ import type { Reporter, UpEvent } from './events.js'
 import { type LogLevel, replicaName } from './messages.js'
 
 const nodeColours = ['cyan', 'magenta', 'green', 'yellow', 'blue', 'red'] as const satisfies readonly Style[]
-const levelStyles: Readonly<Record<LogLevel, Style>> = { debug: 'gray', info: 'reset', warn: 'yellow', error: 'red' }
+const levelStyles: Readonly<Record<LogLevel, Style>> = {
+  debug: 'gray',
+  info: 'reset',
+  warn: 'yellow',
+  error: 'red',
+}
 
 /** Where output is no terminal, a display that changes every second would bury the log: it is printed this often. */
 const plainDisplayIntervalMs = 5_000
@@ -26,22 +31,33 @@ export class TextReporter implements Reporter {
   constructor(replicas: readonly string[], now: () => number) {
     this.#now = now
     this.#width = Math.max(6, ...replicas.map((name) => name.length))
-    replicas.forEach((name, index) => this.#colours.set(name, nodeColours[index % nodeColours.length] ?? 'reset'))
+    replicas.forEach((name, index) =>
+      this.#colours.set(name, nodeColours[index % nodeColours.length] ?? 'reset'),
+    )
   }
 
   report(event: UpEvent): void {
     switch (event.event) {
       case 'node-started':
-        if (event.restartCount > 0) this.#ofNode(event, styled('gray', `started again (restart ${event.restartCount})`))
+        if (event.restartCount > 0)
+          this.#ofNode(event, styled('gray', `started again (restart ${event.restartCount})`))
         return
       case 'node-ready':
-        return this.#ofNode(event, styled('gray', `ready as ${event.peerId.slice(0, 10)} on ${shortAddresses(event.addresses)}`))
+        return this.#ofNode(
+          event,
+          styled('gray', `ready as ${event.peerId.slice(0, 10)} on ${shortAddresses(event.addresses)}`),
+        )
       case 'edge-up':
         return this.#ofRun(styled('gray', `${event.from} → ${event.to}  ${event.stream}`))
       case 'edge-down':
         return this.#ofRun(styled('yellow', `${event.from} ⇢ ${event.to}  ${event.stream} is down`))
       case 'converged':
-        return this.#ofRun(styled('green', `converged: all ${event.edges} edges are up after ${(event.ms / 1000).toFixed(2)} s`))
+        return this.#ofRun(
+          styled(
+            'green',
+            `converged: all ${event.edges} edges are up after ${(event.ms / 1000).toFixed(2)} s`,
+          ),
+        )
       case 'node-exit':
         return this.#onExit(event)
       case 'log':
@@ -106,7 +122,10 @@ export class TextReporter implements Reporter {
     if (this.#displays.size === 0) return
     const width = process.stdout.columns
     const panels = [...this.#displays].map(([name, text]) => {
-      const title = styled('dim', `── ${name} ${'─'.repeat(Math.max(0, Math.min(width, 100) - name.length - 4))}`)
+      const title = styled(
+        'dim',
+        `── ${name} ${'─'.repeat(Math.max(0, Math.min(width, 100) - name.length - 4))}`,
+      )
       return [title, ...text.split('\n').map((line) => line.slice(0, width))].join('\n')
     })
     this.#screen?.(panels.join('\n'))
@@ -114,7 +133,9 @@ export class TextReporter implements Reporter {
 }
 
 function logText({ message, fields }: Extract<UpEvent, { event: 'log' }>): string {
-  const extra = Object.entries(fields ?? {}).map(([key, value]) => styled('dim', `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`))
+  const extra = Object.entries(fields ?? {}).map(([key, value]) =>
+    styled('dim', `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`),
+  )
   return [stripVTControlCharacters(message), ...extra].join('  ')
 }
 
