@@ -1,0 +1,151 @@
+import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
+import type { AbortOptions } from '@libp2p/interface'
+import { messageOf, type Clock, type Timer } from '#framework/primitives'
+import { isResetByPeer, isStoppedByPeer } from './native-error.js'
+import type { NativeStream } from './binding.js'
+
+/**
+ * One read asks for this much. Each read is a round trip between the JavaScript thread and the native ones, so small
+ * reads cost most of the throughput; the buffer is cleared for every read, so larger ones cost more than they bring.
+ */
+const READ_BYTES = 64 * 1024
+/** One write hands over at most this much, because a pending write cannot be called off. */
+const WRITE_BYTES_MAX = 256 * 1024
+/** How much is read before anybody listens, for instance while a protocol's handler is being looked up. */
+const UNHEARD_BYTES_MAX = 128 * 1024
+/** How long after a refused write the other side's last words may still come in. */
+const LAST_WORDS_MS = 1_000
+
+export interface QuicStreamInit extends Omit<AbstractStreamInit, 'id'> {
+  readonly native: NativeStream
+  readonly clock: Clock
+}
+
+/**
+ * A QUIC stream as libp2p sees it. What it makes sure of: a paused reader stops the sender at the transport's window; a
+ * reset by the other side is never mistaken for the end of the data; at most one native write is under way; after an
+ * abort nothing native is left pending for longer than the other side takes to notice.
+ */
+export class QuicStream extends AbstractStream {
+  readonly #native: NativeStream
+  readonly #clock: Clock
+  /** Lets the read loop look again whether it may go on. */
+  #wakeReader: (() => void) | undefined
+  #lastWords: Timer | undefined
+
+  constructor({ native, clock, ...init }: QuicStreamInit) {
+    super({ ...init, id: native.id(), maxMessageSize: WRITE_BYTES_MAX })
+    this.#native = native
+    this.#clock = clock
+    this.addEventListener('close', () => this.#onOver())
+    void this.#readAll()
+  }
+
+  sendData(data: Parameters<AbstractStream['sendData']>[0]): SendResult {
+    const bytes = data.subarray()
+    this.#native.write(bytes).then(
+      () => void this.safeDispatchEvent('drain'),
+      (error: unknown) => this.#onWriteRefused(error),
+    )
+    // "No more for now" until the write is through: this is what keeps a second one from overtaking it.
+    return { sentBytes: bytes.byteLength, canSendMore: false }
+  }
+
+  sendReset(): void {
+    this.#release(this.#native.resetWrite())
+    this.#release(this.#native.stopRead())
+  }
+
+  /** Called when everything written is in the transport's hands. */
+  async sendCloseWrite(): Promise<void> {
+    await this.#native.finishWrite()
+  }
+
+  async sendCloseRead(_options?: AbortOptions): Promise<void> {
+    this.#release(this.#native.stopRead())
+    // Whatever still comes is of no interest, and neither is its end.
+    this.onRemoteCloseWrite()
+  }
+
+  sendPause(): void {
+    // The read loop looks at the status before each read.
+  }
+
+  sendResume(): void {
+    this.#wakeReader?.()
+  }
+
+  override addEventListener(...args: Parameters<AbstractStream['addEventListener']>): void {
+    super.addEventListener(...args)
+    if (args[0] === 'message') this.#wakeReader?.()
+  }
+
+  /** Reads to the end, but only while somebody takes what is read; QUIC's windows stop the sender meanwhile. */
+  async #readAll(): Promise<void> {
+    for (;;) {
+      while (this.#mustWait) await new Promise<void>((resolve) => (this.#wakeReader = resolve))
+      if (!this.#isReading) return
+      let chunk
+      try {
+        chunk = await this.#native.read(READ_BYTES)
+      } catch (error) {
+        if (this.#isReading) this.#onReadFailed(error)
+        return
+      }
+      if (!this.#isReading) return
+      if (chunk === null) {
+        this.onRemoteCloseWrite()
+        return
+      }
+      this.onData(chunk)
+    }
+  }
+
+  get #isAlive(): boolean {
+    return this.status === 'open' || this.status === 'closing'
+  }
+
+  /** False as well when our side closed the read direction and wants no more. */
+  get #isReading(): boolean {
+    return this.#isAlive && this.readStatus !== 'closing' && this.readStatus !== 'closed'
+  }
+
+  get #mustWait(): boolean {
+    if (!this.#isReading) return false
+    if (this.readStatus === 'paused') return true
+    return this.readBufferLength >= UNHEARD_BYTES_MAX && this.listenerCount('message') === 0
+  }
+
+  #onReadFailed(error: unknown): void {
+    if (isResetByPeer(error)) {
+      this.onRemoteReset()
+      // The other direction is of no use either, and a stream is only forgotten when both are over.
+      this.#release(this.#native.resetWrite())
+      return
+    }
+    // The text of quinn's error says only "connection lost"; why it was lost, the connection knows.
+    this.abort(new Error(`QUIC stream ended: ${messageOf(error)}`, { cause: error }))
+  }
+
+  #onWriteRefused(error: unknown): void {
+    if (!this.#isAlive) return
+    const failure = new Error(`QUIC write refused: ${messageOf(error)}`, { cause: error })
+    if (!isStoppedByPeer(error)) {
+      this.abort(failure)
+      return
+    }
+    // Whoever stops us has given up on the stream and may have said why. Aborting now would throw those words away,
+    // so the read side gets a moment to come to its end, which ends the whole stream.
+    this.#lastWords ??= this.#clock.after(LAST_WORDS_MS, () => this.abort(failure))
+  }
+
+  #onOver(): void {
+    this.#lastWords?.cancel()
+    this.#wakeReader?.()
+  }
+
+  /** For native calls whose outcome changes nothing. */
+  #release(call: Promise<void>): void {
+    call.catch(() => {})
+  }
+}
