@@ -1,0 +1,482 @@
+import {
+  decode,
+  encode,
+  invariant,
+  messageOf,
+  systemClock,
+  TimeoutError,
+  type Clock,
+  type Deadline,
+  type NetworkId,
+  type PeerId,
+} from '#framework/primitives'
+import type { ByteStream } from './byte-stream.js'
+import { CloseReasons, closeReason, LinkClosedError, type CloseReason } from './close-reason.js'
+import { deferred } from './deferred.js'
+import {
+  FrameError,
+  FrameKind,
+  frameBytes,
+  frameOf,
+  FrameTooLargeError,
+  FRAME_HEADER_BYTES,
+  isWholeFrame,
+  OPENING_FRAME_BYTES_MAX,
+  type RawFrame,
+} from './frame.js'
+import { LinkIntake } from './link-intake.js'
+import { LinkLifecycle, type LinkAction, type LinkEnding, type LinkEvent } from './link-lifecycle.js'
+import { closeFrame, readClose } from './link-messages.js'
+import { LinkOpening } from './link-opening.js'
+import { LinkOutbox } from './link-outbox.js'
+import {
+  defaultLinkLimits,
+  type Frame,
+  type Link,
+  type LinkLimits,
+  type LinkObserver,
+  type LinkProtocol,
+  type RecvOptions,
+} from './link.js'
+
+/** What a link is made of. */
+export interface LinkOptions {
+  /** A fresh stream on which this protocol was negotiated. The link owns it from here on, whatever happens. */
+  readonly stream: ByteStream
+  readonly peer: PeerId
+  readonly protocol: LinkProtocol
+  readonly network: NetworkId
+  readonly limits?: Partial<LinkLimits>
+  readonly clock?: Clock
+  readonly observer?: LinkObserver
+  /** Gives up opening: the link is closed with Cancelled (102), and the opening rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What a link within one process is made of: its two ends know each other, so there is nothing to check. */
+export type OpenedLinkOptions = Omit<LinkOptions, 'network' | 'signal'>
+
+/** A link that the other side has opened and that waits for an answer. */
+export interface IncomingLink {
+  /** Shows `openPayload`; nothing can be sent or received yet. To refuse, close it with a reason. */
+  readonly link: Link
+  /**
+   * Consents. Resolves when the answer is on its way.
+   *
+   * @throws {LinkClosedError} LINK_CLOSED, when the opener has gone or the decision took longer than 2 s.
+   * @throws {FrameTooLargeError | CodecError} When the payload cannot travel; the link still waits for an answer.
+   */
+  accept(payload?: unknown): Promise<void>
+}
+
+/**
+ * Opens a link over a fresh outbound stream: says OPEN with our network and the payload, and waits for the other
+ * side's ACCEPT.
+ *
+ * @throws {LinkClosedError} LINK_CLOSED with the other side's reason, or with ours when it answers out of order (400)
+ *   or is of another network (101).
+ * @throws {TimeoutError} TIMEOUT, when it does not answer within 2 s.
+ * @throws {FrameTooLargeError | CodecError} When the payload cannot travel.
+ */
+export function openLink(options: LinkOptions & { readonly payload?: unknown }): Promise<Link> {
+  return FramedLink.open(options, options.payload)
+}
+
+/**
+ * Waits for OPEN on a fresh inbound stream. Until the opener has shown that it speaks our version and is of our
+ * network, nobody sees the link.
+ *
+ * @throws {LinkClosedError} LINK_CLOSED, when the opener speaks out of order (400), is of another network (101) or
+ *   has gone.
+ * @throws {TimeoutError} TIMEOUT, when it says nothing within 2 s.
+ */
+export function acceptLink(options: LinkOptions): Promise<IncomingLink> {
+  return FramedLink.accept(options)
+}
+
+/**
+ * A link over a stream whose two ends agree already, so that nothing is said to open it. For links within one process.
+ */
+export function openedLink(
+  options: OpenedLinkOptions,
+  direction: Link['direction'],
+  payloads: { readonly open: unknown; readonly accept: unknown },
+): Link {
+  return FramedLink.opened(options, direction, payloads)
+}
+
+interface WaitingRecv {
+  readonly resolve: (frame: Frame) => void
+  readonly reject: (cause: unknown) => void
+}
+
+class FramedLink implements Link {
+  readonly peer: PeerId
+  readonly protocol: string
+  readonly direction: Link['direction']
+  readonly closed: Promise<CloseReason>
+  openPayload: unknown
+  acceptPayload: unknown
+
+  readonly #stream: ByteStream
+  readonly #clock: Clock
+  readonly #limits: LinkLimits
+  readonly #observer: LinkObserver
+  readonly #frameBytesMax: number
+  readonly #lifecycle: LinkLifecycle
+  readonly #intake: LinkIntake
+  readonly #outbox: LinkOutbox
+  readonly #over = deferred<CloseReason>()
+
+  #opening: LinkOpening | undefined
+  #waitingRecv: WaitingRecv | undefined
+  #closeTimeoutMs: number
+  #deadline: Deadline | undefined
+  readonly #events: LinkEvent[] = []
+  #isApplying = false
+
+  private constructor(options: OpenedLinkOptions, direction: Link['direction'], phase: 'opening' | 'open') {
+    const { stream, peer, protocol, limits, clock = systemClock, observer = {} } = options
+    this.peer = peer
+    this.protocol = protocol.id
+    this.direction = direction
+    this.#stream = stream
+    this.#clock = clock
+    this.#limits = { ...defaultLinkLimits, ...limits }
+    this.#observer = observer
+    this.#frameBytesMax = protocol.frameBytesMax
+    this.#closeTimeoutMs = this.#limits.closeTimeoutMs
+    this.#lifecycle = new LinkLifecycle(phase)
+    this.#intake = new LinkIntake({
+      stream,
+      frameBytesMax: phase === 'open' ? protocol.frameBytesMax : OPENING_FRAME_BYTES_MAX,
+      keptFramesMax: this.#limits.inboundFramesMax,
+      keptBytesMax: this.#limits.inboundBytesMax,
+      onBytes: (byteCount) => observer.onBytesReceived?.(byteCount),
+      onFrame: (frame) => this.#handleFrame(frame),
+      onRefused: (reason) => this.#apply({ type: 'refuse', reason }),
+      onEnd: (clean, detail) => this.#apply({ type: 'read-ended', clean, detail }),
+    })
+    this.#outbox = new LinkOutbox({
+      stream,
+      waitingMax: this.#limits.waitingSendsMax,
+      onHandedOver: (frame) => observer.onBytesSent?.(frame.byteLength),
+      onFailed: () => this.#apply({ type: 'write-failed' }),
+    })
+    this.closed = this.#over.promise
+  }
+
+  static async open(options: LinkOptions, payload: unknown): Promise<Link> {
+    const link = new FramedLink(options, 'outbound', 'opening')
+    const heard = link.#beginOpening(options, 'their-accept')
+    link.#sayOpen(payload)
+    await heard
+    return link
+  }
+
+  static async accept(options: LinkOptions): Promise<IncomingLink> {
+    const link = new FramedLink(options, 'inbound', 'opening')
+    await link.#beginOpening(options, 'their-open')
+    return { link, accept: (payload) => link.#accept(payload) }
+  }
+
+  static opened(
+    options: OpenedLinkOptions,
+    direction: Link['direction'],
+    payloads: { readonly open: unknown; readonly accept: unknown },
+  ): Link {
+    const link = new FramedLink(options, direction, 'open')
+    link.openPayload = payloads.open
+    link.acceptPayload = payloads.accept
+    link.#intake.start()
+    link.#observer.onOpened?.()
+    return link
+  }
+
+  get buffersReusable(): boolean {
+    return this.#stream.buffersReusable
+  }
+
+  // An async function, so that what is thrown becomes a rejection; it reaches the outbox before it first waits, so
+  // that frames leave in the order of the calls.
+  async send(message: unknown, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    this.#assertSendable()
+    await this.#outbox.post(frameOf(FrameKind.message, encode(message), this.#frameBytesMax), signal)
+  }
+
+  sendFrame(frame: Uint8Array): undefined | Promise<void> {
+    try {
+      this.#assertSendable()
+      invariant(isWholeFrame(frame, FrameKind.bytes), 'sendFrame takes one complete BYTES frame')
+      const length = frameBytes(frame.byteLength - FRAME_HEADER_BYTES)
+      if (length > this.#frameBytesMax) throw new FrameTooLargeError(length, this.#frameBytesMax)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#outbox.post(frame)
+  }
+
+  async recv(options: RecvOptions = {}): Promise<Frame> {
+    invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
+    invariant(this.#waitingRecv === undefined, 'a link has one receiver, and it waits already')
+    options.signal?.throwIfAborted()
+    const frame = this.#intake.take()
+    if (frame !== undefined) return this.#interpret(frame)
+    if (this.#lifecycle.ending !== undefined) throw this.#closedError()
+    return this.#waitForFrame(options)
+  }
+
+  async recvMessage<T>(schema: { parse(value: unknown): T }, options?: RecvOptions): Promise<T> {
+    const frame = await this.recv(options)
+    if (frame.kind !== 'message') throw this.#refuse('bytes arrived where a message was due')
+    try {
+      return schema.parse(frame.value)
+    } catch (cause) {
+      throw this.#refuse(`a message is not as expected: ${messageOf(cause)}`, cause)
+    }
+  }
+
+  async close(reason: CloseReason, options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    if (this.#lifecycle.ending === undefined) {
+      this.#closeTimeoutMs = options.timeoutMs ?? this.#closeTimeoutMs
+      this.#apply({ type: 'close', reason })
+    }
+    await this.closed
+  }
+
+  abort(reason: CloseReason): void {
+    this.#apply({ type: 'abort', reason })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close(CloseReasons.Success)
+  }
+
+  // Opening
+
+  #beginOpening({ network, signal }: LinkOptions, step: 'their-accept' | 'their-open'): Promise<void> {
+    const opening = new LinkOpening({
+      step,
+      network,
+      clock: this.#clock,
+      timeoutMs: this.#limits.openingTimeoutMs,
+      signal,
+      onGivenUp: (reason) => this.#apply({ type: 'refuse', reason }),
+    })
+    this.#opening = opening
+    this.#intake.start()
+    opening.heedSignal()
+    return opening.heard
+  }
+
+  #sayOpen(payload: unknown): void {
+    const opening = this.#opening
+    if (opening === undefined) return
+    this.openPayload = payload
+    try {
+      // Nobody waits for the room: when writing fails, the lifecycle hears of it and the opening fails.
+      this.#outbox.post(opening.frame(payload))?.catch(() => {})
+    } catch (error) {
+      opening.giveUp(error, CloseReasons.Cancelled)
+    }
+  }
+
+  async #accept(payload: unknown): Promise<void> {
+    invariant(this.#opening !== undefined || this.#lifecycle.ending !== undefined, 'a link is accepted once')
+    if (this.#opening === undefined) throw this.#closedError()
+    const frame = this.#opening.frame(payload)
+    this.acceptPayload = payload
+    const room = this.#outbox.post(frame)
+    this.#finishOpening(this.#opening)
+    await room
+  }
+
+  #handleOpeningFrame(opening: LinkOpening, frame: RawFrame): void {
+    const payload = opening.read(frame)
+    if (this.direction === 'inbound') {
+      this.openPayload = payload
+      opening.awaitAnswer()
+    } else {
+      this.acceptPayload = payload
+      this.#finishOpening(opening)
+    }
+  }
+
+  #finishOpening(opening: LinkOpening): void {
+    this.#opening = undefined
+    this.#intake.frameBytesMax = this.#frameBytesMax
+    this.#apply({ type: 'opened' })
+    this.#observer.onOpened?.()
+    opening.succeed()
+  }
+
+  // Frames
+
+  #handleFrame(frame: RawFrame): void {
+    if (frame.kind === FrameKind.close) {
+      this.#apply({ type: 'close-received', reason: readClose(frame.body) })
+    } else if (this.#opening !== undefined) {
+      this.#handleOpeningFrame(this.#opening, frame)
+    } else if (frame.kind === FrameKind.message || frame.kind === FrameKind.bytes) {
+      this.#deliver(frame)
+    } else {
+      throw new FrameError(
+        closeReason(CloseReasons.ProtocolViolation, `frame of kind ${frame.kind} out of order`),
+      )
+    }
+  }
+
+  #deliver(frame: RawFrame): void {
+    const waiting = this.#waitingRecv
+    if (waiting === undefined) {
+      this.#intake.keep(frame)
+      return
+    }
+    // It has its frame: should that be undecodable, it is told so below, and not that the link was closed for it.
+    this.#waitingRecv = undefined
+    try {
+      waiting.resolve(this.#interpret(frame))
+    } catch (error) {
+      waiting.reject(error)
+    }
+  }
+
+  /** Messages are decoded only when they are taken, so that what waits is no larger in memory than on the wire. */
+  #interpret({ kind, body }: RawFrame): Frame {
+    if (kind === FrameKind.bytes) return { kind: 'bytes', bytes: body }
+    try {
+      return { kind: 'message', value: decode(body), byteLength: body.byteLength }
+    } catch (cause) {
+      throw this.#refuse(`a message cannot be decoded: ${messageOf(cause)}`, cause)
+    }
+  }
+
+  #waitForFrame({ signal, timeoutMs }: RecvOptions): Promise<Frame> {
+    const { promise, resolve, reject } = deferred<Frame>()
+    const leave = (): void => {
+      this.#waitingRecv = undefined
+      timer?.cancel()
+      signal?.removeEventListener('abort', onAbort)
+    }
+    const onAbort = (): void => {
+      leave()
+      reject(signal?.reason)
+    }
+    const onTimeout = (): void => {
+      leave()
+      const message = `nothing was received within ${timeoutMs} ms`
+      this.#apply({ type: 'refuse', reason: closeReason(CloseReasons.Timeout, message) })
+      reject(new TimeoutError(message, { details: { peer: this.peer, protocol: this.protocol } }))
+    }
+    const timer = timeoutMs === undefined ? undefined : this.#clock.after(timeoutMs, onTimeout)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    this.#waitingRecv = {
+      resolve: (frame) => {
+        leave()
+        resolve(frame)
+      },
+      reject: (cause) => {
+        leave()
+        reject(cause)
+      },
+    }
+    return promise
+  }
+
+  /** The other side sent what it must not: what came after it is worth nothing. */
+  #refuse(message: string, cause?: unknown): LinkClosedError {
+    this.#intake.clear()
+    this.#apply({ type: 'refuse', reason: closeReason(CloseReasons.ProtocolViolation, message) })
+    return this.#closedError(cause)
+  }
+
+  #assertSendable(): void {
+    if (this.#lifecycle.ending !== undefined) throw this.#closedError()
+    invariant(this.#opening === undefined, 'nothing is sent on a link before it is open')
+  }
+
+  // Life
+
+  /** Runs an event to completion before the next one, whichever call it came from. */
+  #apply(event: LinkEvent): void {
+    this.#events.push(event)
+    if (this.#isApplying) return
+    this.#isApplying = true
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        for (const action of this.#lifecycle.handle(next)) this.#perform(action)
+      }
+    } finally {
+      this.#isApplying = false
+    }
+  }
+
+  #perform(action: LinkAction): void {
+    switch (action.do) {
+      case 'drop-received':
+        this.#intake.clear()
+        break
+      case 'stop-receiving':
+        this.#stopReceiving()
+        break
+      case 'reject-sends':
+        this.#outbox.rejectAll(() => this.#closedError())
+        break
+      case 'start-deadline':
+        this.#startDeadline()
+        break
+      case 'say-close':
+        this.#outbox.postLast(closeFrame(action.reason), () => this.#endWriting())
+        break
+      case 'try-close':
+        this.#outbox.tryPost(closeFrame(action.reason))
+        break
+      case 'abort':
+        this.#stream.abort(this.#closedError())
+        break
+      case 'finish':
+        this.#finish()
+        break
+    }
+  }
+
+  #stopReceiving(): void {
+    this.#intake.stop()
+    this.#waitingRecv?.reject(this.#closedError())
+    this.#opening?.fail(this.#closedError())
+    this.#opening = undefined
+  }
+
+  #startDeadline(): void {
+    this.#deadline = this.#clock.deadline(this.#closeTimeoutMs)
+    this.#deadline.signal.addEventListener('abort', () => this.#apply({ type: 'deadline' }), { once: true })
+  }
+
+  #endWriting(): void {
+    invariant(this.#deadline !== undefined, 'a link ends its writing under a deadline')
+    this.#stream.endWrite({ signal: this.#deadline.signal }).then(
+      () => this.#apply({ type: 'write-ended' }),
+      () => this.#apply({ type: 'write-failed' }),
+    )
+  }
+
+  #finish(): void {
+    this.#deadline?.cancel()
+    const { reason, by } = this.#ending
+    this.#observer.onClosed?.(reason, by)
+    this.#over.resolve(reason)
+  }
+
+  get #ending(): LinkEnding {
+    const { ending } = this.#lifecycle
+    invariant(ending !== undefined, 'a link that is not over has no ending')
+    return ending
+  }
+
+  #closedError(cause?: unknown): LinkClosedError {
+    const { reason, by } = this.#ending
+    return new LinkClosedError(reason, by, this, cause === undefined ? undefined : { cause })
+  }
+}

@@ -1,0 +1,156 @@
+import { messageOf, Ring } from '#framework/primitives'
+import type { ByteStream, ByteStreamEnd } from './byte-stream.js'
+import type { CloseReason } from './close-reason.js'
+import { FRAME_HEADER_BYTES, FrameError, FrameReader, type RawFrame } from './frame.js'
+
+export interface IntakeOptions {
+  readonly stream: ByteStream
+  /** The longest acceptable frame to begin with. */
+  readonly frameBytesMax: number
+  /** Frames, and bytes in frames, that may be kept before the stream is paused. */
+  readonly keptFramesMax: number
+  readonly keptBytesMax: number
+  readonly onBytes: (byteCount: number) => void
+  /** The next frame of the stream: to be dealt with or given to {@link LinkIntake.keep}. May throw FrameError. */
+  readonly onFrame: (frame: RawFrame) => void
+  /** What arrived cannot be accepted; nothing more is read. */
+  readonly onRefused: (reason: CloseReason) => void
+  /** The stream's read side is over, after all frames. `detail` says in words how. */
+  readonly onEnd: (clean: boolean, detail: string) => void
+}
+
+/**
+ * The way in of a link: reads frames off the stream as they arrive, keeps those that nobody waits for, and pauses the
+ * stream while it keeps too many. Reading ahead is what lets a link notice the other side's CLOSE while its owner does
+ * something else.
+ */
+export class LinkIntake {
+  readonly #options: IntakeOptions
+  readonly #reader: FrameReader
+  // The limits are kept by pausing. When the stream has ended, the little that was left unread comes on top of them.
+  readonly #kept = new Ring<RawFrame>(Number.MAX_SAFE_INTEGER)
+  #keptBytes = 0
+  #isReading = false
+  #isPaused = false
+  #isStopped = false
+  #end: ByteStreamEnd | undefined
+  #isEndTold = false
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#reader = new FrameReader(options.frameBytesMax)
+  }
+
+  start(): void {
+    this.#options.stream.start({
+      onBytes: (chunk) => {
+        this.#options.onBytes(chunk.byteLength)
+        this.#reader.push(chunk)
+        this.#read()
+      },
+      onEnd: (end) => {
+        this.#end = end
+        this.#read()
+      },
+    })
+  }
+
+  /** Counts from the next frame on. */
+  set frameBytesMax(value: number) {
+    this.#reader.frameBytesMax = value
+  }
+
+  keep(frame: RawFrame): void {
+    this.#kept.pushBack(frame)
+    this.#keptBytes += cost(frame)
+  }
+
+  /** Takes the oldest kept frame, and reads on where that made room. */
+  take(): RawFrame | undefined {
+    const frame = this.#kept.popFront()
+    if (frame === undefined) return undefined
+    this.#keptBytes -= cost(frame)
+    this.#read()
+    return frame
+  }
+
+  /** Drops the kept frames. */
+  clear(): void {
+    this.#kept.clear()
+    this.#keptBytes = 0
+  }
+
+  /** Reads no more frames. Bytes are let through and dropped from now on, so that the end can be seen. */
+  stop(): void {
+    this.#isStopped = true
+    this.#reader.stop()
+    this.#resume()
+  }
+
+  /** Reads as far as there are bytes and room. Calls from within (a stream that resumes at once) only add bytes. */
+  #read(): void {
+    if (this.#isReading) return
+    this.#isReading = true
+    try {
+      do this.#readFrames()
+      while (this.#regulate())
+    } finally {
+      this.#isReading = false
+    }
+    const end = this.#end
+    if (end === undefined || this.#isEndTold) return
+    this.#isEndTold = true
+    this.#options.onEnd(end.clean, this.#describe(end))
+  }
+
+  #readFrames(): void {
+    try {
+      // At the end there is nothing left to hold back; what is unread may be the other side's reason.
+      while (!this.#isStopped && (this.#end !== undefined || !this.#isFull)) {
+        const frame = this.#reader.next()
+        if (frame === undefined) return
+        this.#options.onFrame(frame)
+      }
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error
+      this.#options.onRefused(error.reason)
+    }
+  }
+
+  /** Pauses or resumes the stream as the kept frames demand; true when there may be more to read at once. */
+  #regulate(): boolean {
+    if (this.#isStopped || this.#end !== undefined) return false
+    if (this.#isFull) {
+      if (!this.#isPaused) this.#options.stream.pause()
+      this.#isPaused = true
+      return false
+    }
+    return this.#isHalfEmpty && this.#resume()
+  }
+
+  #resume(): boolean {
+    if (!this.#isPaused) return false
+    this.#isPaused = false
+    this.#options.stream.resume()
+    return true
+  }
+
+  get #isFull(): boolean {
+    const { keptFramesMax, keptBytesMax } = this.#options
+    return this.#kept.length >= keptFramesMax || this.#keptBytes >= keptBytesMax
+  }
+
+  get #isHalfEmpty(): boolean {
+    const { keptFramesMax, keptBytesMax } = this.#options
+    return this.#kept.length <= keptFramesMax / 2 && this.#keptBytes <= keptBytesMax / 2
+  }
+
+  #describe({ clean, error }: ByteStreamEnd): string {
+    if (!clean) return `the stream broke: ${messageOf(error)}`
+    return this.#reader.midFrame ? 'the stream ended inside a frame' : 'the stream ended without a reason'
+  }
+}
+
+function cost(frame: RawFrame): number {
+  return frame.body.byteLength + FRAME_HEADER_BYTES
+}
