@@ -4,17 +4,19 @@ import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { suggest } from './suggest.js'
 
 export interface AddressFault {
-  /** Follows "it", as in "it has no port". */
+  /** Follows the address, as in `/ip4/127.0.0.1 has no port`. */
   readonly message: string
   readonly hint?: string
 }
+
+export const portMax = 65_535
 
 type Component = (value: string) => string | undefined
 
 const host: Component = (value) =>
   /^[^\s:/]+$/.test(value) ? undefined : `has "${value}" where a host name belongs`
 const port: Component = (value) =>
-  /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? undefined : `has "${value}" where a port belongs`
+  /^\d{1,5}$/.test(value) && Number(value) <= portMax ? undefined : `has "${value}" where a port belongs`
 
 /** The protocols of multiaddrs that mosaik speaks, and how to judge the value of each; null for those without one. */
 const components: ReadonlyMap<string, Component | null> = new Map<string, Component | null>([
@@ -74,7 +76,7 @@ export function multiaddrFault(text: string): AddressFault | undefined {
 }
 
 /** What is wrong with a host to listen on, which is an IP address. */
-export function listenHostFault(text: string): AddressFault | undefined {
+export function hostFault(text: string): AddressFault | undefined {
   if (isIP(text) !== 0) return undefined
   if (text === 'localhost') return { message: 'is a name', hint: 'did you mean "127.0.0.1"?' }
   if (text === '*') return { message: 'is no IP address', hint: 'did you mean "0.0.0.0", every interface?' }
@@ -82,6 +84,24 @@ export function listenHostFault(text: string): AddressFault | undefined {
   if (embedded === undefined)
     return { message: 'is no IP address', hint: 'write 127.0.0.1, or 0.0.0.0 for every interface' }
   return { message: 'is more than an IP address', hint: `write "${embedded}" here, and ports at the nodes` }
+}
+
+export const portRangePattern = /^(\d{1,5})-(\d{1,5})$/
+
+/** The ports of a range such as `4001-4003`. Undefined for any other text. */
+export function portsOf(range: string): { readonly first: number; readonly last: number } | undefined {
+  const [, first, last] = portRangePattern.exec(range) ?? []
+  return first === undefined ? undefined : { first: Number(first), last: Number(last) }
+}
+
+/** What is wrong with a text that says where a node listens. */
+export function portsOrMultiaddrFault(text: string): AddressFault | undefined {
+  if (/^\d+$/.test(text))
+    return { message: 'is no multiaddr', hint: `a port is written without quotes: ${text}` }
+  const ports = portsOf(text)
+  if (ports === undefined) return multiaddrFault(text)
+  if (ports.first >= 1 && ports.first <= ports.last && ports.last <= portMax) return undefined
+  return { message: 'is no range of ports', hint: `ports go from 1 to ${portMax}, the lower one first` }
 }
 
 function multiaddrOf(name: string, number: string): string {

@@ -1,18 +1,9 @@
 // What one value alone does not show: a file that is not there, replicas that would share a port. These look at the tree,
 // so that they also speak about a manifest that has other problems.
-import { basename, dirname, extname, join, resolve } from 'node:path'
+import { portsOf } from './addresses.js'
 import type { Finding } from './finding.js'
-import { portsOf } from './schema.js'
-import { suggest } from './suggest.js'
-import { nodeAt, type Path, spanAt, type YamlMap, type YamlNode } from './yaml-tree.js'
-
-/** What checking needs of a file system. Paths are absolute. */
-export interface ManifestFiles {
-  /** Whether there is a file, and no folder, at a path. */
-  exists(path: string): boolean
-  /** The names in a folder; none when there is no such folder. */
-  list(folder: string): readonly string[]
-}
+import { type ManifestFiles, useFindings } from './use.js'
+import { nodeAt, spanAt, type YamlMap, type YamlNode } from './yaml-tree.js'
 
 /** Checks every node of the tree. Without `files`, nothing is said about files that are not there. */
 export function crossChecks(root: YamlNode, manifestFile: string, files?: ManifestFiles): readonly Finding[] {
@@ -22,53 +13,6 @@ export function crossChecks(root: YamlNode, manifestFile: string, files?: Manife
     if (value.kind !== 'map') return []
     return [...useFindings(root, name, value, manifestFile, files), ...listenFindings(root, name, value)]
   })
-}
-
-function useFindings(
-  root: YamlNode,
-  name: string,
-  node: YamlMap,
-  manifestFile: string,
-  files?: ManifestFiles,
-): Finding[] {
-  const use = node.entries.get('use')?.value
-  const base: Path = ['nodes', name, 'use']
-  const parts =
-    use?.kind === 'list'
-      ? use.items.map((part, index) => ({ part, path: [...base, index] }))
-      : [{ part: use, path: base }]
-  const seen = new Set<string>()
-  return parts.flatMap(({ part, path }): Finding[] => {
-    // A text that does not begin like a path has been reported as such.
-    if (part?.kind !== 'scalar' || typeof part.value !== 'string' || !/^(\.{1,2})?\/./.test(part.value))
-      return []
-    const file = resolve(dirname(manifestFile), part.value)
-    const span = spanAt(root, path)
-    if (seen.has(file)) {
-      const message = `node "${name}" uses "${part.value}" twice`
-      return [{ code: 'MANIFEST_USE_DUPLICATE', message, hint: 'remove one of them', span, path }]
-    }
-    seen.add(file)
-    if (files === undefined || files.exists(file)) return []
-    const likely = similarFile(file, part.value, files)
-    const message = `node "${name}" uses "${part.value}", and there is no such file`
-    const hint = likely === undefined ? `looked for ${file}` : `did you mean "${likely}"?`
-    return [{ code: 'MANIFEST_USE_NOT_FOUND', message, hint, span, path }]
-  })
-}
-
-const moduleExtensions: ReadonlySet<string> = new Set(['.ts', '.mts', '.cts', '.js', '.mjs', '.cjs'])
-
-/** A module of the same folder with a similar name, written the way `use` was. */
-function similarFile(file: string, use: string, files: ManifestFiles): string | undefined {
-  const modules = files.list(dirname(file)).filter((entry) => moduleExtensions.has(extname(entry)))
-  const wanted = basename(file)
-  const stem = basename(file, extname(file))
-  // The same name with another extension, or without one, is nearer than any name with other letters.
-  const likely = modules.find((entry) => basename(entry, extname(entry)) === stem) ?? suggest(wanted, modules)
-  if (likely === undefined) return undefined
-  const path = join(dirname(use), likely)
-  return use.startsWith('./') ? `./${path}` : path
 }
 
 function listenFindings(root: YamlNode, name: string, node: YamlMap): Finding[] {

@@ -1,7 +1,14 @@
 // From the schema's issues to findings that name the place, what is there, and what would mend it.
 import type { core } from 'zod'
 import type { Finding } from './finding.js'
-import { type Fault, knownKeys, manifestSchema, manifestVersion, type ManifestText } from './schema.js'
+import {
+  anyText,
+  type Fault,
+  knownKeys,
+  manifestSchema,
+  manifestVersion,
+  type ManifestText,
+} from './schema.js'
 import { suggest } from './suggest.js'
 import {
   describe,
@@ -85,7 +92,7 @@ function unknownKey(path: Path, key: string, root: YamlNode): Finding {
 function missingKey(path: Path, root: YamlNode): Finding {
   const parent = path.slice(0, -1)
   const key = String(path.at(-1))
-  const hint = examples[key]
+  const hint = key in examples ? examples[key as keyof typeof examples] : undefined
   return {
     code: 'MANIFEST_MISSING_KEY',
     message: `${placeOf(parent)} has no "${key}"`,
@@ -95,11 +102,12 @@ function missingKey(path: Path, root: YamlNode): Finding {
   }
 }
 
-const examples: Readonly<Record<string, string>> = {
+const examples = {
   mosaik: `mosaik: ${manifestVersion}`,
   network: 'network: <name>',
+  nodes: 'nodes: { <name>: { use: ./<file>.ts } }',
   use: 'use: ./<file>.ts',
-}
+} as const
 
 function faultyKey(path: Path, { code, message, hint }: Fault, root: YamlNode): Finding {
   return {
@@ -123,7 +131,7 @@ function faultyValue(path: Path, { code, message, hint }: Fault, node: YamlNode,
 }
 
 function wrongValue(path: Path, issue: Issue, node: YamlNode, root: YamlNode): Finding {
-  const hint = hintFor(path, issue, node, root)
+  const hint = hintFor(path, issue, node)
   const versioned = path.length === 1 && path[0] === 'mosaik'
   const ofType = issue.code === 'invalid_type' || issue.code === 'invalid_union'
   return {
@@ -135,23 +143,28 @@ function wrongValue(path: Path, issue: Issue, node: YamlNode, root: YamlNode): F
   }
 }
 
-function hintFor(path: Path, issue: Issue, node: YamlNode, root: YamlNode): string | undefined {
+function hintFor(path: Path, issue: Issue, node: YamlNode): string | undefined {
   if (node.kind !== 'scalar') return undefined
-  if (node.value === null)
+  const { value, variables } = node
+  if (value === null) {
+    if (isNodePath(path)) return `add "${examples.use}" below it`
     return optionalKeys.has(String(path.at(-1))) ? 'remove the key, or give it a value' : undefined
-  const wantsText = issue.code === 'invalid_type' && issue.expected === 'string'
-  if (wantsText && node.variables !== undefined) return 'in quotes the reference stays text'
-  if (wantsText) return `in quotes it is text: "${String(node.value)}"`
-  if (typeof node.value !== 'string') return undefined
-  const meant = Number(node.value)
-  const wantsNumber =
-    (issue.code === 'invalid_type' && issue.expected === 'int') || issue.code === 'invalid_value'
-  if (wantsNumber && node.value.trim() !== '' && Number.isFinite(meant))
-    return `without quotes it is a number: ${meant}`
-  const wantsList = issue.code === 'invalid_type' && issue.expected === 'array'
-  return wantsList && nodeAt(root, path) !== undefined
-    ? `a list of one is written [${node.value}]`
-    : undefined
+  }
+  const expected =
+    issue.code === 'invalid_type' ? issue.expected : issue.code === 'invalid_value' ? 'number' : undefined
+  if (typeof value !== 'string') {
+    if (expected !== 'string') return undefined
+    if (path[0] === 'listen') return 'ports belong to the nodes'
+    if (issue.message !== anyText) return undefined
+    return variables === undefined
+      ? `in quotes it is a string: "${String(value)}"`
+      : 'in quotes the reference is a string'
+  }
+  if (expected === 'number' || expected === 'int') {
+    const isNumber = variables === undefined && value.trim() !== '' && Number.isFinite(Number(value))
+    return isNumber ? `without quotes it is a number: ${value.trim()}` : undefined
+  }
+  return expected === 'array' ? `a list of one is written [${value}]` : undefined
 }
 
 const optionalKeys: ReadonlySet<string> = new Set(['replicas', 'tags', 'config', 'listen', 'seeds'])
@@ -161,13 +174,17 @@ function placeOf(path: Path): string {
   if (path.length === 0) return 'the manifest'
   if (path[0] !== 'nodes' || path.length === 1) return stepsOf(path)
   const node = `node ${quoted(String(path[1]))}`
-  return path.length === 2 ? node : `${node}: ${stepsOf(path.slice(2))}`
+  return isNodePath(path) ? node : `${node}: ${stepsOf(path.slice(2))}`
 }
 
 function stepsOf(path: Path): string {
   return path
     .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${step}`))
     .join('')
+}
+
+function isNodePath(path: Path): boolean {
+  return path.length === 2 && path[0] === 'nodes'
 }
 
 /** The fault that a check of the schema attached to its issue. */

@@ -14,7 +14,10 @@ export interface Manifest {
 
 export interface ManifestNode {
   readonly name: string
-  /** The files that the node's services come from, as written: relative to the manifest. At least one. */
+  /**
+   * The files that the node's services come from, as written: relative to the manifest, with `#Name` behind them when one
+   * export is meant. At least one.
+   */
   readonly use: readonly string[]
   /** At least 1. */
   readonly replicas: number

@@ -1,13 +1,21 @@
 // The manifest format: what `parse.ts` judges by, and what the JSON Schema for editors is generated from.
 import { isLabel, isNodeName, labelRule, nodeNameFrom, nodeNameRule } from '#framework/topology'
 import { z } from 'zod'
-import { listenHostFault, multiaddrFault, multiaddrPattern } from './addresses.js'
+import {
+  type AddressFault,
+  hostFault,
+  multiaddrFault,
+  multiaddrPattern,
+  portMax,
+  portRangePattern,
+  portsOrMultiaddrFault,
+} from './addresses.js'
 import type { ManifestCode } from './finding.js'
+import { useFault } from './use.js'
 
 /** The version of the format that `mosaik: 1` names. */
 export const manifestVersion = 1
 const replicasMax = 1000
-const portMax = 65_535
 
 /** What a text is refused with. */
 export interface Fault {
@@ -17,69 +25,56 @@ export interface Fault {
   readonly hint?: string
 }
 
+/** What must be said of a value whose type is all that can be told. */
+export const anyText = 'a string'
+
 // Every `error` below completes a sentence that begins with "… must be" and ends with what was found instead.
 
 function text(expected: string, judge: (text: string) => Fault | undefined): z.ZodString {
   return z.string({ error: expected }).check(({ value, issues }) => {
     const fault = judge(value)
-    if (fault !== undefined)
-      issues.push({ code: 'custom', input: value, message: fault.message, params: fault })
+    if (fault === undefined) return
+    issues.push({ code: 'custom', input: value, message: fault.message, params: fault })
   })
 }
 
 function label(what: string): (text: string) => Fault | undefined {
   return (value) =>
-    isLabel(value) ? undefined : { code: 'MANIFEST_NAME_INVALID', message: `cannot ${what}`, hint: labelRule }
+    isLabel(value)
+      ? undefined
+      : { code: 'MANIFEST_NAME_INVALID', message: `cannot ${what}`, hint: `it has ${labelRule}` }
 }
 
-function addressFault(fault: { message: string; hint?: string } | undefined): Fault | undefined {
-  return fault === undefined ? undefined : { code: 'MANIFEST_ADDRESS_INVALID', ...fault }
+/** Gives what another file finds wrong with a text its code. */
+function faultWith(
+  code: ManifestCode,
+  judge: (text: string) => Omit<Fault, 'code'> | undefined,
+): (text: string) => Fault | undefined {
+  return (value) => {
+    const fault = judge(value)
+    return fault === undefined ? undefined : { code, ...fault }
+  }
+}
+
+function address(judge: (text: string) => AddressFault | undefined): (text: string) => Fault | undefined {
+  return faultWith('MANIFEST_ADDRESS_INVALID', judge)
 }
 
 function nodeNameFault(name: string): Fault | undefined {
   if (isNodeName(name)) return undefined
   const likely = nodeNameFrom(name)
-  const hint = isNodeName(likely) ? `did you mean "${likely}"?` : nodeNameRule
+  const hint = isNodeName(likely) ? `did you mean "${likely}"?` : `it has ${nodeNameRule}`
   return { code: 'MANIFEST_NAME_INVALID', message: 'cannot name a node', hint }
 }
 
-function useFault(path: string): Fault | undefined {
-  if (/^(\.{1,2})?\/./.test(path)) return undefined
-  const hint = /^[\w@-][^:\n]*\.[cm]?[jt]s$/.test(path) ? `did you mean "./${path}"?` : 'begin it with "./"'
-  return { code: 'MANIFEST_VALUE_INVALID', message: 'is no path of a file', hint }
-}
+const multiaddr = text('a multiaddr such as /ip4/127.0.0.1/udp/4001/quic-v1', address(multiaddrFault)).meta({
+  pattern: multiaddrPattern.source,
+})
 
-const portRange = /^(\d{1,5})-(\d{1,5})$/
-
-/** The ports of a range such as `4001-4003`. Undefined for any other text. */
-export function portsOf(range: string): { readonly first: number; readonly last: number } | undefined {
-  const [, first, last] = portRange.exec(range) ?? []
-  return first === undefined ? undefined : { first: Number(first), last: Number(last) }
-}
-
-function listenFault(value: string): Fault | undefined {
-  const ports = portsOf(value)
-  if (ports === undefined) {
-    const hint = /^\d+$/.test(value) ? { hint: `a port is written without quotes: ${value}` } : {}
-    return addressFault(
-      value.startsWith('/') || hint.hint === undefined
-        ? multiaddrFault(value)
-        : { message: 'is no multiaddr', ...hint },
-    )
-  }
-  if (ports.first >= 1 && ports.first <= ports.last && ports.last <= portMax) return undefined
-  return {
-    code: 'MANIFEST_ADDRESS_INVALID',
-    message: 'is no range of ports',
-    hint: `ports go from 1 to ${portMax}, the lower one first`,
-  }
-}
-
-const multiaddr = text('a multiaddr, a text such as /ip4/127.0.0.1/udp/4001/quic-v1', (value) =>
-  addressFault(multiaddrFault(value)),
-).meta({ pattern: multiaddrPattern.source })
-
-const usePath = text('the path of a file, or a list of paths', useFault).meta({ pattern: '^(\\.{1,2})?/.' })
+const usePath = text(
+  'the path of a file, or a list of paths',
+  faultWith('MANIFEST_VALUE_INVALID', useFault),
+).meta({ pattern: '^(\\.{1,2})?/' })
 
 const nodeSchema = z
   .strictObject(
@@ -93,7 +88,7 @@ const nodeSchema = z
           { error: 'the path of a file, or a list of paths' },
         )
         .describe(
-          'The file whose @Service() classes the node runs, or a list of such files. Paths begin with ./ or ../ and are relative to the manifest.',
+          'The file whose @Service() classes the node runs, or a list of such files. Paths begin with ./ or ../ and are relative to the manifest. ./file.ts#Name takes one class of several.',
         )
         .meta({ examples: ['./sensor.ts', ['./intake.ts', './audit.ts']] }),
       replicas: z
@@ -106,7 +101,7 @@ const nodeSchema = z
         )
         .meta({ default: 1 }),
       tags: z
-        .array(text('a text', label('be a tag')).meta({ minLength: 1, maxLength: 128 }), {
+        .array(text(anyText, label('be a tag')).meta({ minLength: 1, maxLength: 128 }), {
           error: 'a list of tags',
         })
         .optional()
@@ -124,7 +119,9 @@ const nodeSchema = z
               .int({ error: `a port from 1 to ${portMax}` })
               .min(1, { error: `a port from 1 to ${portMax}` })
               .max(portMax, { error: `a port from 1 to ${portMax}` }),
-            text('a text', listenFault).meta({ pattern: `${portRange.source}|${multiaddrPattern.source}` }),
+            text(anyText, address(portsOrMultiaddrFault)).meta({
+              pattern: `${portRangePattern.source}|${multiaddrPattern.source}`,
+            }),
             z
               .array(multiaddr, { error: 'a list of multiaddrs' })
               .min(1, { error: 'a list of at least one multiaddr' }),
@@ -148,12 +145,12 @@ export const manifestSchema = z
       mosaik: z
         .literal(manifestVersion, { error: `${manifestVersion}` })
         .describe('The version of the manifest format: 1.'),
-      network: text('a text', label('name a network'))
+      network: text(anyText, label('name a network'))
         .describe(
           'The name of the network. Nodes find each other only within one network; whoever shares the name shares the network.',
         )
         .meta({ minLength: 1, maxLength: 128 }),
-      listen: text('the IP address to listen on, a text', (value) => addressFault(listenHostFault(value)))
+      listen: text('an IP address such as 127.0.0.1', address(hostFault))
         .optional()
         .describe(
           'The IP address that nodes listen on when they do not say: 0.0.0.0 for every interface. Default 127.0.0.1.',
@@ -166,7 +163,7 @@ export const manifestSchema = z
         .meta({ examples: [['/ip4/10.0.0.5/udp/4001/quic-v1']] }),
       nodes: z
         .record(
-          text('a text', nodeNameFault).meta({ pattern: '^[a-z][a-z0-9]*(-[a-z0-9]+)*$', maxLength: 63 }),
+          text(anyText, nodeNameFault).meta({ pattern: '^[a-z][a-z0-9]*(-[a-z0-9]+)*$', maxLength: 63 }),
           nodeSchema,
           {
             error: 'a mapping from names to nodes',
