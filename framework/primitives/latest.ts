@@ -49,7 +49,7 @@ export class LatestIterator<T> implements AsyncIterableIterator<T> {
     if (this.#over) {
       const failure = this.#failure
       this.#failure = undefined
-      return failure ? Promise.reject(failure.cause as Error) : Promise.resolve(DONE)
+      return failure ? Promise.reject(failure.cause) : Promise.resolve(DONE)
     }
     if (this.#waiter)
       return Promise.reject(new InvariantError('one reader at a time: the last next() is pending'))

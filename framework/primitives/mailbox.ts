@@ -68,32 +68,20 @@ export class Mailbox<T> implements AsyncIterable<T> {
    * @throws The cause that the mailbox ended with, after its last item.
    * @throws InvariantError when another `take` is still waiting.
    */
-  async take(options: { signal?: AbortSignal } = {}): Promise<T | undefined> {
+  take(options: { signal?: AbortSignal | undefined } = {}): Promise<T | undefined> {
     const { signal } = options
-    signal?.throwIfAborted()
-    if (this.#reader)
-      throw new InvariantError('a mailbox has one reader, and its last take() is still waiting')
-    if (this.#ring.length > 0) return this.#ring.popFront()
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    if (this.#reader) {
+      return Promise.reject(
+        new InvariantError('a mailbox has one reader, whose last take() is still waiting'),
+      )
+    }
+    if (this.#ring.length > 0) return Promise.resolve(this.#ring.popFront())
     if (this.#ended) {
-      if (this.#cause !== undefined) throw this.#cause
-      return undefined
+      return this.#cause === undefined ? Promise.resolve(undefined) : Promise.reject(this.#cause)
     }
-    const reader = deferred<T | undefined>()
-    this.#reader = reader
-    if (!signal) return reader.promise
-
-    const onAbort = (): void => {
-      // An item that was handed over in the same turn is delivered, not lost.
-      if (this.#reader !== reader) return
-      this.#reader = undefined
-      reader.reject(signal.reason)
-    }
-    signal.addEventListener('abort', onAbort)
-    try {
-      return await reader.promise
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
+    this.#reader = deferred<T | undefined>()
+    return signal ? this.#takeUnless(signal, this.#reader) : this.#reader.promise
   }
 
   /** The next item if one waits, otherwise undefined. */
@@ -119,5 +107,20 @@ export class Mailbox<T> implements AsyncIterable<T> {
   /** Takes items until the end. Leaving the loop leaves the mailbox as it is. */
   async *[Symbol.asyncIterator](): AsyncIterator<T> {
     for (let item = await this.take(); item !== undefined; item = await this.take()) yield item
+  }
+
+  async #takeUnless(signal: AbortSignal, reader: Deferred<T | undefined>): Promise<T | undefined> {
+    const onAbort = (): void => {
+      // An item that was handed over in the same turn is delivered, not lost.
+      if (this.#reader !== reader) return
+      this.#reader = undefined
+      reader.reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort)
+    try {
+      return await reader.promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
   }
 }

@@ -133,7 +133,10 @@ export class HistogramFamily implements MetricFamily, Histogram {
     this.definition = definition
     this.#bounds = definition.buckets
     const tuple = new LabelTuple(definition)
-    const make = (): Distribution => ({ counts: new Array<number>(this.#bounds.length + 1).fill(0), sum: 0 })
+    const make = (): Distribution => ({
+      counts: Array.from({ length: this.#bounds.length + 1 }, () => 0),
+      sum: 0,
+    })
     this.#table = new SeriesTable(tuple, make, onRefusal)
     if (tuple.isEmpty) this.#table.lasting({})
   }

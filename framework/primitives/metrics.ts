@@ -114,8 +114,14 @@ export class MetricsRegistry {
   readonly #refused: Counter
   readonly #failedCollections: Counter
 
-  /** @param constantLabels On every series, for example the network. */
+  /**
+   * @param constantLabels On every series, for example the network.
+   * @throws MosaikError `METRIC_INVALID` for a name that is none for a label.
+   */
   constructor(constantLabels: Labels = {}) {
+    for (const name of Object.keys(constantLabels)) {
+      if (!LABEL_NAME.test(name)) throw new MosaikError('METRIC_INVALID', `${name} is no name for a label`)
+    }
     this.#constantLabels = { ...constantLabels }
     this.#refused = this.counter(REFUSED_SERIES)
     this.#failedCollections = this.counter(FAILED_COLLECTIONS)

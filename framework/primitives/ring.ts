@@ -57,10 +57,8 @@ export class Ring<T> {
 
   #grow(): void {
     const old = this.#slots
-    const slots = new Array<T | undefined>(Math.max(2 * old.length, SLOTS_MIN))
-    for (let i = 0; i < this.#length; i++) slots[i] = old[(this.#head + i) & (old.length - 1)]
-    slots.fill(undefined, this.#length)
-    this.#slots = slots
+    this.#slots = Array.from<T | undefined>({ length: Math.max(2 * old.length, SLOTS_MIN) })
+    for (let i = 0; i < this.#length; i++) this.#slots[i] = old[(this.#head + i) & (old.length - 1)]
     this.#head = 0
   }
 }

@@ -77,7 +77,8 @@ export class TaskScope implements AsyncDisposable {
 
   async #supervise(name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
     try {
-      await run(this.signal)
+      // Inside an async function, so that a task that throws at once fails as late as any other: after spawn().
+      await (async () => run(this.signal))()
     } catch (error) {
       if (this.signal.aborted && this.#isConsequence(error)) return
       this.#fail(error, name)

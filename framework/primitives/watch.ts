@@ -15,7 +15,7 @@ export interface ReadonlyWatch<T> {
    *
    * @throws The signal's reason, when it aborts.
    */
-  changes(options?: { signal?: AbortSignal }): AsyncIterable<T>
+  changes(options?: { signal?: AbortSignal | undefined }): AsyncIterable<T>
 
   /**
    * Calls `fn` synchronously with each new value, not with the current one, until the returned function is called; and
@@ -80,7 +80,7 @@ export class Watch<T> implements ReadonlyWatch<T> {
     if (!this.#notifying) this.#notifyEnd()
   }
 
-  changes(options: { signal?: AbortSignal } = {}): AsyncIterable<T> {
+  changes(options: { signal?: AbortSignal | undefined } = {}): AsyncIterable<T> {
     return {
       [Symbol.asyncIterator]: () =>
         new LatestIterator<T>((iterator) => {
@@ -167,7 +167,7 @@ class WatchView<T> implements ReadonlyWatch<T> {
     return this.#watch.ended
   }
 
-  changes(options?: { signal?: AbortSignal }): AsyncIterable<T> {
+  changes(options?: { signal?: AbortSignal | undefined }): AsyncIterable<T> {
     return this.#watch.changes(options)
   }
 

@@ -7,14 +7,14 @@ import type { ReadonlyWatch } from './watch.js'
 /** How a {@link Condition} is named and bounded. */
 export interface ConditionOptions {
   /** Ends every wait on the condition. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** What holds when the condition is met, for messages: "2 consumers are subscribed". */
   readonly name?: string
 }
 
 /** How one wait on a {@link Condition} is bounded. */
 export interface WaitOptions {
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Default: no limit. Measured by `clock`. */
   readonly timeoutMs?: number
   /** Default: the clock of the machine. */
@@ -34,37 +34,31 @@ export interface WaitOptions {
 export class Condition<T> implements PromiseLike<T> {
   readonly #watch: ReadonlyWatch<T>
   readonly #predicate: (value: T) => boolean
-  readonly #inverse: boolean
   readonly #signal: AbortSignal | undefined
   readonly #name: string
+  #isInverse = false
 
-  constructor(watch: ReadonlyWatch<T>, predicate: (value: T) => boolean, options?: ConditionOptions)
-  constructor(
-    watch: ReadonlyWatch<T>,
-    predicate: (value: T) => boolean,
-    options: ConditionOptions & { inverse?: boolean } = {},
-  ) {
+  constructor(watch: ReadonlyWatch<T>, predicate: (value: T) => boolean, options: ConditionOptions = {}) {
     this.#watch = watch
     this.#predicate = predicate
-    this.#inverse = options.inverse ?? false
     this.#signal = options.signal
     this.#name = options.name ?? 'the condition is met'
   }
 
   /** Whether it holds now. */
   get met(): boolean {
-    return this.#holdsFor(this.#watch.value)
+    return this.#predicate(this.#watch.value)
   }
 
   /** The condition that holds when this one does not. The inverse of an inverse is that inverse: no toggle. */
   not(): Condition<T> {
-    if (this.#inverse) return this
-    const options = {
-      inverse: true,
+    if (this.#isInverse) return this
+    const inverse = new Condition(this.#watch, (value) => !this.#predicate(value), {
+      signal: this.#signal,
       name: `not: ${this.#name}`,
-      ...(this.#signal && { signal: this.#signal }),
-    }
-    return new Condition(this.#watch, this.#predicate, options)
+    })
+    inverse.#isInverse = true
+    return inverse
   }
 
   /**
@@ -84,7 +78,7 @@ export class Condition<T> implements PromiseLike<T> {
     }
     const current = this.#watch.value
     try {
-      if (this.#holdsFor(current)) {
+      if (this.#predicate(current)) {
         resolve(current)
         return promise
       }
@@ -103,7 +97,7 @@ export class Condition<T> implements PromiseLike<T> {
     const onAbort = (): void => settle(() => reject(this.#reasonOf(deadline, options)))
     const onValue = (value: T): void => {
       try {
-        if (this.#holdsFor(value)) settle(() => resolve(value))
+        if (this.#predicate(value)) settle(() => resolve(value))
       } catch (error) {
         settle(() => reject(error))
       }
@@ -133,7 +127,7 @@ export class Condition<T> implements PromiseLike<T> {
       const onValue = (value: T): void => {
         let isMet
         try {
-          isMet = this.#holdsFor(value)
+          isMet = this.#predicate(value)
         } catch (error) {
           return iterator.end(error)
         }
@@ -143,10 +137,6 @@ export class Condition<T> implements PromiseLike<T> {
       onValue(this.#watch.value)
       return this.#watch.subscribe(onValue, (cause) => iterator.end(cause))
     }, this.#signal)
-  }
-
-  #holdsFor(value: T): boolean {
-    return this.#predicate(value) !== this.#inverse
   }
 
   /** Nothing, when nothing bounds the wait: signals and timers are dear compared to the rest of it. */

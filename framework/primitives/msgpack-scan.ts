@@ -1,1 +1,0 @@
-export function assertWellFormed(_bytes: Uint8Array): void {}
