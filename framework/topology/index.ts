@@ -15,6 +15,7 @@ export {
   nodeNameRule,
   serviceNameRule,
 } from './names.js'
+export { TopologyError } from './topology-error.js'
 export { validate } from './validate.js'
 export {
   dataflow,

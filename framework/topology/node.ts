@@ -125,9 +125,17 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
   for (const binding of options.services) {
     const serviceLogger = logger.child({ service: binding.declaration.name })
     const display = options.display ?? ((text: string) => serviceLogger.info(text))
-    const { signal } = closing
     services.push(
-      await binding.bind({ node: info, config, streams, logger: serviceLogger, clock, signal, display }),
+      await binding.bind({
+        node: info,
+        config,
+        streams,
+        logger: serviceLogger,
+        clock,
+        metrics: host.metrics,
+        signal: closing.signal,
+        display,
+      }),
     )
   }
 

@@ -1,4 +1,4 @@
-import type { Clock, Logger, PeerId } from '#framework/primitives'
+import type { Clock, Logger, MetricsRegistry, PeerId } from '#framework/primitives'
 import type { Streams } from '#framework/streams'
 import type { ServiceDeclaration } from './model.js'
 
@@ -23,6 +23,8 @@ export interface ServiceRuntime {
   /** Says the service's name with every line. */
   readonly logger: Logger
   readonly clock: Clock
+  /** The metrics of the node. */
+  readonly metrics: MetricsRegistry
   /** Aborts when the node begins to close. */
   readonly signal: AbortSignal
   /** Shows a text that replaces the one before, for a person who watches. */

@@ -1,0 +1,76 @@
+// From the records of a class to the declaration of a service.
+import type { PortDeclaration, ServiceBinding, ServiceDeclaration } from '#framework/topology'
+import { DecoratedBinding } from './binding.js'
+import { undecorated, unnamed } from './class-problems.js'
+import { DeclarationError } from './declaration-error.js'
+import { dependencyProblems, injectableProblems } from './dependencies.js'
+import { hookProblems, placementProblems, streamProblems } from './member-problems.js'
+import { membersOf } from './members.js'
+import { ownRecord, type Class, type PortRecord } from './records.js'
+
+/** What a decorated class declares, and how to make it part of a node. */
+export interface CollectedService {
+  readonly declaration: ServiceDeclaration
+  readonly binding: ServiceBinding
+}
+
+/**
+ * Reads what the decorators recorded about a service class. Members of parent classes count as its own; a member that a
+ * class declares again replaces the parent's.
+ *
+ * @throws DeclarationError (`SERVICE_DECLARATION`) with everything that is wrong with the class.
+ */
+export function collect(ctor: Class): CollectedService {
+  const ports = membersOf(ctor, ({ ports }) => ports)
+  const configs = membersOf(ctor, ({ configs }) => configs)
+  const options = ownRecord(ctor)?.service
+  const name = options?.name ?? ctor.name
+  const problems = [
+    ...(options === undefined ? [undecorated(ctor)] : []),
+    ...unnamed(name),
+    ...placementProblems(ctor, ports, configs),
+    ...streamProblems(ctor, ports),
+    ...hookProblems(ctor),
+    ...dependencyProblems(ctor),
+    ...injectableProblems(ctor),
+  ]
+  if (problems.length > 0)
+    throw new DeclarationError(ctor.name === '' ? 'an anonymous class' : ctor.name, problems)
+
+  const declared = (direction: PortRecord['direction']): PortDeclaration[] =>
+    ports
+      .filter((port) => port.direction === direction)
+      .map(declarationOf)
+      .sort(byStream)
+  const declaration: ServiceDeclaration = {
+    name,
+    tags: [...(options?.tags ?? [])],
+    produces: declared('produces'),
+    consumes: declared('consumes'),
+  }
+  return { declaration, binding: new DecoratedBinding(ctor, declaration, ports) }
+}
+
+/** {@link collect}, for who only wants to run the service. */
+export function bindingOf(ctor: Class): ServiceBinding {
+  return collect(ctor).binding
+}
+
+function declarationOf({ definition, placement, options }: PortRecord): PortDeclaration {
+  const { name, id, fingerprint, shape } = definition
+  return { stream: name, id, fingerprint, shape, member: placement.member, options: plainOptions(options) }
+}
+
+/** What survives JSON. That there is a predicate is worth knowing, even though it cannot be written down. */
+function plainOptions(options: object): Readonly<Record<string, unknown>> {
+  const plain = JSON.stringify(options, (_key, value: unknown) =>
+    typeof value === 'function' ? true : value,
+  )
+  return JSON.parse(plain) as Readonly<Record<string, unknown>>
+}
+
+/** Compilers call decorators in different orders: the declaration must not depend on it. */
+function byStream(a: PortDeclaration, b: PortDeclaration): number {
+  const [first, second] = [`${a.stream}\n${a.member}`, `${b.stream}\n${b.member}`]
+  return first < second ? -1 : first > second ? 1 : 0
+}
