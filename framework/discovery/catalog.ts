@@ -1,0 +1,289 @@
+import { equalBytes, type PeerId } from '#framework/primitives'
+import { compareVersions, type PeerEntry } from './entry.js'
+import { PeerMap } from './peer-map.js'
+import { compareRecords, type EntryRecord, type SignedRecord } from './signed-record.js'
+
+/** The peers of a network as one node knows them at one moment. Immutable; a later moment is another catalog. */
+export interface Catalog {
+  /** What this node says about itself. */
+  readonly me: PeerEntry
+  /** Every other live peer, in the order of peer ids. */
+  readonly peers: ReadonlyMap<PeerId, PeerEntry>
+  /** Those of `peers` that were inserted by hand and that no signature backs. */
+  readonly unsigned: ReadonlySet<PeerId>
+  /** How many other peers there are. */
+  readonly size: number
+  /** The entry of a peer, this node included. */
+  get(peer: PeerId): PeerEntry | undefined
+}
+
+/** The rules by which records are taken in and let go. */
+export interface CatalogRules {
+  /** How long an entry lives after the last sign of life of its peer, in milliseconds. */
+  readonly purgeAfterMs: number
+  /**
+   * How long a departure is remembered, in milliseconds. Longer than any live record of the peer can still be around,
+   * which is `purgeAfterMs`; otherwise a peer that missed the departure would bring the departed one back.
+   */
+  readonly tombstoneMs: number
+  /** How far ahead of our clock a record may be stamped, in milliseconds. */
+  readonly maxDriftMs: number
+  /** How many records are held, departures included. */
+  readonly recordsMax: number
+}
+
+/** A record, and when its peer last gave a sign of life. */
+export interface HeldRecord {
+  readonly record: SignedRecord
+  /** On our monotonic clock. The author's clock plays no part in it. */
+  readonly heardAtMs: number
+}
+
+/** All that discovery knows. Persistent: functions of this file return a new state and leave the old one as it was. */
+export interface CatalogState {
+  /** The newest record of each other peer: entries, and departures as tombstones. */
+  readonly records: PeerMap<HeldRecord>
+  readonly catalog: Snapshot
+}
+
+/** What others can notice of a change. */
+export type CatalogChange =
+  | { readonly type: 'discovered' | 'updated'; readonly entry: PeerEntry }
+  | {
+      readonly type: 'departed'
+      readonly peer: PeerId
+      readonly entry?: PeerEntry
+      readonly cause: 'graceful' | 'stale' | 'removed'
+    }
+
+/** Why a record was not taken in. */
+export type MergeRefusal =
+  /** It is the very record we hold. */
+  | 'duplicate'
+  /** We hold a later one. */
+  | 'outdated'
+  /** It is about ourselves, and only we decide what we say. */
+  | 'own'
+  /** It is of another network. */
+  | 'network'
+  /** It is stamped too far ahead of our clock. */
+  | 'future'
+  /** Its peer gave no sign of life for so long that the entry would have to be purged. */
+  | 'stale'
+  /** There is no room for another peer. */
+  | 'full'
+
+/** The moment of a merge. */
+export interface MergeMoment {
+  /** Unix milliseconds. */
+  readonly nowMs: number
+  readonly monotonicMs: number
+  /**
+   * How long ago the peer gave the sign of life that the record is, as far as whoever brought the record knows.
+   * Ages add up along the way, so that a dead peer is forgotten by all at about the same time and does not go round
+   * for ever from those who still hold it to those who have just let go.
+   */
+  readonly ageMs: number
+}
+
+export interface MergeResult {
+  readonly state: CatalogState
+  /** Absent when nobody needs to know: the record was refused, or is only a sign of life. */
+  readonly change?: CatalogChange
+  readonly refused?: MergeRefusal
+}
+
+export function emptyState(me: PeerEntry): CatalogState {
+  return {
+    records: PeerMap.empty(),
+    catalog: new Snapshot({ me, peers: PeerMap.empty(), unsigned: new Set() }),
+  }
+}
+
+/** The state with what this node says about itself. */
+export function withMe(state: CatalogState, me: PeerEntry): CatalogState {
+  const { peers, unsigned } = state.catalog
+  return { records: state.records, catalog: new Snapshot({ me, peers, unsigned }) }
+}
+
+/**
+ * Takes in a record if it outranks the one we hold of that peer. For records that are not refused for their time or
+ * for want of room the outcome is the greatest record of each peer: merging commutes, associates and is idempotent, so
+ * that catalogs converge whatever the order in which records arrive, and however often.
+ */
+export function merge(
+  state: CatalogState,
+  record: SignedRecord,
+  moment: MergeMoment,
+  rules: CatalogRules,
+): MergeResult {
+  const { me } = state.catalog
+  const { peer } = record
+  if (record.network !== me.network) return { state, refused: 'network' }
+  if (peer === me.peer) return { state, refused: 'own' }
+  if (record.stamp.beat > moment.nowMs + rules.maxDriftMs) return { state, refused: 'future' }
+
+  const held = state.records.get(peer)
+  if (held) {
+    const order = compareRecords(record, held.record)
+    if (order === 0) return { state, refused: 'duplicate' }
+    if (order < 0) return { state, refused: 'outdated' }
+  }
+  const lifetimeMs = record.kind === 'entry' ? rules.purgeAfterMs : rules.tombstoneMs
+  if (moment.ageMs >= lifetimeMs) return { state, refused: 'stale' }
+  const room = held ? state.records : withRoomForOne(state.records, rules.recordsMax)
+  if (!room) return { state, refused: 'full' }
+
+  const heardAtMs = Math.max(moment.monotonicMs - Math.max(0, moment.ageMs), held?.heardAtMs ?? -Infinity)
+  const records = room.with(peer, { record, heardAtMs })
+  if (record.kind === 'entry' && isSignOfLife(record, held)) {
+    return { state: { records, catalog: state.catalog } }
+  }
+  return changed(
+    records,
+    state,
+    record.kind === 'entry'
+      ? withEntry(state.catalog, record.entry)
+      : withoutEntry(state.catalog, peer, 'graceful'),
+  )
+}
+
+/**
+ * Adds an entry that no signature backs, for this node alone: it is never told to others, and never purged. Refused
+ * for ourselves, for another network, and while a signed entry of the peer is held.
+ */
+export function insertUnsigned(state: CatalogState, entry: PeerEntry): MergeResult {
+  const { me, peers, unsigned } = state.catalog
+  if (entry.network !== me.network) return { state, refused: 'network' }
+  if (entry.peer === me.peer) return { state, refused: 'own' }
+  const known = peers.get(entry.peer)
+  if (known && !unsigned.has(entry.peer)) return { state, refused: 'outdated' }
+  if (known && compareVersions(entry.version, known.version) <= 0) return { state, refused: 'outdated' }
+  const { live, change } = withEntry(state.catalog, entry)
+  return changed(state.records, state, {
+    live: { ...live, unsigned: new Set([...unsigned, entry.peer]) },
+    change,
+  })
+}
+
+/** Removes an entry that no signature backs. No change when there is none. */
+export function removeUnsigned(state: CatalogState, peer: PeerId): MergeResult {
+  if (!state.catalog.unsigned.has(peer)) return { state }
+  return changed(state.records, state, withoutEntry(state.catalog, peer, 'removed'))
+}
+
+/** Lets go of the entries whose peers gave no sign of life for too long, and of departures that nobody can miss any more. */
+export function purge(
+  state: CatalogState,
+  monotonicMs: number,
+  rules: CatalogRules,
+): { state: CatalogState; changes: readonly CatalogChange[] } {
+  const changes: CatalogChange[] = []
+  let current = state
+  for (const [peer, held] of state.records) {
+    if (expiryMsOf(held, rules) > monotonicMs) continue
+    const records = current.records.without(peer)
+    const outcome =
+      held.record.kind === 'entry' ? withoutEntry(current.catalog, peer, 'stale') : { live: current.catalog }
+    const result = changed(records, current, outcome)
+    if (result.change) changes.push(result.change)
+    current = result.state
+  }
+  return { state: current, changes }
+}
+
+/** When, on the monotonic clock, {@link purge} has something to do next; Infinity when never. */
+export function nextExpiryMs(state: CatalogState, rules: CatalogRules): number {
+  let next = Infinity
+  for (const held of state.records.values()) next = Math.min(next, expiryMsOf(held, rules))
+  return next
+}
+
+function changed(
+  records: PeerMap<HeldRecord>,
+  before: CatalogState,
+  outcome: { readonly live: Live; readonly change?: CatalogChange },
+): MergeResult {
+  if (!outcome.change) return { state: { records, catalog: before.catalog } }
+  return { state: { records, catalog: new Snapshot(outcome.live) }, change: outcome.change }
+}
+
+interface Live {
+  readonly me: PeerEntry
+  readonly peers: PeerMap<PeerEntry>
+  readonly unsigned: ReadonlySet<PeerId>
+}
+
+class Snapshot implements Catalog, Live {
+  readonly me: PeerEntry
+  readonly peers: PeerMap<PeerEntry>
+  readonly unsigned: ReadonlySet<PeerId>
+
+  constructor({ me, peers, unsigned }: Live) {
+    this.me = me
+    this.peers = peers
+    this.unsigned = unsigned
+  }
+
+  get size(): number {
+    return this.peers.size
+  }
+
+  get(peer: PeerId): PeerEntry | undefined {
+    return peer === this.me.peer ? this.me : this.peers.get(peer)
+  }
+}
+
+function withEntry(live: Live, entry: PeerEntry): { live: Live; change: CatalogChange } {
+  const { me, peers, unsigned } = live
+  return {
+    live: { me, peers: peers.with(entry.peer, entry), unsigned: without(unsigned, entry.peer) },
+    change: { type: peers.has(entry.peer) ? 'updated' : 'discovered', entry },
+  }
+}
+
+function withoutEntry(
+  live: Live,
+  peer: PeerId,
+  cause: 'graceful' | 'stale' | 'removed',
+): { live: Live; change?: CatalogChange } {
+  const { me, peers, unsigned } = live
+  const entry = peers.get(peer)
+  if (!entry) return { live }
+  return {
+    live: { me, peers: peers.without(peer), unsigned: without(unsigned, peer) },
+    change: { type: 'departed', peer, entry, cause },
+  }
+}
+
+/** A record that only shows that its peer is alive: what it says was known already. */
+function isSignOfLife(record: EntryRecord, held: HeldRecord | undefined): boolean {
+  return (
+    held?.record.kind === 'entry' &&
+    compareVersions(held.record.stamp, record.stamp) === 0 &&
+    equalBytes(held.record.content, record.content)
+  )
+}
+
+function expiryMsOf({ record, heardAtMs }: HeldRecord, rules: CatalogRules): number {
+  return heardAtMs + (record.kind === 'entry' ? rules.purgeAfterMs : rules.tombstoneMs)
+}
+
+/**
+ * The records, with room for one more. Departures give way, the oldest first: forgetting one too early can at worst
+ * bring a departed peer back until it is purged.
+ */
+function withRoomForOne(records: PeerMap<HeldRecord>, recordsMax: number): PeerMap<HeldRecord> | undefined {
+  if (records.size < recordsMax) return records
+  let oldest: { peer: PeerId; heardAtMs: number } | undefined
+  for (const [peer, { record, heardAtMs }] of records) {
+    if (record.kind === 'departure' && heardAtMs < (oldest?.heardAtMs ?? Infinity))
+      oldest = { peer, heardAtMs }
+  }
+  return oldest && records.without(oldest.peer)
+}
+
+function without(set: ReadonlySet<PeerId>, peer: PeerId): ReadonlySet<PeerId> {
+  if (!set.has(peer)) return set
+  return new Set([...set].filter((other) => other !== peer))
+}

@@ -1,0 +1,363 @@
+import type { DialTarget, GossipTopic, Host } from '#framework/network'
+import {
+  MosaikError,
+  TaskScope,
+  messageOf,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Logger,
+  type PeerId,
+  type ReadonlyWatch,
+} from '#framework/primitives'
+import { AnnouncePolicy } from './announce-policy.js'
+import { Announcer } from './announcer.js'
+import type { Catalog } from './catalog.js'
+import { CatalogStore } from './catalog-store.js'
+import { conditionsOf, type DiscoveryConditions } from './conditions.js'
+import { Connector } from './connector.js'
+import { DialPlan } from './dial-plan.js'
+import { PROTOCOL_VERSION, type EntryContent, type PeerEntry } from './entry.js'
+import { EventHub, type DiscoveryEvent } from './events.js'
+import { RecordIntake } from './record-intake.js'
+import { declareMetrics } from './metrics.js'
+import { settingsOf, type DiscoveryOptions } from './options.js'
+import { OwnEntry } from './own-entry.js'
+import { RecordReader } from './record-reader.js'
+import { RECORD_BYTES_MAX, type SignedRecord } from './signed-record.js'
+import { SyncSchedule } from './sync/sync-schedule.js'
+import { Syncer } from './sync/syncer.js'
+
+/** The gossip topic. One suffices: gossip reaches only peers that have shown that they are of our network. */
+const ANNOUNCE_TOPIC = '/mosaik/discovery/announce/1.0'
+
+/** What a node may change about itself. */
+export type OwnEntryChange = Partial<Pick<PeerEntry, 'tags' | 'produces' | 'consumes' | 'addresses'>>
+
+/**
+ * Keeps, on every node, an eventually consistent catalog of the peers of its network: where they are, what they call
+ * themselves, and which streams they offer. Everything else learns of peers from here.
+ *
+ * Each node signs what it says about itself and gossips it, on every change and as a regular sign of life. Two peers
+ * that meet compare catalogs. A peer that falls silent is forgotten, one that leaves says goodbye.
+ */
+export class Discovery implements AsyncDisposable {
+  readonly #host: Host
+  readonly #clock: Clock
+  readonly #logger: Logger
+  readonly #departureMs: number
+  readonly #store: CatalogStore
+  readonly #events: EventHub
+  readonly #intake: RecordIntake
+  readonly #topic: GossipTopic
+  readonly #announcer: Announcer
+  readonly #syncer: Syncer
+  readonly #connector: Connector
+  readonly #scope: TaskScope
+  readonly #closed = Promise.withResolvers<unknown>()
+  readonly #cleanups: (() => void)[] = []
+  #addressesAreSet = false
+  #closing: Promise<void> | undefined
+
+  /**
+   * Starts to announce this node, and to look for others. Resolves at once: being alone is no error.
+   *
+   * @throws MosaikError `DISCOVERY_OPTION_INVALID`, or as {@link update}.
+   */
+  // An async function, so that what is wrong with the options becomes a rejection.
+  static async start(options: DiscoveryOptions): Promise<Discovery> {
+    const discovery = new Discovery(options)
+    discovery.#run()
+    return discovery
+  }
+
+  private constructor(options: DiscoveryOptions) {
+    const { host, clock = systemClock, random = systemRandom, logger = silentLogger } = options
+    const settings = settingsOf(options)
+    const { purgeAfterMs, maxDriftMs, peersMax, reconnect } = settings
+    const metrics = declareMetrics(host.metrics)
+    const nowMs = clock.monotonic()
+    this.#host = host
+    this.#clock = clock
+    this.#logger = logger
+    this.#departureMs = settings.departureMs
+    this.#scope = new TaskScope({ onFailure: (cause, task) => this.#onFailure(cause, task) })
+
+    this.#events = new EventHub({
+      backlog: settings.eventsBacklog,
+      onMissed: () => metrics.missedEvents.add(),
+    })
+    const reader = new RecordReader()
+    this.#store = new CatalogStore({
+      own: new OwnEntry(host.identity, host.network, firstContent(options), clock.now()),
+      rules: { purgeAfterMs, tombstoneMs: 2 * purgeAfterMs, maxDriftMs, recordsMax: peersMax },
+      clock,
+      events: this.#events,
+      metrics,
+      logger,
+      learn: (peer, addresses) => host.learn(peer, addresses),
+    })
+    this.#syncer = new Syncer({
+      host,
+      store: this.#store,
+      reader,
+      schedule: new SyncSchedule(
+        { self: host.peerId, intervalMs: settings.syncIntervalMs, reconnect, random },
+        nowMs,
+      ),
+      scope: this.#scope,
+      inboundMax: settings.inboundSyncsMax,
+      clock,
+      metrics,
+      logger,
+      onNews: (records) => this.#spread(records),
+    })
+    this.#intake = new RecordIntake({
+      store: this.#store,
+      reader,
+      maxDriftMs,
+      clock,
+      metrics,
+      onDoubt: () => this.#syncer.doubt(),
+    })
+    this.#topic = host.gossip(ANNOUNCE_TOPIC, {
+      validate: (data, from) => this.#intake.receive(data, from),
+      messageBytesMax: RECORD_BYTES_MAX,
+    })
+    this.#announcer = new Announcer({
+      topic: this.#topic,
+      policy: new AnnouncePolicy(
+        { intervalMs: settings.announceIntervalMs, jitter: settings.announceJitter, random },
+        nowMs,
+      ),
+      store: this.#store,
+      clock,
+      metrics,
+      logger,
+    })
+    this.#connector = new Connector({
+      host,
+      store: this.#store,
+      plan: new DialPlan({ meshPeers: settings.meshPeers, reconnect, random }),
+      sources: options.bootstrap ?? [],
+      scope: this.#scope,
+      clock,
+      random,
+      metrics,
+      logger,
+    })
+    this.#cleanups.push(
+      metrics.peers.collect(() => this.catalog.value.size),
+      metrics.neighbors.collect(() => this.#topic.neighbours.value.size),
+    )
+  }
+
+  /** What this node says about itself. */
+  get me(): PeerEntry {
+    return this.catalog.value.me
+  }
+
+  /**
+   * The peers that are known. Changes when what a peer says changes, when one appears or leaves, and when this node
+   * changes what it says; signs of life do not show.
+   */
+  get catalog(): ReadonlyWatch<Catalog> {
+    return this.#store.catalog
+  }
+
+  /** Resolves when discovery has ended: with undefined after {@link close}, with the cause when it has failed. */
+  get closed(): Promise<unknown> {
+    return this.#closed.promise
+  }
+
+  /**
+   * What happens from this call on. A subscriber that does not keep up loses the oldest events and is told so by one
+   * of type `lagged`. A catalog that is read after an event reflects it. The iteration is over when discovery closes.
+   *
+   * @throws The signal's reason, when it aborts.
+   */
+  events(options?: { signal?: AbortSignal }): AsyncIterable<DiscoveryEvent> {
+    return this.#events.subscribe(options)
+  }
+
+  /** Conditions on the catalog and on being connected, to be awaited. */
+  when(): DiscoveryConditions {
+    return conditionsOf(this.catalog, this.#host.connections)
+  }
+
+  /**
+   * Changes what this node says about itself, at once; others are told by gossip, once for all changes of one turn of
+   * the event loop. What is not different makes no new version and is not announced. Addresses that were set by hand
+   * stay, whatever the host's become.
+   *
+   * @throws MosaikError `DISCOVERY_ENTRY_TOO_LARGE` when the entry would not fit into an announcement,
+   *   `DISCOVERY_ENTRY_INVALID` when it offers a stream twice with different schemas, `DISCOVERY_CLOSED`.
+   */
+  update(change: (entry: PeerEntry) => OwnEntryChange): void {
+    this.#assertOpen()
+    let setsAddresses = false
+    this.#store.change((entry) => {
+      const changes = change(entry)
+      setsAddresses = changes.addresses !== undefined
+      return changes
+    })
+    this.#addressesAreSet ||= setsAddresses
+  }
+
+  /** {@link update} for tags. */
+  addTags(...tags: readonly string[]): void {
+    this.update((entry) => ({ tags: [...entry.tags, ...tags] }))
+  }
+
+  /** {@link update} for tags. */
+  removeTags(...tags: readonly string[]): void {
+    this.update((entry) => ({ tags: entry.tags.filter((tag) => !tags.includes(tag)) }))
+  }
+
+  /**
+   * One catalog sync with a peer, now. When it resolves, both hold the later record of every peer that either knew.
+   *
+   * @throws MosaikError `DISCOVERY_CLOSED`; LinkClosedError, TimeoutError or `DIAL_FAILED` when the peer cannot be
+   *   reached or does not play its part; the signal's reason.
+   */
+  async syncWith(target: DialTarget, options: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#assertOpen()
+    using deadline = this.#clock.deadline(Infinity, this.#scope.signal, options.signal)
+    await this.#syncer.sync(target, deadline.signal)
+  }
+
+  /**
+   * Adds candidates to connect to, in addition to the bootstrap sources; see `seeds` for what an address is. They are
+   * dialled soon, and again until they answer.
+   */
+  dial(addresses: readonly string[]): void {
+    this.#assertOpen()
+    for (const address of addresses) this.#connector.add({ addresses: [address] })
+  }
+
+  /**
+   * Takes in a signed record that came by another way, for example in a handshake. True when it told us something: a
+   * change, or a sign of life. False when it was refused, for what it says or because it is no record that its peer has
+   * signed; refusals are counted.
+   */
+  feed(record: Uint8Array): boolean {
+    this.#assertOpen()
+    return this.#intake.feed(record)
+  }
+
+  /**
+   * Adds an entry that no signature backs, for this node alone. False when it is refused: it is about this node or
+   * another network, a signed entry of the peer is known, or a later one without signature.
+   */
+  insert(entry: PeerEntry): boolean {
+    this.#assertOpen()
+    return this.#store.insert(entry)
+  }
+
+  /** Removes an entry that was inserted by hand. False when there is none. */
+  remove(peer: PeerId): boolean {
+    this.#assertOpen()
+    return this.#store.removeUnsigned([peer])
+  }
+
+  /** Removes all entries that were inserted by hand. False when there are none. */
+  clearUnsigned(): boolean {
+    this.#assertOpen()
+    return this.#store.removeUnsigned(this.catalog.value.unsigned)
+  }
+
+  /** This node's current record, to be shown in handshakes: the other side can {@link feed} it. */
+  signedEntry(): Uint8Array {
+    return this.#store.ownRecord.bytes
+  }
+
+  /** Says goodbye, which takes 500 ms at most (`departureMs`), and stops. The host stays open. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close(undefined)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #run(): void {
+    const { addresses } = this.#host
+    this.#cleanups.push(
+      this.#syncer.serve(),
+      addresses.subscribe((value) => this.#onHostAddresses(value)),
+    )
+    this.#scope.spawn('announcer', (signal) => this.#announcer.run(signal))
+    this.#scope.spawn('syncer', (signal) => this.#syncer.run(signal))
+    this.#scope.spawn('connector', (signal) => this.#connector.run(signal))
+    this.#scope.spawn('host watcher', (signal) => this.#watchHost(signal))
+  }
+
+  #onHostAddresses(addresses: readonly string[]): void {
+    if (this.#addressesAreSet) return
+    try {
+      this.#store.change(() => ({ addresses }))
+    } catch (error) {
+      // The entry was nearly full. What was announced before stays true for the addresses that are left.
+      this.#logger.error('the addresses of this node cannot be announced', { error: messageOf(error) })
+    }
+  }
+
+  /** Without its host, discovery has nothing left to do. */
+  async #watchHost(signal: AbortSignal): Promise<void> {
+    const aborted = new Promise<'aborted'>((resolve) => {
+      signal.addEventListener('abort', () => resolve('aborted'), { once: true })
+    })
+    const ended = await Promise.race([aborted, this.#host.closed.then((cause) => ({ cause }))])
+    if (ended !== 'aborted') throw new MosaikError('DISCOVERY_HOST_CLOSED', 'the host was closed', ended)
+  }
+
+  #spread(records: readonly SignedRecord[]): void {
+    // With one connection there is nobody to tell: it is where the records came from.
+    if (this.#host.connections.value.size < 2) return
+    this.#scope.spawn('spread', () => this.#announcer.spread(records))
+  }
+
+  #onFailure(cause: unknown, task: string): void {
+    this.#logger.error('discovery has failed', { task, error: messageOf(cause) })
+    this.#closing ??= this.#close(cause)
+  }
+
+  async #close(cause: unknown): Promise<void> {
+    for (const cleanup of this.#cleanups.splice(0)) cleanup()
+    await this.#scope.close()
+    if (this.#departureMs > 0) await this.#depart()
+    await this.#topic.close()
+    this.#store.close(cause)
+    this.#closed.resolve(cause)
+  }
+
+  async #depart(): Promise<void> {
+    using deadline = this.#clock.deadline(this.#departureMs)
+    const record = this.#store.depart()
+    const told = Promise.allSettled([
+      this.#announcer.depart(record),
+      this.#syncer.sayGoodbye(record, deadline.signal),
+    ])
+    const expired = new Promise<void>((resolve) => {
+      deadline.signal.addEventListener('abort', () => resolve())
+    })
+    await Promise.race([told, expired])
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw new MosaikError('DISCOVERY_CLOSED', 'discovery is closed')
+  }
+}
+
+function firstContent({ host, tags = [], node }: DiscoveryOptions): EntryContent {
+  return {
+    protocol: PROTOCOL_VERSION,
+    addresses: host.addresses.value,
+    tags,
+    ...(node && { node }),
+    produces: [],
+    consumes: [],
+  }
+}

@@ -1,0 +1,8 @@
+export { seeds, type BootstrapSource } from './bootstrap.js'
+export type { Catalog } from './catalog.js'
+export type { DiscoveryConditions } from './conditions.js'
+export { Discovery, type OwnEntryChange } from './discovery.js'
+export type { EntryVersion, PeerEntry, StreamOffer } from './entry.js'
+export type { DiscoveryEvent, Via } from './events.js'
+export type { DiscoveryOptions, DiscoverySettings } from './options.js'
+export { RecordError, decodeRecord, type SignedRecord } from './signed-record.js'

@@ -1,0 +1,85 @@
+import type { Counter, Gauge, Histogram, MetricDefinition, MetricsRegistry } from '#framework/primitives'
+
+const counters = {
+  discovered: {
+    name: 'mosaik_discovery_peers_discovered_total',
+    help: 'Peers that became known.',
+    labels: ['via'],
+  },
+  updated: {
+    name: 'mosaik_discovery_peer_updates_total',
+    help: 'Changes of what a known peer says of itself; signs of life are not counted.',
+    labels: ['via'],
+  },
+  departed: {
+    name: 'mosaik_discovery_peers_departed_total',
+    help: 'Peers that left: said goodbye, fell silent, or were removed by hand.',
+    labels: ['cause'],
+  },
+  rejected: {
+    name: 'mosaik_discovery_entries_rejected_total',
+    help: 'Records that were not taken in, by reason.',
+    labels: ['reason'],
+  },
+  announcements: {
+    name: 'mosaik_discovery_announcements_total',
+    help: 'Records of this node that were published: changes and signs of life, and departures.',
+    labels: ['kind'],
+  },
+  syncs: {
+    name: 'mosaik_discovery_syncs_total',
+    help: 'Catalog syncs that came to an end.',
+    labels: ['direction', 'result'],
+  },
+  dials: {
+    name: 'mosaik_discovery_dials_total',
+    help: 'Attempts to connect to candidates and to peers of the catalog.',
+    labels: ['result'],
+  },
+  missedEvents: {
+    name: 'mosaik_discovery_events_missed_total',
+    help: 'Events that were lost because a subscriber was too slow.',
+  },
+  duplicateIdentities: {
+    name: 'mosaik_discovery_duplicate_identities_total',
+    help: 'Times that another process was seen using the identity of this node.',
+  },
+} satisfies Record<string, MetricDefinition>
+
+const gauges = {
+  peers: { name: 'mosaik_discovery_peers', help: 'Other peers in the catalog.' },
+  neighbors: {
+    name: 'mosaik_discovery_gossip_neighbors',
+    help: 'Connected peers that take part in gossip.',
+  },
+} satisfies Record<string, MetricDefinition>
+
+const histograms = {
+  syncDuration: {
+    name: 'mosaik_discovery_sync_duration_seconds',
+    help: 'How long a catalog sync took.',
+    labels: ['direction'],
+  },
+} satisfies Record<string, MetricDefinition>
+
+/** Every metric of discovery, declared here and nowhere else. */
+export type DiscoveryMetrics = Readonly<
+  Record<keyof typeof counters, Counter> &
+    Record<keyof typeof gauges, Gauge> &
+    Record<keyof typeof histograms, Histogram>
+>
+
+export function declareMetrics(registry: MetricsRegistry): DiscoveryMetrics {
+  return {
+    ...mapValues(counters, (definition) => registry.counter(definition)),
+    ...mapValues(gauges, (definition) => registry.gauge(definition)),
+    ...mapValues(histograms, (definition) => registry.histogram(definition)),
+  }
+}
+
+function mapValues<K extends string, V, R>(record: Record<K, V>, map: (value: V) => R): Record<K, R> {
+  return Object.fromEntries(Object.entries<V>(record).map(([key, value]) => [key, map(value)])) as Record<
+    K,
+    R
+  >
+}

@@ -1,0 +1,110 @@
+import type { Clock, PeerId } from '#framework/primitives'
+import type { CatalogStore } from './catalog-store.js'
+import { KeyedLimiter } from './keyed-limiter.js'
+import type { DiscoveryMetrics } from './metrics.js'
+import type { RecordReader } from './record-reader.js'
+import { compareRecords, rejectionOf, type UnverifiedRecord } from './signed-record.js'
+
+/** What becomes of a gossiped message: passed on; not passed on; not passed on and held against who sent it. */
+export type GossipVerdict = 'accept' | 'ignore' | 'reject'
+
+/** What one neighbour may send, its own and what it passes on: ample for a thousand nodes, and bounds the time for signatures. */
+const NEIGHBOUR_RATE = { capacity: 1024, perSecond: 256 }
+const NEIGHBOURS_MAX = 256
+
+/** What one author may say; authors keep well below it, see `AnnouncePolicy`. */
+const AUTHOR_RATE = { capacity: 32, perSecond: 4 }
+const AUTHORS_MAX = 4096
+
+export interface RecordIntakeOptions {
+  readonly store: CatalogStore
+  readonly reader: RecordReader
+  readonly maxDriftMs: number
+  readonly clock: Clock
+  readonly metrics: DiscoveryMetrics
+  /** Told when gossip brought something that only a catalog sync can judge. */
+  readonly onDoubt: () => void
+}
+
+/**
+ * Judges each record that arrives by itself and takes it in, cheap checks first: nothing is verified that would be refused anyway, and
+ * whoever sends nonsense costs little.
+ */
+export class RecordIntake {
+  readonly #store: CatalogStore
+  readonly #reader: RecordReader
+  readonly #maxDriftMs: number
+  readonly #clock: Clock
+  readonly #metrics: DiscoveryMetrics
+  readonly #onDoubt: () => void
+  readonly #neighbours = new KeyedLimiter(NEIGHBOUR_RATE, NEIGHBOURS_MAX)
+  readonly #authors = new KeyedLimiter(AUTHOR_RATE, AUTHORS_MAX)
+
+  constructor(options: RecordIntakeOptions) {
+    this.#store = options.store
+    this.#reader = options.reader
+    this.#maxDriftMs = options.maxDriftMs
+    this.#clock = options.clock
+    this.#metrics = options.metrics
+    this.#onDoubt = options.onDoubt
+  }
+
+  /** @param from The neighbour that the message came from; not, in general, the record's author. */
+  receive(data: Uint8Array, from: PeerId): GossipVerdict {
+    const now = this.#clock.monotonic()
+    if (!this.#neighbours.tryTake(from, now)) return this.#refuse('ignore', 'rate')
+    let record
+    try {
+      record = this.#reader.parse(data)
+    } catch (error) {
+      const reason = rejectionOf(error)
+      // Later versions may have kinds of records that we do not know, and neighbours that pass them on.
+      return this.#refuse(reason === 'kind' ? 'ignore' : 'reject', reason)
+    }
+    return this.#judge(record, now)
+  }
+
+  /** Takes in a record that came by another way than gossip, from somebody who need not be trusted either. */
+  feed(data: Uint8Array): boolean {
+    let record
+    try {
+      record = this.#reader.read(data)
+    } catch (error) {
+      this.#metrics.rejected.add(1, { reason: rejectionOf(error) })
+      return false
+    }
+    return this.#store.take(record, 'feed') === undefined
+  }
+
+  #judge(record: UnverifiedRecord, now: number): GossipVerdict {
+    const { me } = this.#store.catalog.value
+    if (record.network !== me.network) return this.#refuse('reject', 'network')
+
+    const held = this.#store.state.records.get(record.peer)
+    if (held) {
+      const order = compareRecords(record, held.record)
+      // Learnt by sync before, perhaps; our neighbours may still need it.
+      if (order === 0) return 'accept'
+      if (order < 0) return this.#refuse('ignore', 'outdated')
+    } else if (record.peer !== me.peer && record.stamp.beat < this.#clock.now() - this.#maxDriftMs) {
+      // Of a peer that we have forgotten and that somebody replays, or of one whose clock is behind. A sync
+      // tells them apart, because it says how long ago the peer was heard.
+      this.#onDoubt()
+      return this.#refuse('ignore', 'past')
+    }
+
+    let signed
+    try {
+      signed = this.#reader.verify(record)
+    } catch (error) {
+      return this.#refuse('reject', rejectionOf(error))
+    }
+    if (!this.#authors.tryTake(record.peer, now)) return this.#refuse('ignore', 'rate')
+    return this.#store.take(signed, 'gossip') === undefined ? 'accept' : 'ignore'
+  }
+
+  #refuse(verdict: GossipVerdict, reason: string): GossipVerdict {
+    this.#metrics.rejected.add(1, { reason })
+    return verdict
+  }
+}
