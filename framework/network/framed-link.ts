@@ -66,7 +66,7 @@ export interface IncomingLink {
    * @throws {LinkClosedError} LINK_CLOSED, when the opener has gone or the decision took longer than 2 s.
    * @throws {FrameTooLargeError | CodecError} When the payload cannot travel; the link still waits for an answer.
    */
-  accept(payload?: unknown): Promise<void>
+  readonly accept: (payload?: unknown) => Promise<void>
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { CreateStreamOptions, Logger, MessageStream, StreamMuxerFactory } from '@libp2p/interface'
 import { AbstractStreamMuxer } from '@libp2p/utils'
 import { MosaikError, messageOf, type Clock } from '#framework/primitives'
-import { raceNative } from './race.js'
+import { raceSignal } from '../race-signal.js'
 import { QuicStream } from './stream.js'
 import type { NativeConnection, NativeStream } from './binding.js'
 
@@ -50,7 +50,7 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
     // Counted until the native side is done with it: a stream that nobody waits for any more still takes its place.
     const settle = (): void => void this.#openingCount--
     opening.then(settle, settle)
-    const native = await raceNative(opening, signal, discard)
+    const native = await raceSignal(opening, signal, discard)
     if (this.status !== 'open') {
       discard(native)
       throw new MosaikError(
@@ -69,7 +69,7 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
   override onTransportClosed(error?: Error): void {
     const reason = error ?? new Error(`QUIC connection over: ${this.#lossText ?? 'closed'}`)
     this.status = 'closed'
-    for (const stream of [...this.streams]) stream.abort(reason)
+    for (const stream of this.streams.slice()) stream.abort(reason)
   }
 
   async #acceptAll(): Promise<void> {

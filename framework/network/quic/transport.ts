@@ -18,7 +18,7 @@ import { isQuicAddress, resolveUdpAddress, type UdpAddress } from './address.js'
 import { QuicConnection } from './connection.js'
 import { QuicListener } from './listener.js'
 import { quicMuxerFactory } from './muxer.js'
-import { raceNative } from './race.js'
+import { raceSignal } from '../race-signal.js'
 import type { NativeBinding, NativeClient, NativeConfig, NativeConnection, SocketFamily } from './binding.js'
 
 /** Figures of the QUIC connections of one node. All of them hold for both directions. */
@@ -99,9 +99,9 @@ class QuicTransport implements Transport {
    */
   async dial(address: Multiaddr, { signal, upgrader }: DialTransportOptions): Promise<Connection> {
     signal.throwIfAborted()
-    const target = await raceNative(resolveUdpAddress(address), signal, () => {})
+    const target = await raceSignal(resolveUdpAddress(address), signal)
     const dialling = this.#client(target).outboundConnection(target.ip, target.port)
-    const native = await raceNative(dialling, signal, (late) => late.abort())
+    const native = await raceSignal(dialling, signal, (late) => late.abort())
     try {
       const connection = this.#wrap(native, 'outbound')
       const expected = address.getComponents().find(({ name }) => name === 'p2p')?.value
