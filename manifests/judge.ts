@@ -8,6 +8,7 @@ import {
   manifestSchema,
   manifestVersion,
   type ManifestText,
+  nodeSchema,
 } from './schema.js'
 import { suggest } from './suggest.js'
 import {
@@ -61,8 +62,10 @@ function findingsOf(issue: Issue, root: YamlNode, base: Path = []): readonly Fin
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, root))
   if (isBroken(root, path)) return []
   if (issue.code === 'invalid_key') {
-    const [inner] = issue.issues
-    return inner === undefined ? [] : [faultyKey(path, faultOf(inner), root)]
+    return [
+      ...issue.issues.map((inner) => faultyKey(path, faultOf(inner), root)),
+      ...nodeFindings(path, root),
+    ]
   }
   if (issue.code === 'invalid_union') {
     // The alternatives differ in type, so at most one of them has anything to say beyond "wrong type".
@@ -75,6 +78,14 @@ function findingsOf(issue: Issue, root: YamlNode, base: Path = []): readonly Fin
   if (node === undefined) return [missingKey(path, root)]
   if (issue.code === 'custom') return [faultyValue(path, faultOf(issue), node, root)]
   return [wrongValue(path, issue, node, root)]
+}
+
+/** The schema passes over what stands under a faulty name. */
+function nodeFindings(path: Path, root: YamlNode): readonly Finding[] {
+  const node = nodeAt(root, path)
+  if (node === undefined) return []
+  const result = nodeSchema.safeParse(valueOf(node))
+  return result.success ? [] : result.error.issues.flatMap((issue) => findingsOf(issue, root, path))
 }
 
 function unknownKey(path: Path, key: string, root: YamlNode): Finding {

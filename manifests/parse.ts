@@ -5,7 +5,7 @@ import type { Finding } from './finding.js'
 import { judge, laterVersion } from './judge.js'
 import { ManifestSource } from './locate.js'
 import type { Manifest } from './manifest.js'
-import { inOrder, type LocatedProblem, problemAt } from './problems.js'
+import { type LocatedProblem, problemAt } from './problems.js'
 import { readYaml } from './read-yaml.js'
 import type { ManifestText } from './schema.js'
 import type { ManifestFiles } from './use.js'
@@ -29,7 +29,7 @@ export interface ParseOptions {
 export interface ParsedManifest {
   /** Present exactly when there are no problems. */
   readonly manifest?: Manifest
-  /** Everything that is wrong, each with its place, in the order of the file. */
+  /** Everything that is wrong, each with its place, in the order of the file. The first thousand of it. */
   readonly problems: readonly LocatedProblem[]
   /** What `locate` places later problems by. */
   readonly source: ManifestSource
@@ -74,16 +74,18 @@ const tooLarge: Finding = {
 }
 
 function located(findings: readonly Finding[], source: SourceText): readonly LocatedProblem[] {
-  const problems = findings.slice(0, problemCountMax).map(({ code, message, hint, span, path = [] }) =>
-    problemAt(source, span, {
-      code,
-      severity: 'error',
-      message,
-      path,
-      ...(hint !== undefined && { hint }),
-    }),
-  )
-  return inOrder(problems)
+  return findings
+    .toSorted((a, b) => a.span.start - b.span.start)
+    .slice(0, problemCountMax)
+    .map(({ code, message, hint, span, path = [] }) =>
+      problemAt(source, span, {
+        code,
+        severity: 'error',
+        message,
+        path,
+        ...(hint !== undefined && { hint }),
+      }),
+    )
 }
 
 function manifestOf({ network, listen, seeds = [], nodes }: ManifestText): Manifest {

@@ -1,6 +1,6 @@
 // With `syntax-findings.ts` and `tree-builder.ts` the only place that knows the YAML library: what leaves is a tree of our
 // own, with places, and findings.
-import { Composer, type CST, isScalar, Lexer, Parser, type ParsedNode } from 'yaml'
+import { Composer, CST, isScalar, Lexer, Parser, type ParsedNode } from 'yaml'
 import type { Finding } from './finding.js'
 import type { SourceText } from './source.js'
 import { syntaxFindings } from './syntax-findings.js'
@@ -58,13 +58,18 @@ function tokensOf(text: string): { readonly tokens: readonly CST.Token[]; readon
     const before = parser.offset
     for (const token of parser.next(lexeme)) tokens.push(token)
     count++
-    if (parser.stack.length > depthMax)
+    if (depthOf(parser) > depthMax)
       return { tokens, excess: tooComplex(`is nested deeper than ${depthMax} levels`, before) }
     if (count > lexemeCountMax)
       return { tokens, excess: tooComplex(`has more than ${lexemeCountMax} parts`, before) }
   }
   for (const token of parser.end()) tokens.push(token)
   return { tokens }
+}
+
+/** The parser's stack holds everything that is open: the document, collections, and a scalar at the end. */
+function depthOf({ stack }: Parser): number {
+  return stack.length <= depthMax ? stack.length : stack.filter((token) => CST.isCollection(token)).length
 }
 
 function tooComplex(what: string, offset: number): Finding {

@@ -11,10 +11,12 @@ export function scalarOf(text: string): string | number | boolean {
   return text
 }
 
+const integer = /^([-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$/
+
 /** Why a number cannot stand in a manifest, whose values are JSON; undefined when it can. */
 export function numberFault(value: number, text: string): { message: string; hint?: string } | undefined {
   if (!Number.isFinite(value)) return { message: `${text} is not a finite number` }
-  if (Number.isInteger(value) && !Number.isSafeInteger(value) && /^[-+0-9xoa-fA-F]+$/.test(text)) {
+  if (integer.test(text) && BigInt(text) !== BigInt(value)) {
     return {
       message: `${text} is too large to be kept as an exact number`,
       hint: `in quotes it stays as it is: "${text}"`,

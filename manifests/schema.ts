@@ -76,7 +76,7 @@ const usePath = text(
   faultWith('MANIFEST_VALUE_INVALID', useFault),
 ).meta({ pattern: '^(\\.{1,2})?/' })
 
-const nodeSchema = z
+export const nodeSchema = z
   .strictObject(
     {
       use: z

@@ -38,15 +38,15 @@ function findingOf(error: YAMLError, source: SourceText): Finding {
   const [from, to] = error.pos
   const reference = referenceAt(from, source)
   if (reference !== undefined) return bareReference(reference, source)
-  // Errors about indentation begin at the start of a line: what stands there is easier to see than the space before it.
-  const start = error.code === 'TAB_AS_INDENT' ? from : from + leadingSpaces(source.text, from)
-  const span = { start, end: Math.max(start, to) }
+  const span = error.code === 'TAB_AS_INDENT' ? { start: from, end: to } : withoutSpaces(from, to, source)
   return { code: 'MANIFEST_SYNTAX', ...wordsFor(error, source, span), span }
 }
 
-function leadingSpaces(text: string, from: number): number {
+/** The text in a span is easier to see than the indentation and the spaces that the parser counts with it. */
+function withoutSpaces(from: number, to: number, { text }: SourceText): Span {
   const length = text.slice(from).search(/[^ ]/)
-  return length === -1 || text[from + length] === '\n' || text[from + length] === '\r' ? 0 : length
+  const start = length === -1 || /[\r\n]/.test(text.charAt(from + length)) ? from : from + length
+  return { start, end: start + text.slice(start, to).trimEnd().length }
 }
 
 interface Words {
