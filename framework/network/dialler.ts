@@ -1,0 +1,115 @@
+import type { Connection } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { MosaikError, messageOf, type Clock, type PeerId } from '#framework/primitives'
+import { inDialOrder, parseAddress, transportOf, withPeer, withoutPeer } from './addresses.js'
+import { raceSignal } from './race-signal.js'
+import type { NetworkLimits } from './limits.js'
+import type { NetworkMetrics } from './metrics.js'
+import type { Transports } from './transports.js'
+
+/** One address that was tried in vain. */
+export interface DialAttempt {
+  readonly address: string
+  readonly error: string
+}
+
+export interface DiallerOptions {
+  readonly transports: Transports
+  readonly limits: NetworkLimits
+  readonly clock: Clock
+  readonly metrics: NetworkMetrics
+}
+
+/** A dial that is under way, shared by all who want its outcome. */
+interface Flight {
+  readonly peer: PeerId | undefined
+  readonly addresses: ReadonlySet<string>
+  readonly outcome: Promise<Connection>
+}
+
+/**
+ * Reaches peers: tries their addresses one after the other, the promising ones first, each with its own deadline. Who
+ * wants the same peer at the same addresses at the same time shares one dial.
+ */
+export class Dialler {
+  readonly #options: DiallerOptions
+  readonly #flights = new Set<Flight>()
+  readonly #closing = new AbortController()
+
+  constructor(options: DiallerOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Connects to a peer at one of the addresses, or, without a peer, to whoever is there.
+   *
+   * @param addresses Of that peer, if they name one.
+   * @param signal Ends the caller's wait. The dial itself, which others may share, ends by its own deadlines.
+   * @throws {MosaikError} `DIAL_FAILED` with every attempt in its details and message.
+   */
+  async dial(
+    peer: PeerId | undefined,
+    addresses: readonly Multiaddr[],
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const wanted = inDialOrder(addresses).slice(0, this.#options.limits.dialAddressesMax)
+    return raceSignal(this.#flightTo(peer, wanted).outcome, signal)
+  }
+
+  /** Gives up everything under way. */
+  close(): void {
+    this.#closing.abort(new MosaikError('HOST_CLOSED', 'the host was closed'))
+  }
+
+  #flightTo(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Flight {
+    const texts = addresses.map(withoutPeer)
+    for (const flight of this.#flights) {
+      if (flight.peer === peer && texts.every((text) => flight.addresses.has(text))) return flight
+    }
+    if (this.#flights.size >= this.#options.limits.dialsMax) {
+      throw dialFailed(`${this.#flights.size} dials are under way already`, [])
+    }
+    const outcome = this.#tryAll(peer, addresses).finally(() => this.#flights.delete(flight))
+    // Nobody may be waiting any more when it fails.
+    outcome.catch(() => {})
+    const flight = { peer, addresses: new Set(texts), outcome }
+    this.#flights.add(flight)
+    return flight
+  }
+
+  async #tryAll(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Promise<Connection> {
+    const attempts: DialAttempt[] = []
+    for (const address of addresses) {
+      try {
+        return await this.#tryOne(peer, address)
+      } catch (error) {
+        this.#closing.signal.throwIfAborted()
+        attempts.push({ address: address.toString(), error: messageOf(error) })
+      }
+    }
+    throw dialFailed(attempts.length === 0 ? 'no address is known' : 'no address worked', attempts)
+  }
+
+  async #tryOne(peer: PeerId | undefined, address: Multiaddr): Promise<Connection> {
+    const { transports, limits, clock, metrics } = this.#options
+    const transport = transportOf(address) ?? 'unknown'
+    const timeoutMs = transport === 'quic' ? limits.quicDialTimeoutMs : limits.dialTimeoutMs
+    using deadline = clock.deadline(timeoutMs, this.#closing.signal)
+    const target = peer === undefined ? address : parseAddress(withPeer(address, peer))
+    try {
+      const connection = await transports.dial(target, deadline.signal)
+      metrics.dialled(transport, 'ok')
+      return connection
+    } catch (error) {
+      metrics.dialled(transport, 'failed')
+      // libp2p reports an abort in its own words; ours say how long was waited.
+      deadline.signal.throwIfAborted()
+      throw error
+    }
+  }
+}
+
+function dialFailed(text: string, attempts: readonly DialAttempt[]): MosaikError {
+  const told = attempts.map(({ address, error }) => `\n  ${address}: ${error}`).join('')
+  return new MosaikError('DIAL_FAILED', told === '' ? text : `${text}:${told}`, { details: { attempts } })
+}

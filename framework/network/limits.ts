@@ -1,0 +1,115 @@
+import type { QuicOptions } from './quic/transport.js'
+
+/** Everything of a host that is bounded, and by how much. Times are in milliseconds. */
+export interface NetworkLimits {
+  /** Connections at once, admitted or not. One more is refused. Default 1024. */
+  readonly connectionsMax: number
+  /**
+   * Connections of one peer at once; when there are more, the oldest one goes. Two peers that dial each other at the
+   * same moment have two, and a peer that restarts has old ones that nobody has missed yet. Default 8.
+   */
+  readonly connectionsPerPeerMax: number
+  /** Inbound connections that have not yet shown their network. One more is refused. Default 256. */
+  readonly unadmittedMax: number
+  /** How long a connection may take to show its network. Default 2000. */
+  readonly admissionTimeoutMs: number
+  /** After this time a second connection to the same peer, if nothing uses it, is closed. Default 3000. */
+  readonly surplusGraceMs: number
+
+  /** What `open` and `connect` may take in all, unless told. Default 5000. */
+  readonly openTimeoutMs: number
+  /** One attempt to reach a QUIC address. UDP does not say that nobody is there. Default 1500. */
+  readonly quicDialTimeoutMs: number
+  /** One attempt to reach any other address, handshakes included. Default 3000. */
+  readonly dialTimeoutMs: number
+  /** Addresses that one dial tries. Default 16. */
+  readonly dialAddressesMax: number
+  /** Dials at once. One more fails. Default 128. */
+  readonly dialsMax: number
+
+  /** Links of one protocol that one peer may have open towards us, where the protocol does not say. Default 64. */
+  readonly linksPerPeerMax: number
+  /** What each end of closing (a link, a connection, a listener) may take. Default 1000. */
+  readonly closeTimeoutMs: number
+
+  /** Peers in the address book; the one that was learnt or used longest ago is forgotten first. Default 4096. */
+  readonly bookPeersMax: number
+  /** Addresses of one peer in the address book. Default 16. */
+  readonly bookAddressesMax: number
+
+  /** Signs of life over QUIC, which notices lost connections itself: they measure the round trip, and find hung peers. */
+  readonly signsOfLifeQuic: SignsOfLife
+  /** Signs of life over TCP, which would not notice a lost connection for minutes. */
+  readonly signsOfLife: SignsOfLife
+
+  readonly quic: QuicOptions
+  readonly gossip: GossipLimits
+}
+
+/** How the two ends of a connection make sure of each other. */
+export interface SignsOfLife {
+  /** How often the dialler asks. Default 15000 over QUIC, else 3000. */
+  readonly intervalMs: number
+  /** How long an answer, or the next question, may be overdue. Default 30000 over QUIC, else 7000. */
+  readonly timeoutMs: number
+}
+
+/** Bounds and proportions of gossip (gossipsub v1.1 spec, "Parameters"), fit for networks from two nodes on. */
+export interface GossipLimits {
+  /** How often the mesh is looked after and missed messages are offered. Default 1000. */
+  readonly heartbeatMs: number
+  /** Peers that a node sends each message to: as many as it aims at. Default 5. */
+  readonly meshPeers: number
+  /** Below this many it looks for more. Default 4. */
+  readonly meshPeersMin: number
+  /** Above this many it lets some go. Default 8. */
+  readonly meshPeersMax: number
+  /** How long the same bytes count as the same message. Default 120000. */
+  readonly seenMs: number
+  /** The longest message that any topic may allow. Default 262144. */
+  readonly messageBytesMax: number
+  /** What may wait to be sent to one peer; more, and the stream to it starts anew. Default 1048576. */
+  readonly queueBytesMax: number
+  /** Topics that a peer may subscribe to, roughly. Default 64. */
+  readonly topicsPerPeerMax: number
+  /** How long opening a gossip stream may take. Default 2000. */
+  readonly streamTimeoutMs: number
+}
+
+export const defaultLimits: NetworkLimits = Object.freeze({
+  connectionsMax: 1_024,
+  connectionsPerPeerMax: 8,
+  unadmittedMax: 256,
+  admissionTimeoutMs: 2_000,
+  surplusGraceMs: 3_000,
+  openTimeoutMs: 5_000,
+  quicDialTimeoutMs: 1_500,
+  dialTimeoutMs: 3_000,
+  dialAddressesMax: 16,
+  dialsMax: 128,
+  linksPerPeerMax: 64,
+  closeTimeoutMs: 1_000,
+  bookPeersMax: 4_096,
+  bookAddressesMax: 16,
+  signsOfLifeQuic: Object.freeze({ intervalMs: 15_000, timeoutMs: 30_000 }),
+  signsOfLife: Object.freeze({ intervalMs: 3_000, timeoutMs: 7_000 }),
+  quic: Object.freeze({
+    idleTimeoutMs: 5_000,
+    keepAliveIntervalMs: 1_000,
+    streamsMax: 4_096,
+    streamWindowBytes: 2 * 1024 * 1024,
+    connectionWindowBytes: 64 * 1024 * 1024,
+    socketBufferBytes: 4 * 1024 * 1024,
+  }),
+  gossip: Object.freeze({
+    heartbeatMs: 1_000,
+    meshPeers: 5,
+    meshPeersMin: 4,
+    meshPeersMax: 8,
+    seenMs: 120_000,
+    messageBytesMax: 256 * 1024,
+    queueBytesMax: 1024 * 1024,
+    topicsPerPeerMax: 64,
+    streamTimeoutMs: 2_000,
+  }),
+})

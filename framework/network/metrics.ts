@@ -1,0 +1,207 @@
+import type {
+  Counter,
+  CounterHandle,
+  Gauge,
+  Histogram,
+  MetricDefinition,
+  MetricsRegistry,
+} from '#framework/primitives'
+import { CloseReasons, type CloseReason } from './close-reason.js'
+import type { LinkObserver } from './link.js'
+
+/** Why a connection was not admitted. */
+export type HandshakeRejection =
+  /** The other side is of another network. */
+  | 'network'
+  /** It did not show its network in time. */
+  | 'timeout'
+  /** It showed something that is not ours. */
+  | 'protocol'
+  /** It went before it was admitted. */
+  | 'lost'
+  /** There was no place for it. */
+  | 'capacity'
+  /** Its key is of a kind that no peer of ours has. */
+  | 'identity'
+
+/** Every metric of a host. */
+export const networkMetrics = {
+  connections: {
+    name: 'mosaik_connections',
+    help: 'Open connections, admitted ones and those that have not shown their network yet.',
+    labels: ['state'],
+  },
+  peersConnected: {
+    name: 'mosaik_peers_connected',
+    help: 'Peers of this network with at least one admitted connection.',
+  },
+  handshakesRejected: {
+    name: 'mosaik_handshakes_rejected_total',
+    help: 'Connections that were not admitted, by reason.',
+    labels: ['reason'],
+  },
+  dials: {
+    name: 'mosaik_dials_total',
+    help: 'Attempts to reach one address, by transport and result.',
+    labels: ['transport', 'result'],
+  },
+  linksOpened: {
+    name: 'mosaik_links_opened_total',
+    help: 'Links that both sides have consented to.',
+    labels: ['protocol', 'direction'],
+  },
+  linksClosed: {
+    name: 'mosaik_links_closed_total',
+    help: 'Links that ended, also before they were open, by the name of the close reason.',
+    labels: ['protocol', 'reason'],
+  },
+  linksRefused: {
+    name: 'mosaik_links_refused_total',
+    help: 'Streams and links that were turned away before their protocol saw them, by reason.',
+    labels: ['protocol', 'reason'],
+  },
+  linksOpen: {
+    name: 'mosaik_links_open',
+    help: 'Links that are open or being opened.',
+    labels: ['protocol'],
+  },
+  linkBytes: {
+    name: 'mosaik_link_bytes_total',
+    help: 'Bytes of links given to and received from the transport, framing included.',
+    labels: ['protocol', 'direction'],
+  },
+  linkHandlerFailures: {
+    name: 'mosaik_link_handler_failures_total',
+    help: 'Handlers of inbound links that threw.',
+    labels: ['protocol'],
+  },
+  roundTrip: {
+    name: 'mosaik_peer_rtt_seconds',
+    help: 'Round trips to peers, as measured over their connections.',
+  },
+  gossipPublished: {
+    name: 'mosaik_gossip_published_total',
+    help: 'Messages that this node published, by whether anybody was there to send them to.',
+    labels: ['result'],
+  },
+  gossipReceived: {
+    name: 'mosaik_gossip_received_total',
+    help: 'Messages of others by what the validator of their topic made of them; each message counts once.',
+    labels: ['result'],
+  },
+  gossipStreamsLost: {
+    name: 'mosaik_gossip_streams_lost_total',
+    help: 'Gossip streams that ended or could not be opened while their peer was connected, by cause.',
+    labels: ['cause'],
+  },
+  gossipCaughtUp: {
+    name: 'mosaik_gossip_catch_ups_total',
+    help: 'Times that a new neighbour was offered the latest messages.',
+  },
+  gossipNeighbours: {
+    name: 'mosaik_gossip_neighbours',
+    help: 'Peers that messages are exchanged with directly, over all topics.',
+  },
+} as const satisfies Record<string, MetricDefinition>
+
+/** The metrics of one host, declared. */
+export class NetworkMetrics {
+  readonly connections: Gauge
+  readonly peersConnected: Gauge
+  readonly linksOpen: Gauge
+  readonly gossipNeighbours: Gauge
+  readonly roundTrip: Histogram
+  readonly gossipCaughtUp: Counter
+  readonly #handshakesRejected: Counter
+  readonly #dials: Counter
+  readonly #linksOpened: Counter
+  readonly #linksClosed: Counter
+  readonly #linksRefused: Counter
+  readonly #linkBytes: Counter
+  readonly #linkHandlerFailures: Counter
+  readonly #gossipPublished: Counter
+  readonly #gossipReceived: Counter
+  readonly #gossipStreamsLost: Counter
+  readonly #byteCounters = new Map<
+    string,
+    { readonly sent: CounterHandle; readonly received: CounterHandle }
+  >()
+
+  constructor(registry: MetricsRegistry) {
+    this.connections = registry.gauge(networkMetrics.connections)
+    this.peersConnected = registry.gauge(networkMetrics.peersConnected)
+    this.linksOpen = registry.gauge(networkMetrics.linksOpen)
+    this.gossipNeighbours = registry.gauge(networkMetrics.gossipNeighbours)
+    this.roundTrip = registry.histogram(networkMetrics.roundTrip)
+    this.gossipCaughtUp = registry.counter(networkMetrics.gossipCaughtUp)
+    this.#handshakesRejected = registry.counter(networkMetrics.handshakesRejected)
+    this.#dials = registry.counter(networkMetrics.dials)
+    this.#linksOpened = registry.counter(networkMetrics.linksOpened)
+    this.#linksClosed = registry.counter(networkMetrics.linksClosed)
+    this.#linksRefused = registry.counter(networkMetrics.linksRefused)
+    this.#linkBytes = registry.counter(networkMetrics.linkBytes)
+    this.#linkHandlerFailures = registry.counter(networkMetrics.linkHandlerFailures)
+    this.#gossipPublished = registry.counter(networkMetrics.gossipPublished)
+    this.#gossipReceived = registry.counter(networkMetrics.gossipReceived)
+    this.#gossipStreamsLost = registry.counter(networkMetrics.gossipStreamsLost)
+  }
+
+  handshakeRejected(reason: HandshakeRejection): void {
+    this.#handshakesRejected.add(1, { reason })
+  }
+
+  dialled(transport: string, result: 'ok' | 'failed'): void {
+    this.#dials.add(1, { transport, result })
+  }
+
+  linkRefused(protocol: string, reason: 'unadmitted' | 'limit' | 'opening'): void {
+    this.#linksRefused.add(1, { protocol, reason })
+  }
+
+  linkHandlerFailed(protocol: string): void {
+    this.#linkHandlerFailures.add(1, { protocol })
+  }
+
+  gossipPublished(result: 'sent' | 'nobody'): void {
+    this.#gossipPublished.add(1, { result })
+  }
+
+  gossipReceived(result: 'accepted' | 'ignored' | 'rejected' | 'too_large'): void {
+    this.#gossipReceived.add(1, { result })
+  }
+
+  gossipStreamLost(cause: 'overflow' | 'failed' | 'closed'): void {
+    this.#gossipStreamsLost.add(1, { cause })
+  }
+
+  /** Counts what one link does. */
+  linkObserver(protocol: string, direction: 'inbound' | 'outbound'): LinkObserver {
+    const bytes = this.#bytesOf(protocol)
+    return {
+      onOpened: () => this.#linksOpened.add(1, { protocol, direction }),
+      onBytesSent: (count) => bytes.sent.add(count),
+      onBytesReceived: (count) => bytes.received.add(count),
+      onClosed: (reason) => this.#linksClosed.add(1, { protocol, reason: reasonLabel(reason) }),
+    }
+  }
+
+  /** Both series stay for the life of the host: there are as many as protocols. */
+  #bytesOf(protocol: string) {
+    let counters = this.#byteCounters.get(protocol)
+    if (counters === undefined) {
+      counters = {
+        sent: this.#linkBytes.with({ protocol, direction: 'outbound' }),
+        received: this.#linkBytes.with({ protocol, direction: 'inbound' }),
+      }
+      this.#byteCounters.set(protocol, counters)
+    }
+    return counters
+  }
+}
+
+const REASON_NAMES = new Map(Object.values(CloseReasons).map(({ code, name }) => [code, name]))
+
+/** Only our own names become labels: a peer may send any. */
+function reasonLabel({ code }: CloseReason): string {
+  return REASON_NAMES.get(code) ?? 'other'
+}
