@@ -1,0 +1,479 @@
+import type { Catalog, PeerEntry } from '#framework/discovery'
+import {
+  CloseReasons,
+  closeReason,
+  describeCloseReason,
+  type CloseReason,
+  type Link,
+} from '#framework/network'
+import {
+  encode,
+  messageOf,
+  MosaikError,
+  nextTurn,
+  toHex,
+  Watch,
+  type ReadonlyWatch,
+} from '#framework/primitives'
+import type { AdmissionRules } from './admission.js'
+import {
+  isSatisfied,
+  onlineWhen,
+  streamConditions,
+  type OnlineWhen,
+  type StreamConditions,
+} from './conditions.js'
+import { datumOverheadBytes } from './datum-frame.js'
+import type { StreamDefinition } from './definition.js'
+import type { ProducerCounters } from './metrics.js'
+import { OutgoingSubscription } from './outgoing-subscription.js'
+import { GuardedPredicate } from './predicate.js'
+import type { Producer, ProducerOptions, ProducerStats } from './producer.js'
+import { ProducerError, type ProducerErrorCode } from './producer-error.js'
+import type { QueuedDatum, SendQueueLimits } from './send-queue.js'
+import { peerLabel, type StreamsContext } from './streams-context.js'
+import type { SubscriptionStatus } from './subscription-status.js'
+import { TurnBudget } from './turn-budget.js'
+import { streamsProtocol, type Subscribe, type Subscribed } from './wire.js'
+import { withAbort } from './with-abort.js'
+
+/** Sends that may wait at a time. */
+const waitingMax = 1024
+/** How long closing lets consumers take what is queued. */
+const closeTimeoutMs = 2_000
+const epochBytes = 8
+/** A frame's kind counts towards its limit too. */
+const datumBytesMax = streamsProtocol.frameBytesMax - 1 - datumOverheadBytes
+
+/** A send that waits for consumers, or for room. */
+interface WaitingSend<T> {
+  readonly datum: T
+  readonly bytes: Uint8Array
+  readonly accepted: () => void
+  readonly failed: (cause: unknown) => void
+}
+
+/** What a producer needs of the node it is on. */
+export interface FanOutOwner {
+  /** The stream is being retired: from now on nobody is to find this producer. */
+  onRetiring(): void
+  /** It is over, and another may take its place. */
+  onClosed(): void
+  /** A subscription has changed. */
+  onSubscriptions(): void
+}
+
+/** A producer: encodes each datum once and hands it to a queue for every subscribed consumer. */
+export class FanOut<T> implements Producer<T> {
+  readonly stream: StreamDefinition<T>
+  readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
+
+  readonly #context: StreamsContext
+  readonly #owner: FanOutOwner
+  readonly #limits: SendQueueLimits
+  readonly #maxConsumers: number
+  readonly #onlineWhen: OnlineWhen
+  readonly #require: GuardedPredicate
+  readonly #counters: ProducerCounters
+  readonly #epoch: string
+  readonly #what: string
+  /** By the consumer they serve, in the order in which they came. */
+  readonly #served = new Map<string, OutgoingSubscription>()
+  readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
+  readonly #online: Watch<boolean>
+  readonly #waiting = new Set<WaitingSend<T>>()
+  readonly #budget = new TurnBudget()
+  #nextSequence = 0
+  #isPumping = false
+  #flushDue = false
+  #isClosing = false
+  #closed: Promise<void> | undefined
+  #sent = 0
+  #sentBytes = 0
+  #dropped = 0
+  #undelivered = 0
+  #invalid = 0
+  #refused = 0
+
+  constructor(
+    stream: StreamDefinition<T>,
+    options: ProducerOptions,
+    context: StreamsContext,
+    owner: FanOutOwner,
+  ) {
+    this.stream = stream
+    this.#context = context
+    this.#owner = owner
+    this.#limits = {
+      datumsMax: options.queue ?? 1024,
+      bytesMax: options.queueBytes ?? 4 * 1024 * 1024,
+      overflow: options.overflow ?? 'block',
+    }
+    this.#maxConsumers = options.maxConsumers ?? Infinity
+    this.#onlineWhen = onlineWhen(options.onlineWhen, 1)
+    this.#what = `producer of stream "${stream.name}"`
+    this.#require = new GuardedPredicate(options.require, this.#what, context.logger)
+    this.#counters = context.metrics.forProducer(stream.id)
+    this.#epoch = toHex(context.random.bytes(epochBytes))
+    this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
+    this.subscriptions = this.#statuses.asReadonly()
+  }
+
+  get online(): boolean {
+    return this.#online.value
+  }
+
+  /** It is being closed, or was: it takes no more consumers. */
+  get isRetired(): boolean {
+    return this.#isClosing
+  }
+
+  when(): StreamConditions {
+    return streamConditions(this.#what, this.#online, this.#statuses)
+  }
+
+  // Not an async function: a send that need not wait costs no promise of its own.
+  send(datum: T, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { signal } = options
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    let bytes
+    try {
+      this.#assertOpen(datum)
+      bytes = this.#encoded(datum)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    if (this.#waiting.size > 0 || !this.#isReadyFor(bytes)) return this.#wait(datum, bytes, signal)
+    this.#dispatch(bytes)
+    return this.#budget.spend(bytes.byteLength) ? nextTurn() : done
+  }
+
+  trySend(datum: T): void {
+    this.#assertOpen(datum)
+    if (!this.online) throw this.#error('PRODUCER_OFFLINE', 'too few consumers are subscribed', datum)
+    const bytes = this.#encoded(datum)
+    if (this.#waiting.size > 0) throw this.#error('PRODUCER_FULL', 'earlier sends are waiting', datum)
+    if (!this.#isReadyFor(bytes)) throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
+    this.#dispatch(bytes)
+  }
+
+  stats(): ProducerStats {
+    return {
+      accepted: this.#nextSequence,
+      sent: this.#total(this.#sent, 'datums'),
+      sentBytes: this.#total(this.#sentBytes, 'bytes'),
+      dropped: this.#total(this.#dropped, 'dropped'),
+      undelivered: this.#undelivered,
+      invalid: this.#invalid,
+      refused: this.#refused,
+      predicateErrors: this.#require.errorCount,
+      waiting: this.#waiting.size,
+      queued: this.fullestQueue(),
+    }
+  }
+
+  /** What waits for the consumer with the fullest queue. */
+  fullestQueue(): { readonly datums: number; readonly bytes: number } {
+    let fullest = { datums: 0, bytes: 0 }
+    for (const { queued } of this.#served.values()) if (queued.datums > fullest.datums) fullest = queued
+    return fullest
+  }
+
+  async drain(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { signal } = options
+    signal?.throwIfAborted()
+    if (this.#isClosing) throw this.#closedError()
+    const target = this.#nextSequence
+    const drained = Promise.all(
+      [...this.#served.values()].map((subscription) => subscription.drained(target)),
+    )
+    await withAbort(drained, signal)
+    // A producer that closes ends its subscriptions: then nobody can say what was taken.
+    if (this.#isClosing) throw this.#closedError()
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#retire()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** What a consumer's request is judged by. */
+  admissionRules(request: Pick<Subscribe, 'subscriber'>, consumer: PeerEntry): AdmissionRules {
+    const { name, fingerprint, shape } = this.stream
+    const taken = this.#served.has(keyOf(consumer, request.subscriber)) ? 1 : 0
+    return {
+      name,
+      fingerprint,
+      shape,
+      label: peerLabel(this.#context.discovery.me),
+      consumerCount: this.#served.size - taken,
+      maxConsumers: this.#maxConsumers,
+      qualifies: this.#require.accepts,
+    }
+  }
+
+  onRefused(): void {
+    this.#refused++
+  }
+
+  /** What a consumer that is served from this moment on is told. */
+  greeting(): Subscribed {
+    const { id, fingerprint } = this.stream
+    const entry = this.#context.discovery.signedEntry()
+    return { stream: id, fingerprint, epoch: this.#epoch, sequence: this.#nextSequence, entry }
+  }
+
+  /**
+   * Serves an admitted consumer until its link ends. Never rejects.
+   *
+   * @param accept Says the greeting of this very moment.
+   */
+  async serve(link: Link, request: Subscribe, entry: PeerEntry, accept: () => Promise<void>): Promise<void> {
+    const key = keyOf(entry, request.subscriber)
+    const earlier = this.#served.get(key)
+    if (earlier !== undefined) {
+      if (earlier.attempt >= request.attempt) {
+        await link.close(closeReason(CloseReasons.Cancelled, 'a later attempt of this consumer is served'))
+        return
+      }
+      this.#drop(earlier, closeReason(CloseReasons.Cancelled, 'a later attempt takes the place of this one'))
+    }
+    const subscription = new OutgoingSubscription({
+      link,
+      request,
+      entry,
+      name: this.stream.name,
+      producer: this.#context.discovery.me.peer,
+      firstSequence: this.#nextSequence,
+      limits: this.#limits,
+      counters: this.#counters,
+      clock: this.#context.clock,
+      onRoom: this.#pump,
+    })
+    // Before the consumer hears of it, so that to a consumer that is subscribed the producer is never offline.
+    this.#served.set(key, subscription)
+    this.#refresh()
+    const isOpen = await accept().then(
+      () => true,
+      () => false, // The consumer has gone already, and the link says why.
+    )
+    const reason = isOpen ? await subscription.run() : await link.closed
+    this.#forget(subscription)
+    const { logger } = this.#context
+    logger.debug(`${this.#what}: a consumer has gone`, {
+      consumer: peerLabel(entry),
+      reason: describeCloseReason(reason),
+    })
+  }
+
+  /** Judges the subscribed consumers again, by what the catalog says of them now. */
+  onCatalog(catalog: Catalog): void {
+    let isChanged = false
+    for (const subscription of this.#served.values()) {
+      const entry = catalog.get(subscription.consumer)
+      if (entry === undefined) {
+        this.#drop(subscription, closeReason(CloseReasons.UnknownPeer, 'the peer has left the catalog'))
+      } else if (subscription.isOfEarlierRunThan(entry)) {
+        this.#drop(subscription, closeReason(CloseReasons.Cancelled, 'the peer has been restarted'))
+      } else if (!this.#require.accepts(entry)) {
+        this.#drop(
+          subscription,
+          closeReason(CloseReasons.NotAllowed, 'the producer no longer accepts this peer'),
+        )
+      } else if (subscription.entry !== entry) {
+        subscription.entry = entry
+        isChanged = true
+      }
+    }
+    if (isChanged) this.#refresh()
+  }
+
+  #isReadyFor(bytes: Uint8Array): boolean {
+    if (!this.online) return false
+    if (this.#limits.overflow !== 'block') return true
+    for (const subscription of this.#served.values())
+      if (!subscription.hasRoomFor(bytes.byteLength)) return false
+    return true
+  }
+
+  #dispatch(bytes: Uint8Array): void {
+    const datum: QueuedDatum = { sequence: this.#nextSequence++, bytes }
+    if (this.#served.size === 0) {
+      this.#undelivered++
+      this.#counters.dropped('undelivered', 1)
+      return
+    }
+    let isUrgent = false
+    let lagging: OutgoingSubscription[] | undefined
+    for (const subscription of this.#served.values()) {
+      if (subscription.offer(datum) === 'lagging') (lagging ??= []).push(subscription)
+      else if (subscription.isUrgent) isUrgent = true
+    }
+    // Only now that every queue has the datum: dropping tells others, who may send the next one in answer.
+    for (const subscription of lagging ?? []) this.#drop(subscription, this.#tooSlow())
+    // Gathers what is sent in this turn, unless that fills a frame already.
+    if (isUrgent) this.#flush()
+    else this.#flushSoon()
+  }
+
+  #tooSlow(): CloseReason {
+    const { datumsMax, bytesMax } = this.#limits
+    return closeReason(
+      CloseReasons.TooSlow,
+      `more than ${datumsMax} datums or ${bytesMax} bytes were waiting`,
+    )
+  }
+
+  #flushSoon(): void {
+    if (this.#flushDue) return
+    this.#flushDue = true
+    void nextTurn().then(() => {
+      this.#flushDue = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    for (const subscription of this.#served.values()) subscription.flush()
+  }
+
+  /** Lets waiting sends through, in order, as long as there is room. */
+  readonly #pump = (): void => {
+    // Sending makes room, which calls this again: the loop that is going on sees to it.
+    if (this.#isPumping) return
+    this.#isPumping = true
+    for (const send of this.#waiting) {
+      if (!this.#isReadyFor(send.bytes)) break
+      this.#waiting.delete(send)
+      this.#dispatch(send.bytes)
+      send.accepted()
+    }
+    this.#isPumping = false
+  }
+
+  #wait(datum: T, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiting.size >= waitingMax) {
+      return Promise.reject(this.#error('PRODUCER_FULL', `${waitingMax} sends are waiting`, datum))
+    }
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.delete(send)
+        reject(signal?.reason as Error)
+      }
+      const send: WaitingSend<T> = {
+        datum,
+        bytes,
+        accepted: () => {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        },
+        failed: (cause) => {
+          signal?.removeEventListener('abort', onAbort)
+          reject(cause as Error)
+        },
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.add(send)
+    })
+  }
+
+  /** @throws ProducerError */
+  #encoded(datum: T): Uint8Array {
+    let bytes
+    try {
+      // `undefined` is how a consumer says that there is nothing.
+      if (datum === undefined) throw new MosaikError('DATUM_UNDEFINED', 'undefined is no datum')
+      const result = this.stream.schema.safeParse(datum)
+      if (!result.success) throw result.error
+      bytes = encode(result.data)
+    } catch (cause) {
+      this.#invalid++
+      throw this.#error(
+        'PRODUCER_INVALID_DATUM',
+        `the datum cannot be sent: ${messageOf(cause)}`,
+        datum,
+        cause,
+      )
+    }
+    if (bytes.byteLength > datumBytesMax) {
+      const message = `the datum has ${bytes.byteLength} bytes, and ${datumBytesMax} are allowed`
+      throw this.#error('PRODUCER_DATUM_TOO_LARGE', message, datum)
+    }
+    return bytes
+  }
+
+  #assertOpen(datum: T): void {
+    if (this.#isClosing) throw this.#error('PRODUCER_CLOSED', 'it was closed', datum)
+  }
+
+  #error(code: ProducerErrorCode, message: string, datum: T, cause?: unknown): ProducerError<T> {
+    return new ProducerError(code, `${this.#what}: ${message}`, datum, cause === undefined ? {} : { cause })
+  }
+
+  #closedError(): MosaikError {
+    return new MosaikError('PRODUCER_CLOSED', `${this.#what}: it was closed`)
+  }
+
+  /** Ends a subscription for a reason of ours. From now on it counts for nothing. */
+  #drop(subscription: OutgoingSubscription, reason: CloseReason): void {
+    this.#forget(subscription)
+    // Whoever serves the link waits for its end.
+    void subscription.close(reason)
+  }
+
+  #forget(subscription: OutgoingSubscription): void {
+    const key = `${subscription.consumer} ${subscription.subscriber}`
+    if (this.#served.get(key) !== subscription) return
+    this.#served.delete(key)
+    subscription.end()
+    const { datums, bytes, dropped } = subscription.counts
+    this.#sent += datums
+    this.#sentBytes += bytes
+    this.#dropped += dropped
+    this.#refresh()
+  }
+
+  /** Shows what has changed, in this order: who is subscribed, whether that is enough, and who need not wait any more. */
+  #refresh(): void {
+    const statuses = [...this.#served.values()].map((subscription) => subscription.status())
+    this.#statuses.set(statuses)
+    if (!this.#isClosing) this.#online.set(isSatisfied(this.#onlineWhen, statuses))
+    this.#owner.onSubscriptions()
+    this.#pump()
+  }
+
+  async #retire(): Promise<void> {
+    this.#isClosing = true
+    this.#online.set(false)
+    this.#owner.onRetiring()
+    for (const send of this.#waiting)
+      send.failed(this.#error('PRODUCER_CLOSED', 'it was closed while the send waited', send.datum))
+    this.#waiting.clear()
+    using deadline = this.#context.clock.deadline(closeTimeoutMs)
+    const { signal } = deadline
+    await Promise.all(
+      [...this.#served.values()].map((subscription) => subscription.finish(this.#nextSequence, signal)),
+    )
+    for (const subscription of this.#served.values()) this.#forget(subscription)
+    this.#statuses.end()
+    this.#online.end()
+    this.#counters[Symbol.dispose]()
+    this.#owner.onClosed()
+  }
+
+  #total(gone: number, counter: 'datums' | 'bytes' | 'dropped'): number {
+    let total = gone
+    for (const subscription of this.#served.values()) total += subscription.counts[counter]
+    return total
+  }
+}
+
+const done: Promise<void> = Promise.resolve()
+
+function keyOf(consumer: PeerEntry, subscriber: string): string {
+  return `${consumer.peer} ${subscriber}`
+}

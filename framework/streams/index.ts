@@ -1,0 +1,8 @@
+export { type OnlineWhen, type StreamConditions, type SubscribedOptions } from './conditions.js'
+export { type Consumer, type ConsumerOptions, type ConsumerStats, type Envelope } from './consumer.js'
+export { stream, type StreamDefinition } from './definition.js'
+export { type OverflowPolicy, type Producer, type ProducerOptions, type ProducerStats } from './producer.js'
+export { ProducerError, type ProducerErrorCode } from './producer-error.js'
+export { schemaDifferences } from './schema-diff.js'
+export { StreamAlreadyProducedError, Streams, type StreamsOptions } from './streams.js'
+export { type SubscriptionState, type SubscriptionStatus } from './subscription-status.js'

@@ -1,0 +1,166 @@
+import {
+  shortId,
+  type Counter,
+  type CounterHandle,
+  type Labels,
+  type MetricDefinition,
+  type MetricsRegistry,
+  type StreamId,
+} from '#framework/primitives'
+import type { AdmissionResult } from './admission.js'
+
+/** Every metric of streams. Streams are labelled with their short id. */
+export const streamMetrics = {
+  producers: { name: 'mosaik_stream_producers', help: 'Streams that this node produces.' },
+  consumers: {
+    name: 'mosaik_stream_consumers',
+    help: 'Consumers subscribed to a stream of this node.',
+    labels: ['stream'],
+  },
+  subscriptions: {
+    name: 'mosaik_stream_subscriptions_total',
+    help: 'Consumers that asked to subscribe, by what came of it.',
+    labels: ['stream', 'result'],
+  },
+  sentItems: {
+    name: 'mosaik_stream_sent_items_total',
+    help: 'Datums written to links, once for each consumer.',
+    labels: ['stream'],
+  },
+  sentBytes: {
+    name: 'mosaik_stream_sent_bytes_total',
+    help: 'Encoded bytes of datums written to links, without framing.',
+    labels: ['stream'],
+  },
+  queueItems: {
+    name: 'mosaik_stream_queue_items',
+    help: 'Datums that wait for the consumer with the fullest queue.',
+    labels: ['stream'],
+  },
+  droppedItems: {
+    name: 'mosaik_stream_dropped_items_total',
+    help: 'Datums that one consumer will not get: it was lagging or disconnected, or there was none (undelivered).',
+    labels: ['stream', 'cause'],
+  },
+  producersOfConsumer: {
+    name: 'mosaik_stream_consumer_producers',
+    help: 'Producers that the consumers of this node are subscribed to.',
+    labels: ['stream'],
+  },
+  receivedItems: {
+    name: 'mosaik_stream_received_items_total',
+    help: 'Datums that arrived.',
+    labels: ['stream'],
+  },
+  receivedBytes: {
+    name: 'mosaik_stream_received_bytes_total',
+    help: 'Encoded bytes of datums that arrived, without framing.',
+    labels: ['stream'],
+  },
+  lostItems: {
+    name: 'mosaik_stream_lost_items_total',
+    help: 'Datums that a consumer knows to be missing.',
+    labels: ['stream'],
+  },
+  invalidItems: {
+    name: 'mosaik_stream_invalid_items_total',
+    help: 'Received datums that could not be decoded or do not satisfy the schema.',
+    labels: ['stream'],
+  },
+} as const satisfies Record<string, MetricDefinition>
+
+/** Why datums did not reach one consumer. */
+export type DropCause = 'lagging' | 'disconnected' | 'undelivered'
+
+/** What a producer counts. The series are gone when it lets go of them. */
+export interface ProducerCounters extends Disposable {
+  readonly sentItems: CounterHandle
+  readonly sentBytes: CounterHandle
+  dropped(cause: DropCause, count: number): void
+}
+
+/** What a consumer counts. */
+export interface ConsumerCounters extends Disposable {
+  readonly receivedItems: CounterHandle
+  readonly receivedBytes: CounterHandle
+  readonly lostItems: CounterHandle
+  readonly invalidItems: CounterHandle
+}
+
+/** A gauge that mirrors state: for each stream, its current value. */
+export type StreamValues = () => Iterable<readonly [stream: StreamId, value: number]>
+
+/** The metrics of one node's streams in its registry. */
+export class StreamMetrics {
+  readonly #registry: MetricsRegistry
+  readonly #subscriptions: Counter
+
+  constructor(registry: MetricsRegistry) {
+    this.#registry = registry
+    this.#subscriptions = registry.counter(streamMetrics.subscriptions)
+  }
+
+  /** @param stream Undefined for a request that named no stream of this node: others must not make up series. */
+  asked(stream: StreamId | undefined, result: AdmissionResult): void {
+    this.#subscriptions.add(1, { stream: stream === undefined ? 'none' : shortId(stream), result })
+  }
+
+  forProducer(stream: StreamId): ProducerCounters {
+    const labels = { stream: shortId(stream) }
+    const sentItems = this.#registry.counter(streamMetrics.sentItems).with(labels)
+    const sentBytes = this.#registry.counter(streamMetrics.sentBytes).with(labels)
+    const drops = this.#registry.counter(streamMetrics.droppedItems)
+    const dropped: Record<DropCause, CounterHandle> = {
+      lagging: drops.with({ ...labels, cause: 'lagging' }),
+      disconnected: drops.with({ ...labels, cause: 'disconnected' }),
+      undelivered: drops.with({ ...labels, cause: 'undelivered' }),
+    }
+    return {
+      sentItems,
+      sentBytes,
+      dropped: (cause, count) => {
+        if (count > 0) dropped[cause].add(count)
+      },
+      [Symbol.dispose]: () => {
+        for (const handle of [sentItems, sentBytes, ...Object.values(dropped)]) handle.remove()
+      },
+    }
+  }
+
+  forConsumer(stream: StreamId): ConsumerCounters {
+    const handle = (definition: MetricDefinition): CounterHandle =>
+      this.#registry.counter(definition).with({ stream: shortId(stream) })
+    const handles = {
+      receivedItems: handle(streamMetrics.receivedItems),
+      receivedBytes: handle(streamMetrics.receivedBytes),
+      lostItems: handle(streamMetrics.lostItems),
+      invalidItems: handle(streamMetrics.invalidItems),
+    }
+    return {
+      ...handles,
+      [Symbol.dispose]: () => {
+        for (const series of Object.values(handles)) series.remove()
+      },
+    }
+  }
+
+  /** Has the gauges ask for their values whenever they are read, until the returned function is called. */
+  mirror(values: {
+    readonly producers: () => number
+    readonly consumers: StreamValues
+    readonly queueItems: StreamValues
+    readonly producersOfConsumer: StreamValues
+  }): () => void {
+    const labelled = (read: StreamValues) => (): Iterable<readonly [Labels, number]> =>
+      [...read()].map(([stream, value]) => [{ stream: shortId(stream) }, value] as const)
+    const stops = [
+      this.#registry.gauge(streamMetrics.producers).collect(values.producers),
+      this.#registry.gauge(streamMetrics.consumers).collect(labelled(values.consumers)),
+      this.#registry.gauge(streamMetrics.queueItems).collect(labelled(values.queueItems)),
+      this.#registry.gauge(streamMetrics.producersOfConsumer).collect(labelled(values.producersOfConsumer)),
+    ]
+    return () => {
+      for (const stop of stops) stop()
+    }
+  }
+}

@@ -1,0 +1,278 @@
+import type { PeerEntry } from '#framework/discovery'
+import {
+  CloseReasons,
+  closeReason,
+  FrameBuilder,
+  LinkClosedError,
+  type CloseReason,
+  type Frame,
+  type Link,
+} from '#framework/network'
+import { deferred, messageOf, type Clock, type Deferred, type PeerId } from '#framework/primitives'
+import { CreditBalance } from './credit.js'
+import { DatumFrameWriter } from './datum-frame.js'
+import type { DropCause, ProducerCounters } from './metrics.js'
+import { SendQueue, type OfferOutcome, type QueuedDatum, type SendQueueLimits } from './send-queue.js'
+import type { SubscriptionStatus } from './subscription-status.js'
+import {
+  bodyBytesTarget,
+  parseFromConsumer,
+  StreamProtocolError,
+  streamsProtocol,
+  type FromProducer,
+  type Subscribe,
+} from './wire.js'
+
+export interface OutgoingSubscriptionOptions {
+  readonly link: Link
+  readonly request: Subscribe
+  readonly name: string
+  readonly producer: PeerId
+  readonly entry: PeerEntry
+  /** The first datum that this consumer gets. */
+  readonly firstSequence: number
+  readonly limits: SendQueueLimits
+  readonly counters: ProducerCounters
+  readonly clock: Clock
+  /** There is room in a queue that was full. Called with no datum half sent. */
+  readonly onRoom: () => void
+}
+
+/** The producer's end of one subscription: a queue, the consumer's credit, and never more than one frame in flight. */
+export class OutgoingSubscription {
+  readonly consumer: PeerId
+  readonly subscriber: string
+  readonly attempt: number
+  /** What the catalog says about the consumer now. */
+  entry: PeerEntry
+
+  readonly #options: OutgoingSubscriptionOptions
+  readonly #link: Link
+  readonly #queue: SendQueue
+  readonly #credit: CreditBalance
+  readonly #builder = new FrameBuilder({ frameBytesMax: streamsProtocol.frameBytesMax })
+  readonly #frame = new DatumFrameWriter(this.#builder)
+  readonly #connectedAtMs: number
+  /** Which process of the consumer's this is. */
+  readonly #run: number
+  #isOpen = false
+  #isWriting = false
+  #sentDatums = 0
+  #sentBytes = 0
+  /** Everything below was taken by the consumer's application. */
+  #taken: number
+  #drainTarget: number
+  #drainAsked: number
+  readonly #drains = new Set<{ readonly target: number; readonly resolve: () => void }>()
+  #emptied: Deferred<void> | undefined
+
+  constructor(options: OutgoingSubscriptionOptions) {
+    const { link, request, entry, firstSequence, limits, clock } = options
+    this.#options = options
+    this.#link = link
+    this.consumer = link.peer
+    this.subscriber = request.subscriber
+    this.attempt = request.attempt
+    this.entry = entry
+    this.#run = entry.version.run
+    this.#queue = new SendQueue(limits, firstSequence)
+    this.#credit = new CreditBalance(request.windowBytes)
+    this.#connectedAtMs = clock.now()
+    this.#taken = firstSequence
+    this.#drainTarget = firstSequence
+    this.#drainAsked = firstSequence
+  }
+
+  get queued(): { readonly datums: number; readonly bytes: number } {
+    return { datums: this.#queue.length, bytes: this.#queue.byteLength }
+  }
+
+  /** What was written to the link, and what will never be. */
+  get counts(): { readonly datums: number; readonly bytes: number; readonly dropped: number } {
+    return { datums: this.#sentDatums, bytes: this.#sentBytes, dropped: this.#queue.droppedCount }
+  }
+
+  /** Whether a frame's worth of datums waits, which is better sent than gathered further. */
+  get isUrgent(): boolean {
+    return this.#queue.byteLength >= bodyBytesTarget
+  }
+
+  /** Whether the consumer's entry is of a later process than the one that subscribed, which must then be dead. */
+  isOfEarlierRunThan(entry: PeerEntry): boolean {
+    return entry.version.run > this.#run
+  }
+
+  hasRoomFor(byteLength: number): boolean {
+    return this.#queue.hasRoomFor(byteLength)
+  }
+
+  /** Queues a datum; {@link flush} sends it. */
+  offer(datum: QueuedDatum): OfferOutcome {
+    const droppedBefore = this.#queue.droppedCount
+    const outcome = this.#queue.offer(datum)
+    this.#countDrops('lagging', droppedBefore)
+    return outcome
+  }
+
+  /** The link is open in both directions: serves it until it ends, and says why it did. Never rejects. */
+  async run(): Promise<CloseReason> {
+    this.#isOpen = true
+    this.flush()
+    try {
+      for (;;) this.#handleFrame(await this.#link.recv())
+    } catch (error) {
+      if (!(error instanceof LinkClosedError)) {
+        await this.close(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
+      }
+    }
+    return this.#link.closed
+  }
+
+  /** The link is over, or was never open: what was not sent is lost, and nobody waits for it any more. */
+  end(): void {
+    this.#isOpen = false
+    const droppedBefore = this.#queue.droppedCount
+    this.#queue.clear()
+    this.#countDrops('disconnected', droppedBefore)
+    for (const drain of this.#drains) drain.resolve()
+    this.#drains.clear()
+    this.#emptied?.resolve()
+  }
+
+  /** Sends what may be sent. */
+  flush(): void {
+    if (this.#isWriting || !this.#isOpen) return
+    this.#isWriting = true
+    const lengthBefore = this.#queue.length
+    let room: Promise<void> | undefined
+    do {
+      room = this.#write()
+    } while (room === written)
+    if (room === undefined) this.#isWriting = false
+    // A link that fails ends by itself, and run() sees it: there is nothing to be done about it here.
+    else void room.then(this.#onRoom, () => {})
+    if (this.#queue.length < lengthBefore) this.#options.onRoom()
+    if (this.#queue.length === 0) this.#emptied?.resolve()
+  }
+
+  /** Resolves when the consumer's application has taken everything below the sequence number, or the link has ended. */
+  drained(target: number): Promise<void> {
+    if (this.#taken >= target) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#drains.add({ target, resolve })
+      this.#drainTarget = Math.max(this.#drainTarget, target)
+      this.flush()
+    })
+  }
+
+  /** Ends in good order: sends what is queued until the signal aborts, marks the end, and closes. Never rejects. */
+  async finish(endSequence: number, signal: AbortSignal): Promise<void> {
+    await this.#whenEmpty(signal)
+    this.#isOpen = false
+    // Whether it gets out is the link's business: close() comes behind it, and is bounded.
+    this.#link.send({ kind: 'end', sequence: endSequence } satisfies FromProducer).catch(() => {})
+    await this.#link.close(CloseReasons.GracefulShutdown)
+  }
+
+  /** Ends for a reason. Resolves when the link is over; never rejects. */
+  async close(reason: CloseReason): Promise<void> {
+    await this.#link.close(reason)
+  }
+
+  /** This end of the subscription as others see it. */
+  status(): SubscriptionStatus {
+    const { request, name, producer } = this.#options
+    const { consumer, entry } = this
+    const counts = (): OutgoingSubscription['counts'] => this.counts
+    return {
+      stream: request.stream,
+      name,
+      role: 'producer',
+      producer,
+      consumer,
+      state: 'connected',
+      peer: entry,
+      connectedAtMs: this.#connectedAtMs,
+      attempt: this.attempt,
+      get datums() {
+        return counts().datums
+      },
+      get bytes() {
+        return counts().bytes
+      },
+      get dropped() {
+        return counts().dropped
+      },
+    }
+  }
+
+  /** @returns A promise of room; {@link written} when there is room already; undefined when nothing may be sent. */
+  #write(): Promise<void> | undefined {
+    const creditBytes = this.#credit.available
+    const bytes = this.#queue.fill(this.#frame, { creditBytes, bodyBytesTarget })
+    const { count } = this.#frame
+    if (count > 0) {
+      this.#credit.spend(this.#frame.bodyBytes)
+      this.#countSent(count, bytes)
+      return this.#writeFrame(this.#frame.take())
+    }
+    const gap = this.#queue.takeGap()
+    if (gap !== undefined) return this.#link.send({ kind: 'gap', sequence: gap } satisfies FromProducer)
+    if (this.#drainAsked < this.#drainTarget && this.#queue.writtenUpTo >= this.#drainTarget) {
+      this.#drainAsked = this.#drainTarget
+      return this.#link.send({ kind: 'drain', sequence: this.#drainTarget } satisfies FromProducer)
+    }
+    return undefined
+  }
+
+  #writeFrame(frame: Uint8Array): Promise<void> {
+    const recycle = (): void => {
+      if (this.#link.buffersReusable) this.#builder.recycle(frame)
+    }
+    const room = this.#link.sendFrame(frame)
+    if (room !== undefined) return room.then(recycle)
+    recycle()
+    return written
+  }
+
+  readonly #onRoom = (): void => {
+    this.#isWriting = false
+    this.flush()
+  }
+
+  #handleFrame(frame: Frame): void {
+    if (frame.kind !== 'message') throw new StreamProtocolError('a consumer sends no datums')
+    const { bytes, sequence } = parseFromConsumer(frame.value)
+    if (!this.#credit.grant(bytes)) throw new StreamProtocolError('a consumer does not take credit back')
+    this.#taken = Math.max(this.#taken, sequence)
+    for (const drain of this.#drains) {
+      if (this.#taken < drain.target) continue
+      this.#drains.delete(drain)
+      drain.resolve()
+    }
+    this.flush()
+  }
+
+  #whenEmpty(signal: AbortSignal): Promise<void> {
+    if (this.#queue.length === 0 || !this.#isOpen || signal.aborted) return Promise.resolve()
+    const emptied = deferred<void>()
+    this.#emptied = emptied
+    signal.addEventListener('abort', () => emptied.resolve(), { once: true })
+    return emptied.promise
+  }
+
+  #countSent(datums: number, bytes: number): void {
+    const { counters } = this.#options
+    this.#sentDatums += datums
+    this.#sentBytes += bytes
+    counters.sentItems.add(datums)
+    counters.sentBytes.add(bytes)
+  }
+
+  #countDrops(cause: DropCause, before: number): void {
+    this.#options.counters.dropped(cause, this.#queue.droppedCount - before)
+  }
+}
+
+/** What {@link OutgoingSubscription.flush} goes on after at once: there is room for more. */
+const written: Promise<void> = Promise.resolve()

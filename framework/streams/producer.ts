@@ -1,0 +1,104 @@
+import type { PeerEntry } from '#framework/discovery'
+import type { ReadonlyWatch } from '#framework/primitives'
+import type { OnlineWhen, StreamConditions } from './conditions.js'
+import type { StreamDefinition } from './definition.js'
+import type { SubscriptionStatus } from './subscription-status.js'
+
+/**
+ * What happens when a consumer does not keep up and its queue is full:
+ *
+ * - `block` (default): `send` waits for room, so that the slowest consumer sets the pace and nothing is lost;
+ * - `drop-oldest`, `drop-newest`: this consumer misses datums, and is told how many;
+ * - `disconnect`: this consumer is closed with TooSlow, and may come back.
+ */
+export type OverflowPolicy = 'block' | 'drop-oldest' | 'drop-newest' | 'disconnect'
+
+/** How a stream is produced. */
+export interface ProducerOptions {
+  /** Default: `block`. */
+  readonly overflow?: OverflowPolicy
+  /** How many datums may wait for each consumer. Default 1024. */
+  readonly queue?: number
+  /** How many bytes may wait for each consumer. Default 4 MiB. A datum longer than that passes when it is alone. */
+  readonly queueBytes?: number
+  /** More consumers are refused with NoCapacity, and try again later. Default: no limit. */
+  readonly maxConsumers?: number
+  /** When the producer counts as online: with so many consumers subscribed. Default 1. */
+  readonly onlineWhen?: number | OnlineWhen
+  /**
+   * Which consumers are served, judged by their current entry whenever the catalog changes. A consumer that no longer
+   * qualifies is closed with NotAllowed. Must be quick and must not wait; when it throws the answer is no.
+   */
+  readonly require?: (peer: PeerEntry) => boolean
+}
+
+/** What a producer has done so far. */
+export interface ProducerStats {
+  /** Datums that were accepted, whoever received them. */
+  readonly accepted: number
+  /** Datums written to links, counted once for each consumer. */
+  readonly sent: number
+  /** The same in encoded bytes, without framing. */
+  readonly sentBytes: number
+  /** Datums given up for one consumer: its queue was full, or it went while they waited. */
+  readonly dropped: number
+  /** Accepted datums that had no consumer. Only when `onlineWhen` is 0. */
+  readonly undelivered: number
+  /** Datums that were refused because they do not satisfy the schema. */
+  readonly invalid: number
+  /** Consumers that were refused. */
+  readonly refused: number
+  /** Times that `require` threw or answered with something other than a boolean. */
+  readonly predicateErrors: number
+  /** Sends that wait now, for consumers or for room. */
+  readonly waiting: number
+  /** What waits for the consumer with the fullest queue now. */
+  readonly queued: { readonly datums: number; readonly bytes: number }
+}
+
+/** The sending end of a stream on one node. Close it to retire the stream; a node closes what is still open. */
+export interface Producer<T> extends AsyncDisposable {
+  readonly stream: StreamDefinition<T>
+
+  /**
+   * Sends a datum to every subscribed consumer. Waits until the producer is online, and under `block` until every
+   * consumer has room. Sends are accepted in the order in which they were made. Accepted means queued, not received;
+   * see {@link drain}.
+   *
+   * @param options.signal Withdraws the datum while it waits.
+   * @throws ProducerError which hands the datum back, `PRODUCER_FULL` when 1024 sends wait already.
+   * @throws The signal's reason; the datum was not sent.
+   */
+  send(datum: T, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
+
+  /**
+   * Sends a datum if that needs no waiting.
+   *
+   * @throws ProducerError which hands the datum back.
+   */
+  trySend(datum: T): void
+
+  /** Whether `onlineWhen` holds at this moment. Never after the end. */
+  readonly online: boolean
+  /** One for each subscribed consumer. */
+  readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
+  /** Conditions to await. They reject with `ENDED` when the producer closes first. */
+  when(): StreamConditions
+  stats(): ProducerStats
+
+  /**
+   * Resolves when everything accepted so far was taken by the applications of all consumers that are still subscribed.
+   * What a consumer misses because it goes is counted in `stats().dropped`.
+   *
+   * @throws The signal's reason. There is no other limit: a consumer may take its time.
+   * @throws ProducerError `PRODUCER_CLOSED`.
+   */
+  drain(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
+
+  /**
+   * Retires the stream: it is no longer announced, sends that wait are rejected with `PRODUCER_CLOSED`, what is queued
+   * is written for up to two seconds, and consumers see the end of this producer's stream (GracefulShutdown, 204).
+   * Idempotent.
+   */
+  close(): Promise<void>
+}

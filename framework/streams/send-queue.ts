@@ -1,0 +1,149 @@
+import { Ring } from '#framework/primitives'
+import { datumBytesInFrame, type DatumFrameWriter } from './datum-frame.js'
+import type { OverflowPolicy } from './producer.js'
+
+/** One encoded datum; shared by the queues of all consumers. */
+export interface QueuedDatum {
+  readonly sequence: number
+  readonly bytes: Uint8Array
+}
+
+/** How much may wait for one consumer, and what happens to more. */
+export interface SendQueueLimits {
+  readonly datumsMax: number
+  readonly bytesMax: number
+  readonly overflow: OverflowPolicy
+}
+
+/** What became of a datum: `refused` leaves it with the caller, `lagging` asks for the end of the subscription. */
+export type OfferOutcome = 'queued' | 'dropped' | 'refused' | 'lagging'
+
+/** How much one frame may take from the queue. */
+export interface FrameBudget {
+  /** What the consumer has granted. The datum that uses it up is the frame's last. */
+  readonly creditBytes: number
+  /** How long a frame should be, body only; one datum may be longer. */
+  readonly bodyBytesTarget: number
+}
+
+/**
+ * What waits for one consumer: bounded in datums and in bytes, in order, with every loss accounted for. Pure.
+ *
+ * The consumer is told about each sequence number exactly once: by a datum, or as missing. What is missing between two
+ * datums shows in the sequence number of the frame that follows; what is missing at the end is {@link takeGap}'s to tell.
+ */
+export class SendQueue {
+  readonly #limits: SendQueueLimits
+  readonly #datums: Ring<QueuedDatum>
+  #bytes = 0
+  #droppedCount = 0
+  /** Everything below was offered. */
+  #offered: number
+  /** The consumer knows about everything below. */
+  #told: number
+
+  /** @param firstSequence The first sequence number that the consumer is to know about. */
+  constructor(limits: SendQueueLimits, firstSequence: number) {
+    this.#limits = limits
+    this.#datums = new Ring(limits.datumsMax)
+    this.#offered = firstSequence
+    this.#told = firstSequence
+  }
+
+  get length(): number {
+    return this.#datums.length
+  }
+
+  /** Bytes of the datums that wait. */
+  get byteLength(): number {
+    return this.#bytes
+  }
+
+  /** Datums that were given up. */
+  get droppedCount(): number {
+    return this.#droppedCount
+  }
+
+  /** Everything below this sequence number has left the queue, one way or the other. */
+  get writtenUpTo(): number {
+    return this.#datums.peekFront()?.sequence ?? this.#offered
+  }
+
+  /** Whether a datum of this size would be queued as things are. An empty queue has room for any datum. */
+  hasRoomFor(byteLength: number): boolean {
+    const { datumsMax, bytesMax } = this.#limits
+    const length = this.#datums.length
+    return length === 0 || (length < datumsMax && this.#bytes + byteLength <= bytesMax)
+  }
+
+  /** Puts a datum at the end if there is room, and otherwise does what the policy says. */
+  offer(datum: QueuedDatum): OfferOutcome {
+    const { byteLength } = datum.bytes
+    if (!this.hasRoomFor(byteLength)) {
+      switch (this.#limits.overflow) {
+        case 'block':
+          return 'refused'
+        case 'disconnect':
+          return 'lagging'
+        case 'drop-newest':
+          this.#offered = datum.sequence + 1
+          this.#droppedCount++
+          return 'dropped'
+        case 'drop-oldest':
+          while (!this.hasRoomFor(byteLength)) {
+            this.#pop()
+            this.#droppedCount++
+          }
+      }
+    }
+    this.#datums.pushBack(datum)
+    this.#bytes += byteLength
+    this.#offered = datum.sequence + 1
+    return 'queued'
+  }
+
+  /**
+   * Moves datums into an empty frame: those that follow each other without a gap, at least one if any waits and there is
+   * credit.
+   *
+   * @returns The bytes of the moved datums, without framing; 0 when nothing was moved.
+   */
+  fill(frame: DatumFrameWriter, { creditBytes, bodyBytesTarget }: FrameBudget): number {
+    let moved = 0
+    for (;;) {
+      const datum = this.#datums.peekFront()
+      if (datum === undefined || frame.bodyBytes >= creditBytes) break
+      if (frame.count > 0) {
+        if (datum.sequence !== frame.next) break
+        if (frame.bodyBytes + datumBytesInFrame(datum.bytes) > bodyBytesTarget) break
+      }
+      frame.append(datum.sequence, datum.bytes)
+      this.#pop()
+      moved += datum.bytes.byteLength
+    }
+    if (frame.count > 0) this.#told = frame.next
+    return moved
+  }
+
+  /**
+   * What is missing behind everything the consumer knows about, when nothing waits that would show it.
+   *
+   * @returns The sequence number below which everything is now accounted for, once; undefined when nothing is missing.
+   */
+  takeGap(): number | undefined {
+    if (this.#datums.length > 0 || this.#told === this.#offered) return undefined
+    this.#told = this.#offered
+    return this.#offered
+  }
+
+  /** Gives up what waits, and counts it. */
+  clear(): void {
+    this.#droppedCount += this.#datums.length
+    this.#datums.clear()
+    this.#bytes = 0
+  }
+
+  #pop(): void {
+    this.#bytes -= this.#datums.popFront()?.bytes.byteLength ?? 0
+  }
+}

@@ -1,0 +1,20 @@
+import type { Discovery, PeerEntry } from '#framework/discovery'
+import type { Host } from '#framework/network'
+import { shortId, type Clock, type Logger, type Random } from '#framework/primitives'
+import type { StreamMetrics } from './metrics.js'
+
+/** What the producers and consumers of one node have in common. */
+export interface StreamsContext {
+  readonly host: Host
+  readonly discovery: Discovery
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: StreamMetrics
+}
+
+/** How people call a peer: by its node's name and replica, or by its short id when it announces none. */
+export function peerLabel(entry: PeerEntry): string {
+  const { node, peer } = entry
+  return node === undefined ? `peer ${shortId(peer)}` : `${node.name}#${node.replica}`
+}

@@ -1,0 +1,304 @@
+import type { Discovery, PeerEntry, StreamOffer } from '#framework/discovery'
+import {
+  CloseReasons,
+  closeReason,
+  LinkClosedError,
+  linkPair,
+  type Host,
+  type Link,
+} from '#framework/network'
+import {
+  messageOf,
+  MosaikError,
+  shortId,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  TaskScope,
+  Watch,
+  type Clock,
+  type Digest,
+  type Logger,
+  type Random,
+  type ReadonlyWatch,
+  type StreamId,
+} from '#framework/primitives'
+import { admissionRefusal, streamNotFound, type Refusal } from './admission.js'
+import type { Consumer, ConsumerOptions } from './consumer.js'
+import type { StreamDefinition } from './definition.js'
+import { FanIn } from './fan-in.js'
+import { FanOut } from './fan-out.js'
+import { StreamMetrics } from './metrics.js'
+import { assertConsumerOptions, assertProducerOptions } from './options.js'
+import type { Producer, ProducerOptions } from './producer.js'
+import { Slots } from './slots.js'
+import { peerLabel, type StreamsContext } from './streams-context.js'
+import type { SubscriptionStatus } from './subscription-status.js'
+import { openingPayload, parseSubscribe, streamsProtocol, type Subscribe } from './wire.js'
+
+/** How many subscriptions of one node may be in the middle of opening; more wait for their turn. */
+const openingMax = 64
+
+export interface StreamsOptions {
+  readonly host: Host
+  readonly discovery: Discovery
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+}
+
+/** The stream is produced on this node already. Code `STREAM_ALREADY_PRODUCED`. */
+export class StreamAlreadyProducedError extends MosaikError {
+  /** The producer that there is; its options are its own. */
+  readonly existing: Producer<unknown>
+
+  constructor(existing: Producer<unknown>) {
+    super(
+      'STREAM_ALREADY_PRODUCED',
+      `this node produces stream "${existing.stream.name}" already: share that producer, or close it first`,
+    )
+    this.existing = existing
+  }
+}
+
+/** The streams that one node produces and consumes. */
+export class Streams implements AsyncDisposable {
+  /** Every subscription of this node, as a producer and as a consumer. */
+  readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
+
+  readonly #context: StreamsContext
+  readonly #producers = new Map<StreamId, FanOut<unknown>>()
+  readonly #consumers = new Set<FanIn<unknown>>()
+  readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
+  readonly #openings = new Slots(openingMax)
+  /** Subscriptions between a producer and a consumer of this very node. */
+  readonly #local = new TaskScope()
+  readonly #stops: (() => void)[]
+  #isClosing = false
+  #closed: Promise<void> | undefined
+
+  /** From now on consumers of other nodes are answered. */
+  static start(options: StreamsOptions): Streams {
+    return new Streams(options)
+  }
+
+  private constructor(options: StreamsOptions) {
+    const { host, discovery } = options
+    const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
+    this.#context = { host, discovery, clock, random, logger, metrics: new StreamMetrics(host.metrics) }
+    this.subscriptions = this.#statuses.asReadonly()
+    this.#stops = [
+      host.handle(streamsProtocol, (link, accept) => this.#handleLink(link, accept)),
+      discovery.catalog.subscribe(() => this.#onCatalog()),
+      this.#mirrorMetrics(),
+    ]
+  }
+
+  /**
+   * Begins to produce a stream: announces it and serves consumers from now on.
+   *
+   * @throws StreamAlreadyProducedError `STREAM_ALREADY_PRODUCED`: a node has one producer of a stream.
+   * @throws MosaikError `STREAM_REDEFINED` when this node uses the stream with another schema; `STREAM_OPTION_INVALID`;
+   *   `STREAMS_CLOSED`; `DISCOVERY_ENTRY_TOO_LARGE` when there is no room for the announcement.
+   */
+  produce<T>(stream: StreamDefinition<T>, options: ProducerOptions = {}): Producer<T> {
+    this.#assertUsable(stream)
+    assertProducerOptions(stream.name, options)
+    const existing = this.#producers.get(stream.id)
+    if (existing !== undefined) throw new StreamAlreadyProducedError(existing)
+    this.#offer('produces', stream)
+    const producer = new FanOut(stream, options, this.#context, {
+      onRetiring: () => this.#withdraw('produces', stream.id),
+      onClosed: () => {
+        this.#producers.delete(stream.id)
+        this.#onCatalog()
+      },
+      onSubscriptions: () => this.#refresh(),
+    })
+    this.#producers.set(stream.id, producer as FanOut<unknown>)
+    this.#onCatalog()
+    return producer
+  }
+
+  /**
+   * Begins to consume a stream from every producer that qualifies, this node's own included. Each consumer gets
+   * everything.
+   *
+   * @throws MosaikError `STREAM_REDEFINED` when this node uses the stream with another schema; `STREAM_OPTION_INVALID`;
+   *   `STREAMS_CLOSED`; `DISCOVERY_ENTRY_TOO_LARGE` when there is no room for the announcement.
+   */
+  consume<T>(stream: StreamDefinition<T>, options: ConsumerOptions = {}): Consumer<T> {
+    this.#assertUsable(stream)
+    assertConsumerOptions(stream.name, options)
+    this.#offer('consumes', stream)
+    const consumer = new FanIn(stream, options, this.#context, {
+      open: (entry, request, signal) => this.#open(entry, request, signal),
+      producesHere: () => this.#producers.get(stream.id)?.isRetired === false,
+      onClosed: () => {
+        this.#consumers.delete(consumer as FanIn<unknown>)
+        if (!this.#consumes(stream.id)) this.#withdraw('consumes', stream.id)
+      },
+      onSubscriptions: () => this.#refresh(),
+    })
+    this.#consumers.add(consumer as FanIn<unknown>)
+    consumer.onCatalog(this.#context.discovery.catalog.value)
+    return consumer
+  }
+
+  /** Closes what is still open, consumers before producers so that no node waits for itself. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#shutDown()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #assertUsable({ id, name, fingerprint }: StreamDefinition<unknown>): void {
+    if (this.#isClosing) throw new MosaikError('STREAMS_CLOSED', 'the streams of this node were closed')
+    const known = this.#fingerprintOf(id)
+    if (known !== undefined && known !== fingerprint) {
+      throw new MosaikError(
+        'STREAM_REDEFINED',
+        `this node already uses stream "${name}" with another schema: define it once and import it everywhere`,
+      )
+    }
+  }
+
+  #fingerprintOf(stream: StreamId): Digest | undefined {
+    const users = [...this.#consumers, ...this.#producers.values()]
+    return users.find((user) => user.stream.id === stream)?.stream.fingerprint
+  }
+
+  #consumes(stream: StreamId): boolean {
+    return [...this.#consumers].some((consumer) => consumer.stream.id === stream)
+  }
+
+  #offer(side: 'produces' | 'consumes', { id, name, fingerprint }: StreamDefinition<unknown>): void {
+    const offer: StreamOffer = { id, name, fingerprint }
+    this.#context.discovery.update((entry) => ({
+      [side]: [...entry[side].filter((other) => other.id !== id), offer],
+    }))
+  }
+
+  #withdraw(side: 'produces' | 'consumes', stream: StreamId): void {
+    this.#context.discovery.update((entry) => ({ [side]: entry[side].filter(({ id }) => id !== stream) }))
+  }
+
+  #onCatalog(): void {
+    const catalog = this.#context.discovery.catalog.value
+    for (const producer of this.#producers.values()) producer.onCatalog(catalog)
+    for (const consumer of this.#consumers) consumer.onCatalog(catalog)
+  }
+
+  /** A consumer of another node asks to subscribe. */
+  async #handleLink(link: Link, accept: (payload?: unknown) => Promise<void>): Promise<void> {
+    const { discovery, metrics } = this.#context
+    let request: Subscribe
+    try {
+      request = parseSubscribe(link.openPayload)
+    } catch (error) {
+      metrics.asked(undefined, 'malformed')
+      await link.close(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
+      return
+    }
+    // The peer brings its own entry, which may be news to us: then it need not wait until gossip has caught up.
+    discovery.feed(request.entry)
+    const admitted = this.#admit(request, discovery.catalog.value.get(link.peer))
+    if ('refusal' in admitted) {
+      await link.close(admitted.refusal.reason)
+      return
+    }
+    const { producer, entry } = admitted
+    await producer.serve(link, request, entry, () => accept(openingPayload(producer.greeting())))
+  }
+
+  #admit(
+    request: Subscribe,
+    entry: PeerEntry | undefined,
+  ): { readonly refusal: Refusal } | { readonly producer: FanOut<unknown>; readonly entry: PeerEntry } {
+    const { metrics, logger } = this.#context
+    const { stream, fingerprint, shape } = request
+    const found = this.#producers.get(stream)
+    const producer = found?.isRetired === false ? found : undefined
+    const label = entry === undefined ? 'of an unknown peer' : peerLabel(entry)
+    const rules = entry === undefined ? undefined : producer?.admissionRules(request, entry)
+    const refusal = admissionRefusal({ entry, fingerprint, shape, label }, rules)
+    metrics.asked(producer === undefined ? undefined : stream, refusal?.result ?? 'accepted')
+    if (refusal === undefined && producer !== undefined && entry !== undefined) return { producer, entry }
+    const { reason, result } = refusal ?? streamNotFound
+    producer?.onRefused()
+    const level = result === 'schema' ? 'warn' : 'debug'
+    logger[level](`refused consumer ${label}`, {
+      stream: shortId(stream),
+      reason: reason.message ?? reason.name,
+    })
+    return { refusal: { reason, result } }
+  }
+
+  async #open(entry: PeerEntry, request: Subscribe, signal: AbortSignal): Promise<Link> {
+    const { host } = this.#context
+    if (entry.peer === host.peerId) return this.#openLocal(entry, request)
+    using _slot = await this.#openings.take(signal)
+    return await host.open({ peer: entry.peer, addresses: entry.addresses }, streamsProtocol, {
+      signal,
+      payload: openingPayload(request),
+    })
+  }
+
+  /** The same subscription, admission included, over a link that does not leave the process. */
+  #openLocal(me: PeerEntry, request: Subscribe): Link {
+    const admitted = this.#admit(request, me)
+    if ('refusal' in admitted) {
+      throw new LinkClosedError(admitted.refusal.reason, 'remote', {
+        peer: me.peer,
+        protocol: streamsProtocol.id,
+      })
+    }
+    const { producer } = admitted
+    const [ours, theirs] = linkPair({
+      protocol: streamsProtocol,
+      peerA: me.peer,
+      peerB: me.peer,
+      openPayload: openingPayload(request),
+      acceptPayload: openingPayload(producer.greeting()),
+      clock: this.#context.clock,
+    })
+    this.#local.spawn(`local subscription to "${request.name}"`, () =>
+      producer.serve(theirs, request, me, () => Promise.resolve()),
+    )
+    return ours
+  }
+
+  #refresh(): void {
+    const users = [...this.#producers.values(), ...this.#consumers]
+    this.#statuses.set(users.flatMap((user) => user.subscriptions.value))
+  }
+
+  #mirrorMetrics(): () => void {
+    return this.#context.metrics.mirror({
+      producers: () => this.#producers.size,
+      consumers: () =>
+        [...this.#producers].map(([id, { subscriptions }]) => [id, subscriptions.value.length]),
+      queueItems: () => [...this.#producers].map(([id, producer]) => [id, producer.fullestQueue().datums]),
+      producersOfConsumer: () => {
+        const counts = new Map<StreamId, number>()
+        for (const { stream, subscriptions } of this.#consumers) {
+          const connected = subscriptions.value.filter(({ state }) => state === 'connected').length
+          counts.set(stream.id, (counts.get(stream.id) ?? 0) + connected)
+        }
+        return counts
+      },
+    })
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#isClosing = true
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
+    await Promise.all([...this.#producers.values()].map((producer) => producer.close()))
+    for (const stop of this.#stops) stop()
+    await this.#local.close()
+    this.#statuses.end()
+  }
+}

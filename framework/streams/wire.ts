@@ -1,0 +1,106 @@
+// The messages of `/mosaik/streams/1.0`. The consumer opens the link; datums flow one way as BYTES frames (datum-frame.ts),
+// everything else is one of these. Maps tolerate unknown fields, so that resuming from an epoch and a sequence number, for
+// one, can be added without a new protocol.
+import { z } from 'zod'
+import type { LinkProtocol } from '#framework/network'
+import { bytesOf, digestFromRaw, MosaikError, type Digest } from '#framework/primitives'
+
+export const streamsProtocol: LinkProtocol = {
+  id: '/mosaik/streams/1.0',
+  frameBytesMax: 1024 * 1024,
+  // One for each consumer of the peer and stream; each costs a queue here only while it is used.
+  maxInboundPerPeer: 1024,
+}
+
+/**
+ * How long the body of a frame of datums becomes before it is sent, in bytes; one datum may be longer. Just under 64 KiB
+ * with its header: longer frames are no faster.
+ */
+export const bodyBytesTarget = 64 * 1024 - 64
+
+/** Longer shapes are not sent: a refusal then says that the schemas differ, but not where. */
+export const shapeCharsMax = 16 * 1024
+
+const digestBytes = z
+  .custom<Uint8Array>((value) => value instanceof Uint8Array && value.byteLength === 32, 'expected 32 bytes')
+  .transform((bytes): Digest => digestFromRaw(bytes))
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes')
+const sequence = z.int().min(0)
+
+/** What a consumer says when it opens the link. */
+const subscribeSchema = z.object({
+  stream: digestBytes,
+  name: z.string().max(256),
+  fingerprint: digestBytes,
+  shape: z.string().max(shapeCharsMax).optional(),
+  /** The credit that the producer starts with. */
+  windowBytes: z.int().min(1),
+  /** The consumer's own signed entry: a producer that has not heard of it yet need not ask anybody. */
+  entry: bytes,
+  /** Which consumer of the peer this is; random, for the life of the consumer. */
+  subscriber: z.string().min(1).max(64),
+  /** Counts the attempts of that consumer: a later one takes the place of an earlier one. */
+  attempt: z.int().min(1),
+})
+
+/** What the producer answers. */
+const subscribedSchema = z.object({
+  stream: digestBytes,
+  fingerprint: digestBytes,
+  /** Which life of the producer this is; random. */
+  epoch: z.string().min(1).max(64),
+  /** The sequence number of the first datum that this subscription is to get. */
+  sequence,
+  /** The producer's own signed entry. */
+  entry: bytes,
+})
+
+/** What the producer says between datums. */
+const fromProducerSchema = z.discriminatedUnion('kind', [
+  /** Everything below `sequence` that did not arrive is lost. Said when no datum follows that would show it. */
+  z.object({ kind: z.literal('gap'), sequence }),
+  /** Asks for a credit message once everything below `sequence` was taken by the application. */
+  z.object({ kind: z.literal('drain'), sequence }),
+  /** No more datums; `sequence` would have been the next one's. Followed by GracefulShutdown. */
+  z.object({ kind: z.literal('end'), sequence }),
+])
+
+/** What the consumer says. */
+const fromConsumerSchema = z.object({
+  kind: z.literal('credit'),
+  /** Everything granted since the subscription began, in bytes of datum frames. */
+  bytes: sequence,
+  /** Everything below was taken by the application, or is known to be lost. */
+  sequence,
+})
+
+export type Subscribe = z.output<typeof subscribeSchema>
+export type Subscribed = z.output<typeof subscribedSchema>
+export type FromProducer = z.output<typeof fromProducerSchema>
+export type FromConsumer = z.output<typeof fromConsumerSchema>
+
+/** The other side said what this protocol does not allow. Code `STREAM_PROTOCOL_VIOLATED`. */
+export class StreamProtocolError extends MosaikError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('STREAM_PROTOCOL_VIOLATED', message, options)
+  }
+}
+
+/** Each throws a {@link StreamProtocolError} for what another version, or no mosaik at all, has sent. */
+export const parseSubscribe = (payload: unknown): Subscribe => parse(subscribeSchema, payload)
+export const parseSubscribed = (payload: unknown): Subscribed => parse(subscribedSchema, payload)
+export const parseFromProducer = (message: unknown): FromProducer => parse(fromProducerSchema, message)
+export const parseFromConsumer = (message: unknown): FromConsumer => parse(fromConsumerSchema, message)
+
+function parse<T>(schema: z.ZodType<T>, message: unknown): T {
+  const result = schema.safeParse(message)
+  if (result.success) return result.data
+  throw new StreamProtocolError(`a message is not as expected: ${z.prettifyError(result.error)}`, {
+    cause: result.error,
+  })
+}
+
+/** A message with digests as it travels: as bytes, which are half the size of their text. */
+export function openingPayload(message: Subscribe | Subscribed): unknown {
+  return { ...message, stream: bytesOf(message.stream), fingerprint: bytesOf(message.fingerprint) }
+}
