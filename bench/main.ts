@@ -42,7 +42,8 @@ if (values.json) console.log(JSON.stringify({ ...context, result }))
 function commit(): string {
   try {
     const head = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim()
-    const dirty = execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], { encoding: 'utf8' }) !== ''
+    const dirty =
+      execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], { encoding: 'utf8' }) !== ''
     return dirty ? `${head} with changes` : head
   } catch {
     return 'unknown'

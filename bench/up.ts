@@ -18,10 +18,17 @@ export const benchmark: Benchmark = {
       if (run < 0) continue
       convergedMs.push(figures.convergedMs)
       stoppedMs.push(figures.stoppedMs)
-      say(`run ${run + 1}: converged after ${figures.convergedMs.toFixed(0)} ms, stopped ${figures.stoppedMs.toFixed(0)} ms after SIGINT`)
+      say(
+        `run ${run + 1}: converged after ${figures.convergedMs.toFixed(0)} ms, stopped ${figures.stoppedMs.toFixed(0)} ms after SIGINT`,
+      )
     }
     say(`\nmedian: converged ${spread(convergedMs)} ms, stopped ${spread(stoppedMs)} ms`)
-    return { convergedMs, convergedMsMedian: median(convergedMs), stoppedMs, stoppedMsMedian: median(stoppedMs) }
+    return {
+      convergedMs,
+      convergedMsMedian: median(convergedMs),
+      stoppedMs,
+      stoppedMsMedian: median(stoppedMs),
+    }
   },
 }
 
