@@ -1,0 +1,47 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { toHex, type PeerId } from '#framework/primitives'
+import { PeerMap } from '../../framework/discovery/peer-map.js'
+
+/** Few different ids, some of one shard, so that collisions are frequent. */
+const peers = fc.tuple(fc.constantFrom(0, 1, 255), fc.integer({ min: 0, max: 3 })).map(([first, last]) => {
+  const bytes = new Uint8Array(32)
+  bytes[0] = first
+  bytes[31] = last
+  return toHex(bytes) as PeerId
+})
+
+test('given any changes, then it equals a plain map in the order of ids, and older maps stay as they were', () => {
+  const change = fc.record({ peer: peers, value: fc.option(fc.integer({ min: 0, max: 2 })) })
+  fc.assert(
+    fc.property(fc.array(change), (changes) => {
+      let map = PeerMap.empty<number>()
+      const model = new Map<PeerId, number>()
+      for (const { peer, value } of changes) {
+        const before = map
+        const entriesBefore = [...before]
+        if (value === null) {
+          model.delete(peer)
+          map = map.without(peer)
+        } else {
+          model.set(peer, value)
+          map = map.with(peer, value)
+        }
+        expect([...before]).toEqual(entriesBefore)
+        expect(map.size).toBe(model.size)
+        expect(map.get(peer)).toBe(model.get(peer))
+        expect(map.has(peer)).toBe(model.has(peer))
+      }
+      expect([...map]).toEqual([...model].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      expect([...map.keys()]).toEqual([...map].map(([key]) => key))
+      expect([...map.values()]).toEqual([...map].map(([, value]) => value))
+    }),
+  )
+})
+
+test('given a change that changes nothing, then it is the same map', () => {
+  const peer = 'ab'.repeat(32) as PeerId
+  const map = PeerMap.empty<string>().with(peer, 'x')
+  expect(map.with(peer, 'x')).toBe(map)
+  expect(map.without('cd'.repeat(32) as PeerId)).toBe(map)
+})
