@@ -7,9 +7,14 @@ import type { GraphFormat } from './commands/graph.js'
 import type { UpOptions } from './commands/up.js'
 import { ExitCode } from './exit-codes.js'
 import { complain, styledError } from './output.js'
-import { isMosaikError } from '#framework/primitives'
+import { codeOf, isMosaikError } from '#framework/primitives'
 
 enableCompileCache()
+
+// A reader that has gone (`| head`) ends no command with a stack trace; what is printed after that goes nowhere.
+process.stdout.on('error', (error) => {
+  if (codeOf(error) !== 'EPIPE') throw error
+})
 
 const defaultManifest = 'mosaik.yaml'
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
