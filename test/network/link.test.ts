@@ -967,3 +967,103 @@ describe('observing', () => {
     )
   })
 })
+
+describe('whatever two ends do', () => {
+  const end = fc.constantFrom<(0 | 1)[]>(0, 1)
+  const step = fc.oneof(
+    {
+      weight: 8,
+      arbitrary: fc.record({ do: fc.constant<'send'>('send'), end, bytes: fc.nat({ max: 2000 }) }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant<'send-frame'>('send-frame'),
+        end,
+        bytes: fc.nat({ max: 3000 }),
+      }),
+    },
+    { weight: 8, arbitrary: fc.record({ do: fc.constant<'recv'>('recv'), end }) },
+    { weight: 4, arbitrary: fc.record({ do: fc.constant<'turn'>('turn') }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant<'pass'>('pass'), ms: fc.nat({ max: 900 }) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constantFrom<('close' | 'abort' | 'cancel')[]>('close', 'abort', 'cancel'),
+        end,
+      }),
+    },
+  )
+  const world = fc.record({
+    bufferedBytesMax: fc.integer({ min: 1, max: 4000 }),
+    copies: fc.boolean(),
+    limits: fc.record({
+      inboundFramesMax: fc.integer({ min: 1, max: 8 }),
+      inboundBytesMax: fc.integer({ min: 1, max: 4000 }),
+      waitingSendsMax: fc.integer({ min: 1, max: 4 }),
+    }),
+    steps: fc.array(step, { minLength: 20, maxLength: 80 }),
+  })
+
+  test('given any operations in any order, when the end comes, then frames kept their order, everything settled and no timer is left', async () => {
+    await fc.assert(
+      fc.asyncProperty(world, async ({ bufferedBytesMax, copies, limits, steps }) => {
+        const clock = new ManualClock()
+        let closedCount = 0
+        const observer: LinkObserver = { onClosed: () => closedCount++ }
+        const links = linkPair({
+          protocol,
+          peerA: peer,
+          peerB: peer,
+          limits,
+          clock,
+          observer,
+          stream: { bufferedBytesMax, copies },
+        })
+        const cancels = [new AbortController(), new AbortController()]
+        const sentCounts = [0, 0]
+        const received: [number[], number[]] = [[], []]
+        const isReceiving = [false, false]
+        const operations: Promise<unknown>[] = []
+        const track = (operation: Promise<unknown> | undefined): void => {
+          if (operation !== undefined) operations.push(operation.catch(() => {}))
+        }
+        for (const next of steps) {
+          if (next.do === 'turn') await new Promise((resolve) => setImmediate(resolve))
+          else if (next.do === 'pass') clock.advance(next.ms)
+          else {
+            const link = links[next.end]
+            const { signal } = cancels[next.end]!
+            if (next.do === 'send')
+              track(link.send([sentCounts[next.end]!++, new Uint8Array(next.bytes)], { signal }))
+            else if (next.do === 'send-frame') track(link.sendFrame(bytesFrame(next.bytes)))
+            else if (next.do === 'close') track(link.close(CloseReasons.Success))
+            else if (next.do === 'abort') link.abort(CloseReasons.Cancelled)
+            else if (next.do === 'cancel') {
+              cancels[next.end]!.abort(new Error('cancelled'))
+              cancels[next.end] = new AbortController()
+            } else if (!isReceiving[next.end]) {
+              isReceiving[next.end] = true
+              const receiving = link.recv({ signal, timeoutMs: 2000 }).then((frame) => {
+                if (frame.kind === 'message') received[next.end].push((frame.value as [number])[0])
+              })
+              track(receiving.finally(() => (isReceiving[next.end] = false)))
+            }
+          }
+        }
+        for (const link of links) track(link.close(CloseReasons.GracefulShutdown))
+        for (let i = 0; i < 4; i++) {
+          await new Promise((resolve) => setImmediate(resolve))
+          clock.advance(1000)
+        }
+        await within(2000, Promise.all([...operations, ...links.map((link) => link.closed)]))
+        for (const numbers of received) {
+          expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b))
+        }
+        expect(clock.pendingCount).toBe(0)
+        expect(closedCount).toBe(2)
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
