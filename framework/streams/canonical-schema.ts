@@ -23,6 +23,7 @@ export type CanonicalSchema =
 export function canonicalSchema(schema: z.ZodType): CanonicalSchema {
   const parts: UnsupportedPart[] = []
   const json = z.toJSONSchema(schema, {
+    metadata: noMetadata,
     unrepresentable: ({ zodSchema, path }) => {
       const type = travellingType(zodSchema)
       if (type === undefined)
@@ -43,6 +44,9 @@ export function canonicalSchema(schema: z.ZodType): CanonicalSchema {
     throw error
   }
 }
+
+/** Titles, ids and the like do not count, and zod writes some schemas differently where it finds any. */
+const noMetadata = z.registry<z.core.JSONSchemaMeta>()
 
 /** Types that JSON Schema can describe, and that still are not what goes in or comes out. */
 const convertingTypes: ReadonlySet<string> = new Set(['pipe', 'promise', 'file', 'success'])
@@ -188,7 +192,7 @@ class ShapeWriter {
   #nodeOf(schema: Json): SchemaNode {
     const known = this.#nodes.get(schema)
     if (known !== undefined) return known
-    const full = this.#dereferenced(schema)
+    const full = this.#full(schema)
     const node: SchemaNode = {
       own: ownKeywords(full),
       named: new Map(),
@@ -224,15 +228,17 @@ class ShapeWriter {
   }
 
   /** A reference stands for its target; what is written beside it adds to that. */
-  #dereferenced(schema: Json): Json {
-    const { $ref, ...beside } = schema
+  #full(schema: Json): Json {
+    const { $ref, type, ...beside } = schema
+    // How zod writes a union of plain types, if it does: as any other union here, so that there is one way.
+    if (Array.isArray(type)) return { ...beside, anyOf: type.map((one: unknown) => ({ type: one })) }
     if (typeof $ref !== 'string') return schema
     let target: unknown = this.#root
     for (const segment of $ref.split('/').slice(1)) {
       const name = segment.replaceAll('~1', '/').replaceAll('~0', '~')
       target = isJson(target) ? target[name] : undefined
     }
-    return { ...this.#dereferenced(target as Json), ...beside }
+    return { ...this.#full(target as Json), ...(type !== undefined && { type }), ...beside }
   }
 
   #text(node: SchemaNode, outer: readonly number[]): string {
@@ -253,7 +259,9 @@ class ShapeWriter {
     }
     for (const [keyword, parts] of node.unordered) {
       const texts = parts.map((part) => this.#text(part, path)).sort(compare)
-      members.set(keyword, `[${texts.join(',')}]`)
+      const distinct = keyword === 'oneOf' ? texts : [...new Set(texts)]
+      if (distinct.length === 1 && members.size === 0) return distinct[0] ?? '{}'
+      members.set(keyword, `[${distinct.join(',')}]`)
     }
     const sorted = [...members].sort(([a], [b]) => compare(a, b))
     return `{${sorted.map(([keyword, text]) => `"${keyword}":${text}`).join(',')}}`

@@ -17,7 +17,6 @@ const verdicts: ReadonlyMap<number, Verdict> = new Map([
   [CloseReasons.SchemaMismatch.code, 'refused'],
   [CloseReasons.DifferentNetwork.code, 'refused'],
   [CloseReasons.ProtocolViolation.code, 'refused'],
-  [CloseReasons.InvalidAlpn.code, 'refused'],
 ])
 
 /** Everything else is worth another attempt: lost connections, deadlines, NoCapacity, TooSlow, codes of later versions. */

@@ -8,6 +8,7 @@ import {
   type Link,
 } from '#framework/network'
 import {
+  isMosaikError,
   messageOf,
   MosaikError,
   shortId,
@@ -183,7 +184,12 @@ export class Streams implements AsyncDisposable {
   }
 
   #withdraw(side: 'produces' | 'consumes', stream: StreamId): void {
-    this.#context.discovery.update((entry) => ({ [side]: entry[side].filter(({ id }) => id !== stream) }))
+    try {
+      this.#context.discovery.update((entry) => ({ [side]: entry[side].filter(({ id }) => id !== stream) }))
+    } catch (error) {
+      // Discovery was closed first: then this node has said goodbye, and offers nothing any more.
+      if (!isMosaikError(error, 'DISCOVERY_CLOSED')) throw error
+    }
   }
 
   #onCatalog(): void {

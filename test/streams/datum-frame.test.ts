@@ -1,0 +1,89 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { FrameBuilder } from '#framework/network'
+import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/datum-frame.js'
+
+const headerBytes = 5
+
+function frameOf(first: number, datums: readonly Uint8Array[]): Uint8Array {
+  const writer = new DatumFrameWriter(new FrameBuilder({ frameBytesMax: 1 << 20 }))
+  datums.forEach((datum, index) => writer.append(first + index, datum))
+  expect(writer.count).toBe(datums.length)
+  const { bodyBytes } = writer
+  const frame = writer.take()
+  expect(frame.byteLength).toBe(headerBytes + bodyBytes)
+  return frame.subarray(headerBytes)
+}
+
+test('any datums come out as they went in', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 100 }),
+      fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 20 }),
+      (first, datums) => {
+        const reader = new DatumFrameReader(frameOf(first, datums))
+        expect(reader.first).toBe(first)
+        expect(reader.payloadBytes).toBe(datums.reduce((sum, datum) => sum + datum.byteLength, 0))
+        const read: Uint8Array[] = []
+        while (reader.remaining > 0) {
+          expect(reader.sequence).toBe(first + read.length)
+          read.push(reader.next())
+        }
+        expect(read).toEqual(datums)
+      },
+    ),
+  )
+})
+
+test.each([0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff >> 2])('a datum of %d bytes', (length) => {
+  const datum = new Uint8Array(length).fill(7)
+  expect(new DatumFrameReader(frameOf(5, [datum])).next()).toEqual(datum)
+})
+
+test('a writer is empty again after a frame was taken', () => {
+  const writer = new DatumFrameWriter(new FrameBuilder())
+  writer.append(1, Uint8Array.of(1))
+  writer.take()
+  expect(writer.count).toBe(0)
+  expect(writer.bodyBytes).toBe(0)
+  writer.append(9, Uint8Array.of(2))
+  expect(new DatumFrameReader(writer.take().subarray(headerBytes)).first).toBe(9)
+})
+
+test('any cut or changed frame is read as some datums or refused, and nothing else', () => {
+  const whole = frameOf(3, [Uint8Array.of(1, 2), Uint8Array.of(), Uint8Array.of(3)])
+  fc.assert(
+    fc.property(
+      fc.nat(whole.byteLength),
+      fc.nat(whole.byteLength - 1),
+      fc.nat(255),
+      (length, position, value) => {
+        const changed = whole.slice()
+        changed[position] = value
+        for (const bytes of [whole.subarray(0, length), changed]) {
+          try {
+            const reader = new DatumFrameReader(bytes)
+            while (reader.remaining > 0) reader.next()
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'DATUM_FRAME_MALFORMED' })
+          }
+        }
+      },
+    ),
+    { numRuns: 500 },
+  )
+})
+
+test('a head that claims four thousand million datums is refused by what is there', () => {
+  const bytes = frameOf(0, [Uint8Array.of(1)])
+  bytes.fill(0xff, 8, 12)
+  expect(() => new DatumFrameReader(bytes)).toThrow(
+    expect.objectContaining({ code: 'DATUM_FRAME_MALFORMED' }),
+  )
+})
+
+test('sequence numbers beyond 2^53 are refused', () => {
+  const bytes = frameOf(0, [Uint8Array.of(1)])
+  bytes.fill(0xff, 0, 8)
+  expect(() => new DatumFrameReader(bytes)).toThrow(/2\^53/)
+})

@@ -1,0 +1,223 @@
+import { describe, expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import { FrameBuilder } from '#framework/network'
+import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/datum-frame.js'
+import { SendQueue, type SendQueueLimits } from '../../framework/streams/send-queue.js'
+import type { OverflowPolicy } from '#framework/streams'
+
+const plenty = { creditBytes: 1 << 20, bodyBytesTarget: 1 << 16 }
+
+function datum(sequence: number, length = 1): { sequence: number; bytes: Uint8Array } {
+  return { sequence, bytes: new Uint8Array(length).fill(sequence & 0xff) }
+}
+
+/** Takes one frame and says which sequence numbers it holds. */
+function fill(queue: SendQueue, budget = plenty): number[] {
+  const frame = new DatumFrameWriter(new FrameBuilder())
+  queue.fill(frame, budget)
+  if (frame.count === 0) return []
+  const reader = new DatumFrameReader(frame.take().subarray(5))
+  return Array.from({ length: reader.count }, (_, index) => reader.first + index)
+}
+
+function queueOf(limits: Partial<SendQueueLimits>, first = 0): SendQueue {
+  return new SendQueue({ datumsMax: 3, bytesMax: 1_000, overflow: 'block', ...limits }, first)
+}
+
+describe('a full queue', () => {
+  test('block: leaves the datum with the caller', () => {
+    const queue = queueOf({ overflow: 'block' })
+    expect([0, 1, 2, 3].map((n) => queue.offer(datum(n)))).toEqual(['queued', 'queued', 'queued', 'refused'])
+    expect(fill(queue)).toEqual([0, 1, 2])
+    expect(queue.offer(datum(3))).toBe('queued')
+    expect(queue.droppedCount).toBe(0)
+  })
+
+  test('drop-oldest: makes room at the front', () => {
+    const queue = queueOf({ overflow: 'drop-oldest' })
+    for (const n of [0, 1, 2, 3, 4]) expect(queue.offer(datum(n))).toBe('queued')
+    expect(queue.droppedCount).toBe(2)
+    expect(fill(queue)).toEqual([2, 3, 4])
+    expect(queue.takeGap()).toBeUndefined()
+  })
+
+  test('drop-newest: keeps what is there, and the loss shows behind it once', () => {
+    const queue = queueOf({ overflow: 'drop-newest' })
+    expect([0, 1, 2, 3, 4].map((n) => queue.offer(datum(n)))).toEqual([
+      'queued',
+      'queued',
+      'queued',
+      'dropped',
+      'dropped',
+    ])
+    expect(queue.takeGap()).toBeUndefined()
+    expect(fill(queue)).toEqual([0, 1, 2])
+    expect(queue.takeGap()).toBe(5)
+    expect(queue.takeGap()).toBeUndefined()
+    queue.offer(datum(5))
+    expect(fill(queue)).toEqual([5])
+  })
+
+  test('disconnect: asks for the end', () => {
+    const queue = queueOf({ overflow: 'disconnect', datumsMax: 1 })
+    expect(queue.offer(datum(0))).toBe('queued')
+    expect(queue.offer(datum(1))).toBe('lagging')
+    expect(queue.length).toBe(1)
+  })
+
+  test('is full by bytes too, and takes a datum of any size when it is empty', () => {
+    const queue = queueOf({ bytesMax: 10, datumsMax: 100 })
+    expect(queue.offer(datum(0, 11))).toBe('queued')
+    expect(queue.offer(datum(1, 1))).toBe('refused')
+    fill(queue)
+    expect(queue.offer(datum(1, 6))).toBe('queued')
+    expect(queue.offer(datum(2, 5))).toBe('refused')
+    expect(queue.offer(datum(2, 4))).toBe('queued')
+    expect(queue.byteLength).toBe(10)
+  })
+})
+
+describe('a frame', () => {
+  test('does not cross a gap', () => {
+    const queue = queueOf({ overflow: 'drop-newest', datumsMax: 2 })
+    for (const n of [0, 1, 2]) queue.offer(datum(n))
+    expect(fill(queue, { ...plenty, creditBytes: 1 })).toEqual([0])
+    queue.offer(datum(3))
+    expect(fill(queue)).toEqual([1])
+    expect(fill(queue)).toEqual([3])
+  })
+
+  test('ends at the length that frames should have, unless one datum is longer', () => {
+    const queue = queueOf({ datumsMax: 10, bytesMax: 10_000 })
+    for (const n of [0, 1, 2]) queue.offer(datum(n, 40))
+    queue.offer(datum(3, 500))
+    const budget = { creditBytes: 10_000, bodyBytesTarget: 100 }
+    expect(fill(queue, budget)).toEqual([0, 1])
+    expect(fill(queue, budget)).toEqual([2])
+    expect(fill(queue, budget)).toEqual([3])
+  })
+
+  test('is empty without credit', () => {
+    const queue = queueOf({})
+    queue.offer(datum(0))
+    expect(fill(queue, { ...plenty, creditBytes: 0 })).toEqual([])
+    expect(fill(queue, { ...plenty, creditBytes: -5 })).toEqual([])
+    expect(queue.writtenUpTo).toBe(0)
+  })
+})
+
+test('what waits when the subscription ends is counted as dropped', () => {
+  const queue = queueOf({})
+  queue.offer(datum(0))
+  queue.offer(datum(1))
+  queue.clear()
+  expect(queue.droppedCount).toBe(2)
+  expect(queue.byteLength).toBe(0)
+})
+
+/** The simplest thing that does what the queue does. */
+class Model {
+  waiting: { sequence: number; length: number }[] = []
+  dropped: number[] = []
+  readonly #limits: SendQueueLimits
+
+  constructor(limits: SendQueueLimits) {
+    this.#limits = limits
+  }
+
+  get bytes(): number {
+    return this.waiting.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  offer(sequence: number, length: number): string {
+    const { datumsMax, bytesMax, overflow } = this.#limits
+    const isFull = (): boolean =>
+      this.waiting.length > 0 && (this.waiting.length >= datumsMax || this.bytes + length > bytesMax)
+    if (isFull() && overflow === 'block') return 'refused'
+    if (isFull() && overflow === 'disconnect') return 'lagging'
+    if (isFull() && overflow === 'drop-newest') {
+      this.dropped.push(sequence)
+      return 'dropped'
+    }
+    while (isFull()) this.dropped.push(this.waiting.shift()!.sequence)
+    this.waiting.push({ sequence, length })
+    return 'queued'
+  }
+}
+
+describe.each(['block', 'drop-oldest', 'drop-newest', 'disconnect'] satisfies OverflowPolicy[])(
+  'under %s',
+  (overflow) => {
+    test('the queue does what its model does; every sequence number is told exactly once, in order', () => {
+      const step = fc.oneof(
+        {
+          weight: 3,
+          arbitrary: fc.record({
+            do: fc.constant('offer' as const),
+            length: fc.integer({ min: 0, max: 60 }),
+          }),
+        },
+        {
+          weight: 1,
+          arbitrary: fc.record({
+            do: fc.constant('fill' as const),
+            credit: fc.integer({ min: -5, max: 200 }),
+          }),
+        },
+      )
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 1, max: 6 }),
+          fc.integer({ min: 1, max: 120 }),
+          fc.array(step, { maxLength: 100 }),
+          (datumsMax, bytesMax, steps) => {
+            const limits = { datumsMax, bytesMax, overflow }
+            const queue = new SendQueue(limits, 10)
+            const model = new Model(limits)
+            let sequence = 10
+            /** Below this, the consumer knows everything. */
+            let told = 10
+            const received: number[] = []
+            const receive = (sequences: readonly number[]): void => {
+              for (const next of sequences) {
+                expect(next).toBeGreaterThanOrEqual(told)
+                told = next + 1
+                received.push(next)
+              }
+            }
+            for (const next of steps) {
+              if (next.do === 'offer') {
+                const outcome = queue.offer(datum(sequence, next.length))
+                expect(outcome).toBe(model.offer(sequence, next.length))
+                if (outcome === 'queued' || outcome === 'dropped') sequence++
+              } else {
+                const sequences = fill(queue, { creditBytes: next.credit, bodyBytesTarget: 100 })
+                expect(sequences).toEqual(
+                  model.waiting.splice(0, sequences.length).map((entry) => entry.sequence),
+                )
+                if (next.credit > 0 && queue.length > 0) expect(sequences.length).toBeGreaterThan(0)
+                receive(sequences)
+                const gap = queue.takeGap()
+                if (gap !== undefined) {
+                  expect(gap).toBeGreaterThan(told)
+                  told = gap
+                }
+              }
+              expect(queue.length).toBe(model.waiting.length)
+              expect(queue.byteLength).toBe(model.bytes)
+              expect(queue.droppedCount).toBe(model.dropped.length)
+            }
+            while (queue.length > 0) receive(fill(queue))
+            told = queue.takeGap() ?? told
+            expect(told).toBe(sequence)
+            expect([...received, ...model.dropped].sort((a, b) => a - b)).toEqual(
+              Array.from({ length: sequence - 10 }, (_, index) => 10 + index),
+            )
+            if (overflow === 'block') expect(model.dropped).toEqual([])
+          },
+        ),
+        { numRuns: 300 },
+      )
+    })
+  },
+)
