@@ -15,13 +15,13 @@ export interface DeclarationProblem {
  * would mend it.
  */
 export class DeclarationError extends MosaikError {
-  /** Name of the class. */
+  /** Name of the class; of several, all of them. */
   readonly service: string
   readonly problems: readonly DeclarationProblem[]
 
   constructor(service: string, problems: readonly DeclarationProblem[]) {
     const list = problems.flatMap(({ code, message, hint }) => [`  ${code}  ${message}`, `    ${hint}`])
-    super('SERVICE_DECLARATION', [`${service} cannot be a service:`, ...list].join('\n'), {
+    super('SERVICE_DECLARATION', [`not declared correctly: ${service}`, ...list].join('\n'), {
       details: { service, problems },
     })
     this.service = service

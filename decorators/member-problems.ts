@@ -31,7 +31,7 @@ export function placementProblems(
     if (!allowed.includes(placement.kind)) {
       problems.push({
         code: 'DECORATOR_MISPLACED',
-        message: `${where}: ${decorator} is on a ${placement.kind}, and goes on a ${allowed.join(' or a ')}`,
+        message: `${where}: ${decorator} goes on a ${allowed.join(' or a ')}, and is on ${withArticle(placement.kind)}`,
         hint: misplacementHint(decorator, placement.kind),
       })
     }
@@ -57,6 +57,10 @@ function misplacementHint(decorator: string, kind: PlacementKind): string {
     return 'declare a property: what is decorated is set after the constructor has run'
   if (kind === 'class') return 'decorate the class with @Service(), and a member with this'
   return 'declare it on a property: readonly name!: Type'
+}
+
+function withArticle(kind: PlacementKind): string {
+  return kind === 'accessor' ? 'an accessor' : `a ${kind}`
 }
 
 /** What is wrong with the streams of a class among themselves, and with how they are consumed. */

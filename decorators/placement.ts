@@ -31,6 +31,7 @@ interface StandardContext {
   readonly kind: string
   readonly name: string | symbol | undefined
   readonly static?: boolean
+  readonly private?: boolean
   readonly metadata?: object
   readonly access?: {
     get?(instance: object): unknown
@@ -59,7 +60,10 @@ function standardPlacement({ kind, name, metadata, access, ...context }: Standar
     kind: context.static === true ? 'static member' : (kinds[kind] ?? 'accessor'),
     owner: metadata,
     member: kind === 'class' ? '' : String(name),
-    assign: (instance, value) => access?.set?.(instance, value),
+    assign: (instance, value) => {
+      if (context.private === true) access?.set?.(instance, value)
+      else define(instance, name, value)
+    },
     read: (instance) => access?.get?.(instance),
   }
 }
@@ -71,12 +75,19 @@ function legacyPlacement(target: object, key: unknown, third: unknown): Placemen
     kind: legacyKind(target, key, third),
     owner: isClass ? target : target.constructor,
     member: name === undefined ? '' : String(name),
-    assign: (instance, value) => {
-      // Not a plain assignment, so that a `readonly` member is one at run time too.
-      Object.defineProperty(instance, name ?? '', { value, enumerable: true, configurable: true })
-    },
+    assign: (instance, value) => define(instance, name, value),
     read: (instance) => (instance as Readonly<Record<string | symbol, unknown>>)[name ?? ''],
   }
+}
+
+/** Not a plain assignment, so that a member that is declared `readonly` is that at run time too. */
+function define(instance: object, name: string | symbol | undefined, value: unknown): void {
+  Object.defineProperty(instance, name ?? '', {
+    value,
+    writable: false,
+    enumerable: true,
+    configurable: true,
+  })
 }
 
 function legacyKind(target: object, key: unknown, third: unknown): PlacementKind {

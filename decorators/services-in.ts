@@ -1,23 +1,48 @@
 import { undecorated } from './class-problems.js'
-import { DeclarationError } from './declaration-error.js'
+import { collect, type CollectedService } from './collect.js'
+import { DeclarationError, type DeclarationProblem } from './declaration-error.js'
 import { ownRecord, type Class } from './records.js'
 
 /**
- * The service classes that a module exports, each once, in the order of its exports (which the language sorts by name).
- * Helpers and injectable classes are passed over.
+ * The services that a module exports, each once, in the order of its exports (which the language sorts by name). Helpers,
+ * injectable classes and parents of services are passed over.
  *
- * @throws DeclarationError for an exported class that declares streams without being a service or the parent of one.
+ * @throws DeclarationError (`SERVICE_DECLARATION`) with everything that is wrong with any of them; also for an exported
+ *   class that declares streams without being a service or the parent of one.
  */
-export function servicesIn(moduleExports: Readonly<Record<string, unknown>>): readonly Class[] {
-  const classes = new Set(
-    Object.values(moduleExports).filter((value) => typeof value === 'function'),
-  ) as Set<Class>
+export function servicesIn(moduleExports: Readonly<Record<string, unknown>>): readonly CollectedService[] {
+  const classes = new Set(Object.values(moduleExports).filter(isClass))
   const services = [...classes].filter((ctor) => ownRecord(ctor)?.service !== undefined)
-  for (const ctor of classes) {
-    const isParent = services.some((service) => Object.prototype.isPrototypeOf.call(ctor, service))
-    const hasPorts = (ownRecord(ctor)?.ports.length ?? 0) > 0
-    if (hasPorts && !isParent && !services.includes(ctor))
-      throw new DeclarationError(ctor.name, [undecorated(ctor)])
+  const forgotten = [...classes].filter(
+    (ctor) => hasOwnPorts(ctor) && !services.some((service) => service === ctor || isParent(ctor, service)),
+  )
+  const wrong = new Map<Class, readonly DeclarationProblem[]>(
+    forgotten.map((ctor) => [ctor, [undecorated(ctor)]]),
+  )
+  const collected: CollectedService[] = []
+  for (const ctor of services) {
+    try {
+      collected.push(collect(ctor))
+    } catch (error) {
+      if (!(error instanceof DeclarationError)) throw error
+      wrong.set(ctor, error.problems)
+    }
   }
-  return services
+  if (wrong.size > 0) {
+    const names = [...wrong.keys()].map(({ name }) => name)
+    throw new DeclarationError(names.join(', '), [...wrong.values()].flat())
+  }
+  return collected
+}
+
+function isClass(value: unknown): value is Class {
+  return typeof value === 'function'
+}
+
+function hasOwnPorts(ctor: Class): boolean {
+  return (ownRecord(ctor)?.ports.length ?? 0) > 0
+}
+
+function isParent(ctor: Class, service: Class): boolean {
+  return Object.prototype.isPrototypeOf.call(ctor, service)
 }

@@ -35,4 +35,4 @@ export type { BoundService, ConfigProblem, NodeInfo, ServiceBinding, ServiceRunt
 export { ConfigError } from './config-error.js'
 export { ServiceError } from './service-error.js'
 export type { EdgeEnd, ObservedEdge } from './observed-edges.js'
-export type { NodeOptions, RunningNode } from './node.js'
+export { startNode, type NodeOptions, type RunningNode } from './node.js'

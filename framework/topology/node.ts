@@ -8,6 +8,7 @@ import {
   Watch,
   type Clock,
   type Logger,
+  type PeerId,
   type Random,
   type ReadonlyWatch,
 } from '#framework/primitives'
@@ -112,8 +113,11 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
   const discovery = await Discovery.start({ ...common, host, bootstrap, tags, node: { name, replica } })
   cleanup.add('discovery', () => discovery.close())
 
+  const edges = new Watch<readonly ObservedEdge[]>([])
+  cleanup.add('the edges', async () => edges.end())
   const streams = Streams.start({ ...common, host, discovery })
   cleanup.add('the streams', () => streams.close())
+  followEdges(edges, host.peerId, { name, replica }, discovery, streams)
 
   const info: NodeInfo = { network, name, replica, peerId: host.peerId, tags }
   const closing = new AbortController()
@@ -139,10 +143,6 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
     )
   }
 
-  const edges = new Watch<readonly ObservedEdge[]>([])
-  cleanup.add('the edges', async () => edges.end())
-  followEdges(edges, info, options.services, discovery, streams)
-
   const node = new LocalNode({ info, host, discovery, streams, services, edges: edges.asReadonly() }, cleanup)
   void host.closed.then((cause) => node.fail(cause ?? new EndedError('the host was closed')))
   void discovery.closed.then((cause) => node.fail(cause ?? new EndedError('discovery was closed')))
@@ -161,18 +161,15 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
 /** Keeps the watch up to date for as long as there is something to follow. */
 function followEdges(
   edges: Watch<readonly ObservedEdge[]>,
-  info: NodeInfo,
-  services: readonly ServiceBinding[],
+  me: PeerId,
+  node: { readonly name: string; readonly replica: number },
   discovery: Discovery,
   streams: Streams,
 ): void {
-  const ports = services.flatMap(({ declaration }) => [...declaration.produces, ...declaration.consumes])
-  const streamNames = new Map(ports.map(({ id, stream }) => [id, stream]))
   const update = (): void => {
-    const seen = observedEdges(streams.subscriptions.value, {
-      streamName: (id) => streamNames.get(id),
-      nodeName: (peer) => (peer === info.peerId ? info : discovery.catalog.value.get(peer)?.node),
-    })
+    const seen = observedEdges(streams.subscriptions.value, (peer) =>
+      peer === me ? node : discovery.catalog.value.get(peer)?.node,
+    )
     if (!sameEdges(seen, edges.value)) edges.set(seen)
   }
   // Both watches end when their owners close, which releases these subscriptions.

@@ -1,5 +1,5 @@
 // The edges that really exist, named as people know them. Pure.
-import { shortId, type PeerId, type StreamId } from '#framework/primitives'
+import { shortId, type PeerId } from '#framework/primitives'
 import type { SubscriptionStatus } from '#framework/streams'
 
 /** A subscription that is up. */
@@ -19,25 +19,18 @@ export interface EdgeEnd {
   readonly peer: PeerId
 }
 
-/** How ids translate into names. */
-export interface EdgeNames {
-  streamName(id: StreamId): string | undefined
-  nodeName(peer: PeerId): { readonly name: string; readonly replica: number } | undefined
-}
+/** Which declared node a peer is, as far as that is known. */
+export type NodeNameOf = (peer: PeerId) => { readonly name: string; readonly replica: number } | undefined
 
 /** The connected ones among the subscriptions, sorted; an edge with several subscriptions appears once. */
 export function observedEdges(
   subscriptions: readonly SubscriptionStatus[],
-  names: EdgeNames,
+  nodeNameOf: NodeNameOf,
 ): readonly ObservedEdge[] {
   const edges = new Map<string, ObservedEdge>()
-  for (const { state, stream, producer, consumer } of subscriptions) {
+  for (const { state, name, producer, consumer } of subscriptions) {
     if (state !== 'connected') continue
-    const edge = {
-      stream: names.streamName(stream) ?? shortId(stream),
-      from: endOf(producer, names),
-      to: endOf(consumer, names),
-    }
+    const edge = { stream: name, from: endOf(producer, nodeNameOf), to: endOf(consumer, nodeNameOf) }
     edges.set(keyOf(edge), edge)
   }
   return [...edges].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, edge]) => edge)
@@ -51,8 +44,8 @@ export function sameEdges(a: readonly ObservedEdge[], b: readonly ObservedEdge[]
   )
 }
 
-function endOf(peer: PeerId, names: EdgeNames): EdgeEnd {
-  const node = names.nodeName(peer)
+function endOf(peer: PeerId, nodeNameOf: NodeNameOf): EdgeEnd {
+  const node = nodeNameOf(peer)
   return { node: node?.name ?? shortId(peer), replica: node?.replica ?? 0, peer }
 }
 
