@@ -75,7 +75,7 @@ class SystemTimer implements Timer {
   }
 
   #arm(ms: number): void {
-    this.#timeout = setTimeout(() => this.#onTimeout(), Math.min(Math.ceil(ms), DELAY_MS_MAX))
+    this.#timeout = setTimeout(() => this.#onTimeout(), Math.min(Math.max(Math.ceil(ms), 0), DELAY_MS_MAX))
     if (!this.#keepsAlive) this.#timeout.unref()
   }
 

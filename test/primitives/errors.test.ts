@@ -21,7 +21,12 @@ describe('an error of mosaik', () => {
     const details = { path: '/tmp' }
     const error = new MosaikError('STORE_FULL', 'cannot write', { cause, details })
     details.path = 'elsewhere'
-    expect(error).toMatchObject({ code: 'STORE_FULL', message: 'cannot write', cause, details: { path: '/tmp' } })
+    expect(error).toMatchObject({
+      code: 'STORE_FULL',
+      message: 'cannot write',
+      cause,
+      details: { path: '/tmp' },
+    })
     expect(Object.isFrozen(error.details)).toBe(true)
     expect('cause' in new MosaikError('X', 'y')).toBe(false)
   })
@@ -33,10 +38,11 @@ describe('an error of mosaik', () => {
   })
 
   test.each([
-    [new TimeoutError('t'), 'TIMEOUT'],
-    [new EndedError('e'), 'ENDED'],
-    [new InvariantError('i'), 'INVARIANT'],
-  ])('%s has the code %p', (error, code) => {
+    ['TIMEOUT', TimeoutError],
+    ['ENDED', EndedError],
+    ['INVARIANT', InvariantError],
+  ])('has the code %p when it is a %p', (code, ErrorClass) => {
+    const error = new ErrorClass('what happened')
     expect(error.code).toBe(code)
     expect(isMosaikError(error)).toBe(true)
     expect(isMosaikError(error, code)).toBe(true)
@@ -51,12 +57,17 @@ describe('an error of mosaik', () => {
     expect(isMosaikError(error, 'ENDED')).toBe(true)
   })
 
-  test.each([undefined, null, 'TIMEOUT', 7, {}, new Error('x'), Object.assign(new Error('x'), { code: 'ENOENT' })])(
-    'is not mistaken for %p',
-    (other) => {
-      expect(isMosaikError(other)).toBe(false)
-    },
-  )
+  test.each([
+    undefined,
+    null,
+    'TIMEOUT',
+    7,
+    {},
+    new Error('x'),
+    Object.assign(new Error('x'), { code: 'ENOENT' }),
+  ])('is not mistaken for %p', (other) => {
+    expect(isMosaikError(other)).toBe(false)
+  })
 })
 
 describe('an invariant', () => {

@@ -15,7 +15,7 @@ describe.each([
 
   test('gives every integer below the bound and no other', () => {
     const seen = new Set(Array.from({ length: 500 }, () => random.int(5)))
-    expect([...seen].toSorted()).toEqual([0, 1, 2, 3, 4])
+    expect(seen).toEqual(new Set([0, 1, 2, 3, 4]))
     expect(random.int(1)).toBe(0)
   })
 
