@@ -123,9 +123,37 @@ export class Connections {
     })
   }
 
-  /** Calls `fn` for each connection that is admitted from now on. */
-  onAdmitted(fn: (connection: PeerConnection) => void): void {
+  /** Calls `fn` for each connection that is admitted from now on, until the returned function is called. */
+  onAdmitted(fn: (connection: PeerConnection) => void): () => void {
     this.#onAdmitted.add(fn)
+    return () => void this.#onAdmitted.delete(fn)
+  }
+
+  /**
+   * Where an inbound stream comes from. Keeps the stream back until its connection is admitted: what is of the other
+   * side's network may arrive before the news that it is. A stream of anybody else is reset, and nothing of it was read.
+   */
+  async originOf(
+    stream: Stream,
+    connection: Connection,
+    protocol: string,
+  ): Promise<PeerConnection | undefined> {
+    const origin = this.#entries.get(connection.id)
+    try {
+      if (origin === undefined) throw new MosaikError('CONNECTION_CLOSED', 'the connection is gone')
+      if (!this.isAdmitted(origin)) {
+        stream.pause()
+        const { clock, limits } = this.#options
+        using patience = clock.deadline(limits.admissionTimeoutMs, this.#scope.signal)
+        await raceSignal(origin.admitted, patience.signal)
+        if (stream.readStatus === 'paused') stream.resume()
+      }
+      return origin
+    } catch (error) {
+      this.#options.metrics.linkRefused(protocol, 'unadmitted')
+      stream.abort(new Error(messageOf(error)))
+      return undefined
+    }
   }
 
   /** What is known of a libp2p connection; nothing when it is closed, or was refused a place. */

@@ -13,7 +13,9 @@ import {
   type Logger,
   type NetworkId,
   type PeerId,
+  type Random,
   type ReadonlyWatch,
+  systemRandom,
 } from '#framework/primitives'
 import { AddressBook } from './address-book.js'
 import { parseAddress, peerOf, withPeer, withoutPeer } from './addresses.js'
@@ -21,12 +23,14 @@ import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './
 import { Connections, linkStream, type PeerConnection } from './connections.js'
 import { Dialler } from './dialler.js'
 import { acceptLink, openLink, type IncomingLink } from './framed-link.js'
+import { Gossip } from './gossip/gossip.js'
 import { Identity } from './identity.js'
 import { defaultLimits, type NetworkLimits } from './limits.js'
 import { listenOn, type Listening } from './listening.js'
 import { NetworkMetrics } from './metrics.js'
 import { raceSignal } from './race-signal.js'
 import { startTransports, type Transports } from './transports.js'
+import type { GossipTopic, GossipTopicOptions } from './gossip/gossip-topic.js'
 import type { Link, LinkProtocol } from './link.js'
 
 export interface HostOptions {
@@ -43,6 +47,7 @@ export interface HostOptions {
   readonly logger?: Logger
   /** Default: a registry of the host's own, with the network's short id on every series. */
   readonly metrics?: MetricsRegistry
+  readonly random?: Random
 }
 
 /** Whom to reach, and where. At least one of the two. */
@@ -88,6 +93,7 @@ export class Host implements AsyncDisposable {
   readonly #transports: Transports
   readonly #listening: Listening
   readonly #connections: Connections
+  readonly #gossip: Gossip
   readonly #dialler: Dialler
   readonly #book: AddressBook
   readonly #addresses: Watch<readonly string[]>
@@ -110,6 +116,7 @@ export class Host implements AsyncDisposable {
     readonly transports: Transports
     readonly connections: Connections
     readonly listening: Listening
+    readonly gossip: Gossip
   }) {
     this.network = parts.options.network
     this.identity = parts.identity
@@ -121,6 +128,7 @@ export class Host implements AsyncDisposable {
     this.#transports = parts.transports
     this.#connections = parts.connections
     this.#listening = parts.listening
+    this.#gossip = parts.gossip
     this.#book = new AddressBook(parts.limits)
     this.#dialler = new Dialler({
       transports: parts.transports,
@@ -140,12 +148,14 @@ export class Host implements AsyncDisposable {
    * @throws {MosaikError} `ADDRESS_IN_USE` or `ADDRESS_INVALID`, naming the address; `QUIC_UNAVAILABLE`.
    */
   static async start(options: HostOptions): Promise<Host> {
-    const { network, clock = systemClock, logger = silentLogger, listen = DEFAULT_LISTEN } = options
-    const identity = options.identity ?? Identity.random()
+    const { network, clock = systemClock, random = systemRandom, logger = silentLogger } = options
+    const listen = options.listen ?? DEFAULT_LISTEN
+    const identity = options.identity ?? Identity.random(random)
     const limits = { ...defaultLimits, ...options.limits }
     const metrics = options.metrics ?? new MetricsRegistry({ network: shortId(network) })
     const counts = new NetworkMetrics(metrics)
     let connections: Connections | undefined
+    let gossip: Gossip | undefined
     const transports = await startTransports({
       identity,
       limits,
@@ -168,6 +178,17 @@ export class Host implements AsyncDisposable {
         metrics: counts,
       })
       await connections.start()
+      gossip = new Gossip({
+        libp2p: transports.libp2p,
+        identity,
+        connections,
+        limits: limits.gossip,
+        clock,
+        random,
+        logger,
+        metrics: counts,
+      })
+      await gossip.start()
       let onLost = (_cause: unknown): void => {}
       const listening = await listenOn(transports, listen, (cause) => onLost(cause))
       const host = new Host({
@@ -181,10 +202,12 @@ export class Host implements AsyncDisposable {
         transports,
         connections,
         listening,
+        gossip,
       })
       onLost = (cause) => void host.#fail(cause)
       return host
     } catch (error) {
+      await gossip?.close(AbortSignal.abort())
       await connections?.close()
       await transports.libp2p.stop()
       throw error
@@ -283,6 +306,15 @@ export class Host implements AsyncDisposable {
   }
 
   /**
+   * Takes part in a gossip topic, together with all admitted peers that do.
+   *
+   * @throws {MosaikError} `GOSSIP_TOPIC_TAKEN`, when this host does already; `GOSSIP_CLOSED`.
+   */
+  gossip(topic: string, options: GossipTopicOptions): GossipTopic {
+    return this.#gossip.topic(topic, options)
+  }
+
+  /**
    * Ends everything in good order, each step bounded: open links with GracefulShutdown, connections, listeners. Leaves
    * nothing behind that would keep the process alive. Idempotent.
    */
@@ -312,6 +344,8 @@ export class Host implements AsyncDisposable {
     await Promise.all(links)
     this.#dialler.close()
     await this.#scope.close(new MosaikError('HOST_CLOSED', 'the host was closed'))
+    using patience = this.#clock.deadline(this.#limits.closeTimeoutMs)
+    await this.#gossip.close(patience.signal)
     await this.#connections.close()
     await this.#listening.close()
     await this.#transports.libp2p.stop()
@@ -388,7 +422,7 @@ export class Host implements AsyncDisposable {
     stream: Stream,
     connection: Connection,
   ): Promise<void> {
-    const from = await this.#admittedOrigin(protocol, stream, connection)
+    const from = await this.#connections.originOf(stream, connection, protocol.id)
     if (from === undefined) return
     const release = this.#takePlace(from.peer, protocol)
     let incoming
@@ -433,29 +467,6 @@ export class Host implements AsyncDisposable {
         peer: shortId(link.peer),
         cause: messageOf(error),
       })
-    }
-  }
-
-  /** Keeps a stream back until its connection is admitted; a stream of anybody else is reset. */
-  async #admittedOrigin(
-    protocol: LinkProtocol,
-    stream: Stream,
-    connection: Connection,
-  ): Promise<PeerConnection | undefined> {
-    const origin = this.#connections.of(connection)
-    try {
-      if (origin === undefined) throw new MosaikError('CONNECTION_CLOSED', 'the connection is gone')
-      if (!this.#connections.isAdmitted(origin)) {
-        stream.pause()
-        using patience = this.#clock.deadline(this.#limits.admissionTimeoutMs, this.#scope.signal)
-        await raceSignal(origin.admitted, patience.signal)
-        if (stream.readStatus === 'paused') stream.resume()
-      }
-      return origin
-    } catch (error) {
-      this.#counts.linkRefused(protocol.id, 'unadmitted')
-      stream.abort(new Error(messageOf(error)))
-      return undefined
     }
   }
 
