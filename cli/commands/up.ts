@@ -56,7 +56,7 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
     clock: systemClock,
   })
   const ignoreInterrupts = watchInterrupts(
-    { onStop: () => supervisor.stop('stopped'), onInsist: () => supervisor.kill() },
+    { onStop: () => supervisor.stop('interrupted'), onInsist: () => supervisor.kill() },
     now,
   )
   // Whoever reads our output has gone (`| head`): there is nobody left to run for.

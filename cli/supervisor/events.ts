@@ -45,6 +45,7 @@ export type UpEvent =
       readonly fields?: Record<string, unknown>
     } & OfReplica)
   | ({ readonly event: 'display'; readonly text: string } & OfReplica)
+  | { readonly event: 'stopping'; readonly reason: string }
   | {
       readonly event: 'stopped'
       readonly exitCode: ExitCode

@@ -90,6 +90,7 @@ export class Supervisor {
   stop(reason: string, exitCode: ExitCode = ExitCode.ok, lastLines?: readonly string[]): void {
     if (this.#ending !== undefined) return
     this.#ending = lastLines === undefined ? { reason, exitCode } : { reason, exitCode, lastLines }
+    this.#options.reporter.report({ event: 'stopping', reason })
     for (const replica of this.#replicas) {
       replica.restart?.cancel()
       replica.child?.send({ type: 'stop' })

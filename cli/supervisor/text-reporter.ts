@@ -26,6 +26,7 @@ export class TextReporter implements Reporter {
   readonly #displays = new Map<string, string>()
   readonly #displayedAt = new Map<string, number>()
   readonly #now: () => number
+  #stopping = false
 
   /** `replicas` sets the width of the name column; `now` is a monotonic clock in milliseconds. */
   constructor(replicas: readonly string[], now: () => number) {
@@ -50,6 +51,8 @@ export class TextReporter implements Reporter {
       case 'edge-up':
         return this.#ofRun(styled('gray', `${event.from} → ${event.to}  ${event.stream}`))
       case 'edge-down':
+        // While everything is being ended it is no news that edges go down.
+        if (this.#stopping) return
         return this.#ofRun(styled('yellow', `${event.from} ⇢ ${event.to}  ${event.stream} is down`))
       case 'converged':
         return this.#ofRun(
@@ -64,6 +67,9 @@ export class TextReporter implements Reporter {
         return this.#ofNode(event, styled(levelStyles[event.level], logText(event)))
       case 'display':
         return this.#display(replicaName(event.node, event.replica), event.text)
+      case 'stopping':
+        this.#stopping = true
+        return this.#ofRun(styled('gray', `${event.reason}: saying goodbye`))
       case 'stopped':
         return this.#onStopped(event)
     }

@@ -1,0 +1,265 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { describe, expect, test } from '@jest/globals'
+import { eventually } from '../support/eventually.js'
+import {
+  folderWith,
+  isAlive,
+  MosaikProcess,
+  mosaik,
+  repository,
+  type UpEvent,
+} from '../support/mosaik-process.js'
+import { counting, countingManifest } from '../support/services.js'
+
+const files = (network: string): Record<string, string> => ({
+  'services.ts': counting,
+  'mosaik.yaml': countingManifest(network),
+})
+const edges = [
+  { stream: 'numbers', from: 'counter-0', to: 'printer-0' },
+  { stream: 'numbers', from: 'counter-0', to: 'printer-1' },
+]
+
+describe('mosaik up', () => {
+  test('starts every replica, reports the edges, converges, and --for stops it: exit 0, no process left', async () => {
+    await using folder = await folderWith(files('up-for'))
+    await using run = new MosaikProcess(['up', '--json', '--for', '4s'], { cwd: folder.path })
+    const converged = await run.event('converged')
+    expect(converged).toEqual(expect.objectContaining({ edges: 2, ms: expect.any(Number) }))
+    expect(await run.exit()).toBe(0)
+
+    const started = named(run, 'node-started')
+    expect(started.map(({ node, replica }) => `${String(node)}-${String(replica)}`).sort()).toEqual([
+      'counter-0',
+      'printer-0',
+      'printer-1',
+    ])
+    const ready = named(run, 'node-ready')
+    expect(new Set(ready.map(({ peerId }) => peerId)).size).toBe(3)
+    for (const { addresses } of ready)
+      expect(addresses).toContainEqual(
+        expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/udp\/\d+\/quic-v1\/p2p\//),
+      )
+    expect(named(run, 'edge-up').map(edgeOf).sort(byText)).toEqual(edges)
+    expect(named(run, 'log')).toContainEqual(
+      expect.objectContaining({ node: 'printer', level: 'info', message: 'got a number' }),
+    )
+    expect(named(run, 'node-exit').map(({ code }) => code)).toEqual([0, 0, 0])
+    expect(run.events.at(-1)).toEqual(
+      expect.objectContaining({ event: 'stopped', exitCode: 0, reason: 'stopped after 4s' }),
+    )
+    expect(pidsOf(run).filter(isAlive)).toEqual([])
+  })
+
+  test('Ctrl-C once stops in order: exit 0, every node closes by itself, no process left', async () => {
+    await using folder = await folderWith(files('up-int'))
+    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
+    await run.event('converged')
+    run.signal('SIGINT')
+    // A launcher forwards what the terminal sent already: the same press, not an impatient second one.
+    run.signal('SIGINT')
+    expect(await run.exit()).toBe(0)
+    expect(named(run, 'node-exit').map(({ code, signal }) => ({ code, signal }))).toEqual(
+      Array(3).fill({ code: 0, signal: null }),
+    )
+    expect(pidsOf(run).filter(isAlive)).toEqual([])
+  })
+
+  test('Ctrl-C twice stops at once: exit 130, no process left', async () => {
+    await using folder = await folderWith({
+      ...files('up-insist'),
+      // A service that does not want to stop keeps its node busy long enough for the second press.
+      'services.ts': `${counting.replace("this.log.info('got a number', { n })", '')}\n`.replace(
+        'onStart({ log }) {',
+        'async onStop() { await new Promise((resolve) => setTimeout(resolve, 60_000)) }\n  onStart({ log }) {',
+      ),
+    })
+    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
+    await run.event('converged')
+    run.signal('SIGINT')
+    await run.event('node-exit', ({ node }) => node === 'counter')
+    const pressedAt = performance.now()
+    await eventually(() => performance.now() - pressedAt > 400)
+    run.signal('SIGINT')
+    expect(await run.exit(3_000)).toBe(130)
+    expect(pidsOf(run).filter(isAlive)).toEqual([])
+  })
+
+  test('a node that is killed comes back as the same peer, and its edges return', async () => {
+    await using folder = await folderWith(files('up-kill'))
+    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
+    await run.event('converged')
+    const before = named(run, 'node-ready').find(({ node }) => node === 'counter')
+    const pid = Number(named(run, 'node-started').find(({ node }) => node === 'counter')?.['pid'])
+    const since = run.events.length
+    process.kill(pid, 'SIGKILL')
+    await run.event('node-exit', ({ node, signal }) => node === 'counter' && signal === 'SIGKILL', { since })
+    await run.event('edge-down', () => true, { since })
+    const again = await run.event('node-ready', ({ node }) => node === 'counter', { since })
+    expect(again['peerId']).toBe(before?.['peerId'])
+    const restarted = await run.event('node-started', ({ node }) => node === 'counter', { since })
+    expect(restarted['restartCount']).toBe(1)
+    const back = await run.event('converged', () => true, { since })
+    expect(back['edges']).toBe(2)
+    run.signal('SIGINT')
+    expect(await run.exit()).toBe(0)
+  })
+
+  test('a crash loop ends the run: exit 1 with the last lines of the node', async () => {
+    await using folder = await folderWith({
+      'services.ts': `
+import { Service } from 'mosaik'
+@Service()
+export class Faulty {
+  async onStart() {
+    console.log('about to open the database')
+    throw new Error('no such table: orders')
+  }
+}
+`,
+      'mosaik.yaml': 'mosaik: 1\nnetwork: up-crash\nnodes:\n  faulty: { use: ./services.ts }\n',
+    })
+    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
+    expect(await run.exit(40_000)).toBe(1)
+    expect(named(run, 'node-started').length).toBe(5)
+    const stopped = run.events.at(-1)
+    expect(stopped?.['reason']).toContain('faulty-0')
+    expect(stopped?.['reason']).toContain('no such table: orders')
+    expect(stopped?.['lastLines']).toContain('about to open the database')
+  }, 60_000)
+
+  test('a port that is taken: says which, does not try again, exit 1', async () => {
+    const taken = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address()
+    await using manifest = await folderWith({
+      'services.ts': counting,
+      'mosaik.yaml': `mosaik: 1\nnetwork: up-port\nnodes:\n  counter: { use: ./services.ts#Counter, listen: ${port} }\n`,
+    })
+    await using run = new MosaikProcess(['up', '--json'], { cwd: manifest.path })
+    expect(await run.exit()).toBe(1)
+    expect(named(run, 'node-started').length).toBe(1)
+    expect(run.events.at(-1)?.['reason']).toMatch(new RegExp(`counter-0 cannot run: .*${port}.* in use`))
+    taken.close()
+  })
+
+  test('two networks on one machine do not talk to each other', async () => {
+    await using first = await folderWith(files('up-blue'))
+    await using second = await folderWith(files('up-green'))
+    await using blue = new MosaikProcess(['up', '--json'], { cwd: first.path })
+    await using green = new MosaikProcess(['up', '--json'], { cwd: second.path })
+    await Promise.all([blue.event('converged'), green.event('converged')])
+    const addresses = (named(green, 'node-ready')[0]?.['addresses'] ?? []) as string[]
+    // Even introduced to each other by address, they stay apart.
+    await using intruder = new MosaikProcess(
+      ['up', '--json', '--node', 'printer', '--seed', ...addresses, '--for', '2s'],
+      { cwd: first.path },
+    )
+    expect(await intruder.exit()).toBe(0)
+    expect(named(intruder, 'edge-up')).toEqual([])
+    for (const run of [blue, green]) {
+      expect(named(run, 'edge-up').map(edgeOf).sort(byText)).toEqual(edges)
+      run.signal('SIGINT')
+      expect(await run.exit()).toBe(0)
+    }
+  })
+
+  test('--node splits a manifest over two runs that join by --seed', async () => {
+    await using folder = await folderWith(files('up-split'))
+    await using here = new MosaikProcess(['up', '--json', '--node', 'counter'], { cwd: folder.path })
+    const ready = await here.event('node-ready')
+    await using there = new MosaikProcess(
+      ['up', '--json', '--node', 'printer', '--seed', ...(ready['addresses'] as string[])],
+      { cwd: folder.path },
+    )
+    expect(await there.event('converged')).toEqual(expect.objectContaining({ edges: 2 }))
+    expect(await here.event('converged')).toEqual(expect.objectContaining({ edges: 2 }))
+    expect(named(here, 'edge-up').map(edgeOf).sort(byText)).toEqual(edges)
+    there.signal('SIGTERM')
+    expect(await there.exit()).toBe(0)
+    await here.event('edge-down', ({ to }) => to === 'printer-0')
+    await here.event('edge-down', ({ to }) => to === 'printer-1')
+  })
+
+  test('nodes end when the supervisor is killed', async () => {
+    await using folder = await folderWith(files('up-orphans'))
+    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
+    await run.event('converged')
+    const pids = pidsOf(run)
+    process.kill(run.pid, 'SIGKILL')
+    await eventually(() => pids.filter(isAlive).length === 0, { timeoutMs: 10_000 })
+  })
+
+  test('ends when nobody reads its output any more', async () => {
+    await using folder = await folderWith(files('up-pipe'))
+    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
+    await run.event('converged')
+    const pids = pidsOf(run)
+    run.closeStdout()
+    await run.exit()
+    expect(pids.filter(isAlive)).toEqual([])
+  })
+
+  test('for a person: every line begins with its node, no colours where there is no terminal', async () => {
+    await using folder = await folderWith(files('up-text'))
+    await using run = new MosaikProcess(['up', '--for', '3s'], { cwd: folder.path })
+    expect(await run.exit()).toBe(0)
+    expect(run.stdout).toMatch(
+      /^counter-0 │ ready as [0-9a-f]{10} on \/ip4\/127\.0\.0\.1\/udp\/\d+\/quic-v1/m,
+    )
+    expect(run.stdout).toMatch(/^printer-1 │ got a number {2}(?:service=Printer {2})?n=\d+/m)
+    expect(run.stdout).toMatch(/^mosaik {4}│ converged: all 2 edges are up after \d+\.\d\d s/m)
+    expect(run.stdout).toMatch(/^mosaik {4}│ stopped after 3s$/m)
+    expect(run.stdout).not.toContain('\u001B')
+  })
+
+  test('a manifest with mistakes starts nothing: exit 1', async () => {
+    await using folder = await folderWith({ 'mosaik.yaml': 'mosaik: 1\nnetwork: demo\nnodes: {}\n' })
+    const { code, stdout, stderr } = await mosaik(['up', '--json'], { cwd: folder.path })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toMatch(/mosaik\.yaml:3:\d+ {2}MANIFEST_/)
+  })
+
+  test('--node with a name that the manifest does not have: a suggestion, exit 2', async () => {
+    await using folder = await folderWith(files('up-name'))
+    const { code, stderr } = await mosaik(['up', '--node', 'conter'], { cwd: folder.path })
+    expect(stderr).toContain('the manifest has no node "conter": did you mean "counter"?')
+    expect(code).toBe(2)
+  })
+})
+
+describe('the telemetry app', () => {
+  test('converges and shows a table of this machine, with alerts once a threshold is crossed', async () => {
+    await using run = new MosaikProcess(['up', 'apps/telemetry/mosaik.yaml', '--json'], {
+      cwd: repository,
+      env: { TELEMETRY_MEMORY_THRESHOLD: '0.0001' },
+    })
+    expect(await run.event('converged')).toEqual(expect.objectContaining({ edges: 4 }))
+    const shown = await run.event(
+      'display',
+      ({ text }) => /sensors 2/.test(String(text)) && /raised/.test(String(text)),
+    )
+    expect(shown['text']).toMatch(/^sensor-0 .*%/m)
+    expect(shown['text']).toMatch(/^sensor-1 .*%/m)
+    expect(shown['text']).toMatch(/memory of sensor-[01] raised/)
+    run.signal('SIGINT')
+    expect(await run.exit()).toBe(0)
+  })
+})
+
+function named(run: MosaikProcess, name: string): UpEvent[] {
+  return run.events.filter(({ event }) => event === name)
+}
+
+function pidsOf(run: MosaikProcess): number[] {
+  return named(run, 'node-started').map(({ pid }) => Number(pid))
+}
+
+function edgeOf({ stream, from, to }: UpEvent): object {
+  return { stream, from, to }
+}
+
+function byText(a: object, b: object): number {
+  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1
+}
