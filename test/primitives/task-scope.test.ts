@@ -146,7 +146,6 @@ describe('a task that fails', () => {
 
   test('with undefined is a failure as well', async () => {
     const { scope, failures } = observed()
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- anything can be thrown, even nothing.
     scope.spawn('odd', () => Promise.reject(undefined))
     await eventually(() => failures.length === 1)
     expect(failures).toEqual([{ cause: undefined, task: 'odd' }])
