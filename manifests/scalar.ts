@@ -18,7 +18,7 @@ export function numberFault(value: number, text: string): { message: string; hin
   if (!Number.isFinite(value)) return { message: `${text} is not a finite number` }
   if (integer.test(text) && BigInt(text) !== BigInt(value)) {
     return {
-      message: `${text} is too large to be kept as an exact number`,
+      message: `${text} has more digits than a number keeps`,
       hint: `in quotes it stays as it is: "${text}"`,
     }
   }

@@ -466,19 +466,19 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       given: 'numbers that JSON or a double cannot hold',
       text: `${head}  trader:
     use: ./trader.ts
-    config: { max: .inf, account: 12345678901234567890, big: 1e400, fine: 1e300 }
+    config: { max: .inf, account: 12345678901234567890, big: 1e400, ok: [1e300, 9007199254740994] }
 `,
       printed: `
 /project/orders.yaml:6:20  MANIFEST_VALUE_INVALID  .inf is not a finite number
-    6 |     config: { max: .inf, account: 12345678901234567890, big: 1e400, fine: 1e300 }
+    6 |     config: { max: .inf, account: 12345678901234567890, big: 1e400, ok: [1e300, 9007199254740994] }
       |                    ^^^^
 
-/project/orders.yaml:6:35  MANIFEST_VALUE_INVALID  12345678901234567890 is too large to be kept as an exact number
-    6 |     config: { max: .inf, account: 12345678901234567890, big: 1e400, fine: 1e300 }
+/project/orders.yaml:6:35  MANIFEST_VALUE_INVALID  12345678901234567890 has more digits than a number keeps
+    6 |     config: { max: .inf, account: 12345678901234567890, big: 1e400, ok: [1e300, 9007199254740994] }
       |                                   ^^^^^^^^^^^^^^^^^^^^ in quotes it stays as it is: "12345678901234567890"
 
 /project/orders.yaml:6:62  MANIFEST_VALUE_INVALID  1e400 is not a finite number
-    6 |     config: { max: .inf, account: 12345678901234567890, big: 1e400, fine: 1e300 }
+    6 |     config: { max: .inf, account: 12345678901234567890, big: 1e400, ok: [1e300, 9007199254740994] }
       |                                                              ^^^^^
 `,
     },
