@@ -1,4 +1,3 @@
-export type { ByteStream, ByteStreamEnd, ByteStreamHandlers } from './byte-stream.js'
 export {
   CloseReasons,
   LinkClosedError,
@@ -8,6 +7,9 @@ export {
   type ClosedBy,
 } from './close-reason.js'
 export type { DialAttempt } from './dialler.js'
+export { FRAME_BYTES_TARGET, FrameBuilder } from './frame-builder.js'
+export { FRAME_BYTES_MAX, FrameTooLargeError } from './frame.js'
+export type { GossipTopic, GossipTopicOptions, GossipVerdict } from './gossip/gossip-topic.js'
 export {
   Host,
   type DialTarget,
@@ -16,10 +18,11 @@ export {
   type OpenOptions,
   type ReachOptions,
 } from './host.js'
-export { FrameBuilder } from './frame-builder.js'
 export { Identity, verifySignature } from './identity.js'
 export { libp2pPeerId, peerIdFromLibp2p } from './libp2p-peer-id.js'
 export { defaultLimits, type GossipLimits, type NetworkLimits, type SignsOfLife } from './limits.js'
+export { LinkBusyError } from './link-outbox.js'
 export { linkPair, type LinkPairOptions } from './link-pair.js'
 export type { Frame, Link, LinkProtocol, RecvOptions } from './link.js'
 export { networkMetrics } from './metrics.js'
+export type { QuicOptions } from './quic/transport.js'
