@@ -29,12 +29,9 @@ export function renderTable(summary: Summary, alerts: readonly Alert[]): string 
     ...summary.sensors.map((sensor) => columns.map(({ width, cell }) => fit(cell(sensor), width)).join(' ')),
   ]
   const busiest = summary.sensors.find((sensor) => sensor.processes.length > 0)?.processes ?? []
-  if (busiest.length > 0) {
+  for (const { pid, name, cores, residentBytes } of busiest) {
     lines.push(
-      'busiest  ' +
-        busiest
-          .map((p) => `${printable(p.name)}[${p.pid}] ${p.cores.toFixed(2)} cores ${bytes(p.residentBytes)}`)
-          .join('   '),
+      `busy     ${fit(name, 18)} ${String(pid).padStart(8)} ${fit(cores.toFixed(2), 5)} cores ${bytes(residentBytes).padStart(6)}`,
     )
   }
   for (const alert of alerts) {

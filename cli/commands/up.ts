@@ -64,7 +64,7 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
   const timer =
     forMs === undefined
       ? undefined
-      : systemClock.after(forMs, () => supervisor.stop(`stopped after ${options.for}`))
+      : systemClock.after(forMs, () => supervisor.stop(`${options.for} are over`))
   try {
     return await supervisor.run()
   } finally {

@@ -22,7 +22,9 @@ export class TextReporter implements Reporter {
   readonly #width: number
   readonly #colours = new Map<string, Style>()
   readonly #writer = new BoundedWriter(process.stdout)
-  readonly #screen = process.stdout.isTTY ? createLogUpdate(process.stdout) : undefined
+  // A terminal that does not know how wide it is (some pseudo terminals) cannot keep lines in place either.
+  readonly #screen =
+    process.stdout.isTTY && process.stdout.columns > 0 ? createLogUpdate(process.stdout) : undefined
   readonly #displays = new Map<string, string>()
   readonly #displayedAt = new Map<string, number>()
   readonly #now: () => number
@@ -88,7 +90,7 @@ export class TextReporter implements Reporter {
 
   #onStopped(event: Extract<UpEvent, { event: 'stopped' }>): void {
     for (const line of event.lastLines ?? []) this.#print(`  ${line}`)
-    this.#ofRun(styled(event.exitCode === 0 ? 'green' : 'red', event.reason))
+    this.#ofRun(styled(event.exitCode === 0 ? 'green' : 'red', `stopped: ${event.reason}`))
   }
 
   #ofNode(event: { readonly node: string; readonly replica: number }, text: string): void {

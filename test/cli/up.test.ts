@@ -47,7 +47,7 @@ describe('mosaik up', () => {
     )
     expect(named(run, 'node-exit').map(({ code }) => code)).toEqual([0, 0, 0])
     expect(run.events.at(-1)).toEqual(
-      expect.objectContaining({ event: 'stopped', exitCode: 0, reason: 'stopped after 4s' }),
+      expect.objectContaining({ event: 'stopped', exitCode: 0, reason: '4s are over' }),
     )
     expect(pidsOf(run).filter(isAlive)).toEqual([])
   })
@@ -210,7 +210,7 @@ export class Faulty {
     )
     expect(run.stdout).toMatch(/^printer-1 │ got a number {2}(?:service=Printer {2})?n=\d+/m)
     expect(run.stdout).toMatch(/^mosaik {4}│ converged: all 2 edges are up after \d+\.\d\d s/m)
-    expect(run.stdout).toMatch(/^mosaik {4}│ stopped after 3s$/m)
+    expect(run.stdout).toMatch(/^mosaik {4}│ stopped: 3s are over$/m)
     expect(run.stdout).not.toContain('\u001B')
   })
 
