@@ -31,6 +31,7 @@ export function isLabel(text: string): boolean {
 export function nodeNameFrom(className: string): string {
   return className
     .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
     .replace(/([a-z0-9])([A-Z])/g, '$1-$2')
     .replace(/([A-Z]+)([A-Z][a-z])/g, '$1-$2')
     .replace(/[^A-Za-z0-9]+/g, '-')

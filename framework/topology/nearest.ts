@@ -1,10 +1,10 @@
 /**
  * The candidate that `text` was most likely meant to be: the nearest by edit distance, if it is near enough to be a slip
- * of the hand (a third of the letters, at least one). Undefined when nothing is, or when `text` is itself a candidate.
+ * of the hand (a third of the letters, at least one, not all). Undefined when nothing is, or when `text` is itself a candidate.
  */
 export function nearest(text: string, candidates: Iterable<string>): string | undefined {
   let found: string | undefined
-  let distanceMax = Math.max(1, Math.floor(text.length / 3))
+  let distanceMax = Math.min(Math.max(1, Math.floor(text.length / 3)), text.length - 1)
   for (const candidate of candidates) {
     if (candidate === text) return undefined
     const distance = editDistance(text.toLowerCase(), candidate.toLowerCase())
