@@ -18,6 +18,7 @@ import { transportOf, withoutPeer, type TransportKind } from './addresses.js'
 import { Admission } from './admission.js'
 import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './close-reason.js'
 import { acceptLink, openLink } from './framed-link.js'
+import { GOSSIP_PROTOCOL } from './gossip/gossip-protocol.js'
 import { HELLO, askForSignsOfLife, giveSignsOfLife } from './hello.js'
 import { byteStreamOf } from './libp2p-byte-stream.js'
 import { fromLibp2pPeerId } from './libp2p-peer-id.js'
@@ -72,6 +73,7 @@ interface Entry extends PeerConnection {
   patience: Timer | undefined
   /** The other side has begun its hello. */
   isGreeted: boolean
+  isRejected: boolean
   control: Link | undefined
 }
 
@@ -338,7 +340,8 @@ export class Connections {
 
   #reject(entry: Entry, reason: HandshakeRejection, cause: unknown): void {
     // Whoever rejects first counts: a connection that is closed makes the exchange on it fail too.
-    if (this.isAdmitted(entry) || !this.#entries.has(entry.id)) return
+    if (this.isAdmitted(entry) || entry.isRejected) return
+    entry.isRejected = true
     entry.patience?.cancel()
     this.#options.metrics.handshakeRejected(reason)
     this.#options.logger.debug('connection is not admitted', {
@@ -416,6 +419,7 @@ export class Connections {
       rttMs: undefined,
       patience: undefined,
       isGreeted: false,
+      isRejected: false,
       control: undefined,
     }
   }
@@ -486,8 +490,9 @@ export function linkStream(connection: PeerConnection, stream: Stream): ByteStre
   return byteStreamOf(stream, connection.transport === 'quic')
 }
 
+/** Whether a connection carries nothing but what every connection does. Gossip moves to another one by itself. */
 function isUnused(connection: Connection): boolean {
-  return connection.streams.every(({ protocol }) => protocol === HELLO.id)
+  return connection.streams.every(({ protocol }) => protocol === HELLO.id || protocol === GOSSIP_PROTOCOL)
 }
 
 function rejectionOf(error: unknown): HandshakeRejection {

@@ -2,18 +2,14 @@ import type { Connection, PeerId as Libp2pPeerId, Stream, StreamHandler, Topolog
 import { Backoff, nextTurn, type Clock, type PeerId, type Random } from '#framework/primitives'
 import { deferred } from '../deferred.js'
 import { toLibp2pPeerId } from '../libp2p-peer-id.js'
+import { GOSSIP_PROTOCOL, GOSSIP_STREAMS_MAX } from './gossip-protocol.js'
 import type { Connections, PeerConnection } from '../connections.js'
 import type { GossipLimits } from '../limits.js'
 import type { NetworkMetrics } from '../metrics.js'
 import type { GossipsubInternals } from './gossipsub-internals.js'
 
-/** The gossipsub version that our nodes speak. */
-export const GOSSIP_PROTOCOL = '/meshsub/1.2.0'
-/** In each direction; one is in use, a second may be about to take its place. */
-export const GOSSIP_STREAMS_MAX = 4
-
-/** Streams that lived this long were not a failure. */
-const STABLE_MS = 30_000
+/** Streams that lived this long are renewed at once: most likely their connection was closed, and there is another. */
+const STABLE_MS = 1_000
 /** gossipsub takes over a stream within one turn of the event loop; this is plenty. */
 const TAKE_OVER_TURNS = 5
 
@@ -80,7 +76,7 @@ export class GossipPeer {
       if (signal.aborted) return
       metrics.gossipStreamLost(cause)
       if (clock.monotonic() - since > STABLE_MS) backoff.reset()
-      await clock.sleep(backoff.next(), { signal })
+      else await clock.sleep(backoff.next(), { signal })
     }
   }
 
