@@ -1,15 +1,3 @@
-if (
-  !process.execArgv
-    .concat(process.env.NODE_OPTIONS ?? '')
-    .join(' ')
-    .includes('--experimental-vm-modules')
-) {
-  throw new Error('jest needs ES modules: run "npm test", or "npm test -- <file or name>"')
-}
-if (Number(process.versions.node.split('.')[0]) < 22) {
-  throw new Error(`tests need Node 22.15 or newer, this is ${process.version}: run them through "npm test"`)
-}
-
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',

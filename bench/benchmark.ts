@@ -1,7 +1,7 @@
 export interface BenchmarkRun {
   readonly runs: number
   /** Prints for a person; silent with --json. */
-  say(text: string): void
+  readonly say: (text: string) => void
 }
 
 export interface Benchmark {

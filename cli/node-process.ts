@@ -61,7 +61,10 @@ process.on('message', (message) => {
       void start(order)
       return
     case 'dial':
-      void run?.then(({ dial }) => dial(order.addresses)).catch(() => undefined)
+      void run?.then(
+        (node) => node.dial(order.addresses),
+        () => undefined, // A node that did not start says so by itself.
+      )
       return
     case 'stop':
       void stop(0)

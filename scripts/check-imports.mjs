@@ -1,7 +1,6 @@
 // Who may import whom. The folders form a directed graph without cycles, and each library stops at one place,
 // so that a major upgrade of it touches one folder. The reasons are in docs/architecture.md.
-import { readFileSync } from 'node:fs'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { dirname, relative, resolve, sep } from 'node:path'
 
 /** Each folder, and the folders of ours it may import. The most specific entry wins. */
@@ -52,7 +51,7 @@ const libraries = [
   { name: /^yaml$/, only: ['manifests'] },
   { name: /^@viz-js\/viz$/, only: ['framework/topology/svg.ts'] },
   { name: /^(commander|log-update)$/, only: ['cli'] },
-  { name: /^@swc\/core$/, only: ['cli'] },
+  { name: /^@swc\/core$/, only: ['cli', 'test/decorators'] },
 ]
 
 const root = resolve(import.meta.dirname, '..')
@@ -90,6 +89,7 @@ function targetOf(file, specifier) {
     return relative(root, resolve(root, dirname(file), specifier))
       .split(sep)
       .join('/')
+      .replace(/^dist\//, '')
   if (specifier.startsWith('#')) return specifier.slice(1)
   if (specifier === 'mosaik') return 'mosaik'
   return undefined

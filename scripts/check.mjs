@@ -2,17 +2,18 @@
 import { spawnSync } from 'node:child_process'
 
 const bin = (name) => `node_modules/.bin/${name}`
+/** @type {readonly { name: string, command: string, args: string[] }[]} */
 const steps = [
-  ['types', bin('tsc'), ['-p', '.']],
-  ['lint', bin('oxlint'), []],
-  ['format', bin('prettier'), ['--check', '--log-level', 'warn', '.']],
-  ['import directions', process.execPath, ['scripts/check-imports.mjs']],
-  ['unused code', bin('knip'), []],
-  ['manifest schema', process.execPath, ['scripts/generate-schema.mjs', '--check']],
+  { name: 'types', command: bin('tsc'), args: ['-p', '.'] },
+  { name: 'lint', command: bin('oxlint'), args: [] },
+  { name: 'format', command: bin('prettier'), args: ['--check', '--log-level', 'warn', '.'] },
+  { name: 'import directions', command: process.execPath, args: ['scripts/check-imports.mjs'] },
+  { name: 'unused code', command: bin('knip'), args: ['--tsConfig', 'tsconfig.build.json'] },
+  { name: 'manifest schema', command: process.execPath, args: ['scripts/generate-schema.mjs', '--check'] },
 ]
 
 let failed = 0
-for (const [name, command, args] of steps) {
+for (const { name, command, args } of steps) {
   const startedAt = performance.now()
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' })
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1)

@@ -5,9 +5,17 @@ import { spawnSync } from 'node:child_process'
  * types fit or not, and judging them is `npm run check`'s business, so a test can be run while types are still wrong.
  */
 export default function build(): void {
-  const { error } = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
-    cwd: new URL('../..', import.meta.url),
-    stdio: 'inherit',
-  })
+  if (!process.execArgv.includes('--experimental-vm-modules')) {
+    throw new Error('jest needs ES modules: run "npm test", or "npm test -- <file or name>"')
+  }
+
+  const { error } = spawnSync(
+    process.execPath,
+    ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
+    {
+      cwd: new URL('../..', import.meta.url),
+      stdio: 'inherit',
+    },
+  )
   if (error !== undefined) throw error
 }
