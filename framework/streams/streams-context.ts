@@ -1,6 +1,6 @@
 import type { Discovery, PeerEntry } from '#framework/discovery'
 import type { Host } from '#framework/network'
-import { shortId, type Clock, type Logger, type Random } from '#framework/primitives'
+import { isMosaikError, shortId, type Clock, type Logger, type Random } from '#framework/primitives'
 import type { StreamMetrics } from './metrics.js'
 
 /** What the producers and consumers of one node have in common. */
@@ -17,4 +17,14 @@ export interface StreamsContext {
 export function peerLabel(entry: PeerEntry): string {
   const { node, peer } = entry
   return node === undefined ? `peer ${shortId(peer)}` : `${node.name}#${node.replica}`
+}
+
+/** Takes in the entry that a peer has brought with its handshake: nobody need wait until gossip has caught up. */
+export function learnEntry({ discovery }: StreamsContext, record: Uint8Array): void {
+  try {
+    discovery.feed(record)
+  } catch (error) {
+    // Discovery was closed before the streams: the catalog stays as it is.
+    if (!isMosaikError(error, 'DISCOVERY_CLOSED')) throw error
+  }
 }

@@ -33,7 +33,7 @@ import { StreamMetrics } from './metrics.js'
 import { assertConsumerOptions, assertProducerOptions } from './options.js'
 import type { Producer, ProducerOptions } from './producer.js'
 import { Slots } from './slots.js'
-import { peerLabel, type StreamsContext } from './streams-context.js'
+import { learnEntry, peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import { openingPayload, parseSubscribe, streamsProtocol, type Subscribe } from './wire.js'
 
@@ -209,8 +209,7 @@ export class Streams implements AsyncDisposable {
       await link.close(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
       return
     }
-    // The peer brings its own entry, which may be news to us: then it need not wait until gossip has caught up.
-    discovery.feed(request.entry)
+    learnEntry(this.#context, request.entry)
     const admitted = this.#admit(request, discovery.catalog.value.get(link.peer))
     if ('refusal' in admitted) {
       await link.close(admitted.refusal.reason)

@@ -13,7 +13,7 @@ import type { StreamDefinition } from './definition.js'
 import type { FrameSource } from './inbox.js'
 import { Intake } from './intake.js'
 import { RetryPolicy } from './retry.js'
-import { peerLabel, type StreamsContext } from './streams-context.js'
+import { learnEntry, peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionState, SubscriptionStatus } from './subscription-status.js'
 import { parseSubscribed, type Subscribe, type Subscribed } from './wire.js'
 
@@ -201,7 +201,7 @@ export class Upstream {
       await link.close(greeting.reason)
       return greeting.reason
     }
-    if (link.peer !== context.host.peerId) context.discovery.feed(greeting.entry)
+    if (link.peer !== context.host.peerId) learnEntry(context, greeting.entry)
     const intake = new Intake({
       link,
       greeting,
