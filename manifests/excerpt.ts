@@ -28,7 +28,7 @@ export function excerptOf(source: SourceText, span: Span): Excerpt {
   const line = source.lineSpan(source.position(span.start).line)
   const start = Math.min(Math.max(span.start, line.start), line.end)
   const end = Math.min(Math.max(span.end, start), line.end)
-  // A grapheme takes at least a quarter of a column's worth of text in practice; the margin keeps huge lines cheap.
+  // A line may be as long as the file. What is looked at holds a screen's worth for all but contrived text.
   const from = Math.max(line.start, start - columnsMax * 4)
   const to = Math.min(line.end, start + columnsMax * 4)
   const cells = cellsOf(source.slice({ start: from, end: to }))

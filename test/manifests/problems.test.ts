@@ -1,5 +1,6 @@
 // Every code, with all that is printed for it.
 import { describe, expect, test } from '@jest/globals'
+import type { ManifestCode } from '#manifests'
 import { type Given, head, minimal, parse, rendered } from './support.js'
 
 interface Case {
@@ -9,7 +10,8 @@ interface Case {
   readonly printed: string
 }
 
-const cases: Readonly<Record<string, readonly Case[]>> = {
+/** The type makes sure that no code is without an example. */
+const cases: Readonly<Record<ManifestCode, readonly Case[]>> = {
   MANIFEST_TOO_LARGE: [
     {
       given: 'a file of more than 1 MiB',
