@@ -67,7 +67,8 @@ export class TaskScope implements AsyncDisposable {
    */
   close(reason?: unknown): Promise<void> {
     this.#abort(reason)
-    this.#closed ??= this.#settled()
+    // No task is added after the abort, so these are all there will be.
+    this.#closed ??= Promise.all(this.#tasks).then(() => undefined)
     return this.#closed
   }
 
@@ -100,10 +101,6 @@ export class TaskScope implements AsyncDisposable {
     if (this.signal.aborted) return
     this.#parent?.removeEventListener('abort', this.#onParentAbort)
     this.#controller.abort(reason)
-  }
-
-  async #settled(): Promise<void> {
-    while (this.#tasks.size > 0) await Promise.all(this.#tasks)
   }
 
   #isConsequence(error: unknown): boolean {

@@ -186,6 +186,12 @@ describe('the clock of the machine', () => {
     return expect(sleep).rejects.toHaveProperty('name', 'AbortError')
   })
 
+  test('needs no timer for what never comes', () => {
+    const before = refdTimers()
+    systemClock.after(Infinity, () => undefined)
+    expect(refdTimers()).toBe(before)
+  })
+
   test('takes a delay longer than timers allow in pieces, instead of turning it into a millisecond', async () => {
     const delays: (number | undefined)[] = []
     const real = globalThis.setTimeout
@@ -287,6 +293,8 @@ describe('the manual clock', () => {
     clock.deadline(10).cancel()
     clock.deadline(10, controller.signal)
     clock.after(10, () => undefined).cancel()
+    clock.after(Infinity, () => undefined)
+    clock.deadline(Infinity)
     expect(clock.pendingCount).toBe(2)
     controller.abort()
     await expect(sleep).rejects.toHaveProperty('name', 'AbortError')

@@ -100,6 +100,13 @@ describe('the reader of a mailbox', () => {
     expect(mailbox.tryTake()).toBeUndefined()
   })
 
+  test('gets nothing that was posted after the end, though there was room', async () => {
+    const mailbox = new Mailbox<number>({ capacity: 2 })
+    mailbox.end()
+    expect([mailbox.post(1), mailbox.length, mailbox.droppedCount]).toEqual([false, 0, 0])
+    expect(await within(1_000, mailbox.take())).toBeUndefined()
+  })
+
   test('gets the cause of the end as an error, after the items, and only the first cause', async () => {
     const mailbox = filled('reject')
     mailbox.end(new Error('lost'))
@@ -143,6 +150,17 @@ describe('the reader of a mailbox', () => {
     mailbox.post(1)
     controller.abort()
     expect(await within(1_000, pending)).toBe(1)
+  })
+
+  test('that has its item is not in the way of the next when the signal aborts late', async () => {
+    const mailbox = new Mailbox<number>({ capacity: 1 })
+    const controller = new AbortController()
+    const first = mailbox.take({ signal: controller.signal })
+    mailbox.post(1)
+    const second = mailbox.take()
+    controller.abort()
+    mailbox.post(2)
+    expect(await within(1_000, Promise.all([first, second]))).toEqual([1, 2])
   })
 
   test('leaves no listener on its signal', async () => {

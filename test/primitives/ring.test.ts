@@ -80,19 +80,19 @@ test('a ring holds exactly its capacity, which need not be a power of two', () =
 test('an item that was taken, or cleared away, is not kept alive by the ring', async () => {
   setFlagsFromString('--expose-gc')
   const collectGarbage = runInNewContext('gc') as () => void
-  const ring = new Ring<object>(4)
-  const references = ['taken', 'cleared'].map((name) => {
-    const item = { name }
+  const rings = [new Ring<object>(4), new Ring<object>(4)] as const
+  const references = rings.map((ring) => {
+    const item = { held: 'by the ring only' }
     ring.pushBack(item)
     return new WeakRef(item)
   })
-  ring.popFront()
-  ring.clear()
+  rings[0].popFront()
+  rings[1].clear()
   // What a WeakRef was made for stays until the turn of the event loop is over.
   await nextTurn()
   collectGarbage()
   expect(references.map((reference) => reference.deref())).toEqual([undefined, undefined])
-  expect(ring.length).toBe(0)
+  expect(rings.map(({ length }) => length)).toEqual([0, 0])
 })
 
 test.each([0, -1, 1.5, NaN, Infinity])('a ring cannot have the capacity %p', (capacity) => {

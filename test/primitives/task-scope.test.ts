@@ -125,6 +125,20 @@ describe('a task that fails', () => {
     expect(failures).toHaveLength(1)
   })
 
+  test('after another has failed is not reported: it may well be a consequence', async () => {
+    const { scope, failures } = observed()
+    scope.spawn('second', (signal) =>
+      untilAborted(signal).catch(() => {
+        throw new Error('link closed')
+      }),
+    )
+    scope.spawn('first', () => Promise.reject(new Error('boom')))
+    await within(1_000, scope.close())
+    await eventually(() => scope.size === 0)
+    expect(failures).toEqual([{ cause: new Error('boom'), task: 'first' }])
+    expect(scope.failure).toEqual(new Error('boom'))
+  })
+
   test('at once does so after spawn has returned, async or not', async () => {
     const { scope, failures } = observed()
     scope.spawn('eager', () => {

@@ -33,6 +33,11 @@ describe('a token bucket', () => {
     expect(bucket.tryTake(11_000)).toBe(true)
   })
 
+  test('that is full stays so when the clock goes back', () => {
+    const bucket = new TokenBucket({ capacity: 1, perSecond: 1 }, 10_000)
+    expect(bucket.tryTake(5_000)).toBe(true)
+  })
+
   test('in any span of time gives at most its capacity and what flowed in', () => {
     const takes = fc.array(fc.record({ waitMs: fc.nat(500), n: fc.integer({ min: 1, max: 4 }) }), {
       minLength: 1,

@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { Watch, type ReadonlyWatch } from '#framework/primitives'
+import { LatestIterator } from '../../framework/primitives/latest.js'
 import { within } from '../support/eventually.js'
 
 const next = async <T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> =>
@@ -363,4 +364,15 @@ test('given the read-only side of a watch, it shows everything and sets nothing'
   watch.end('over')
   expect(view.ended).toBe(true)
   expect(seen).toEqual([2, 'over'])
+})
+
+test('given an iterator of the latest value that is ended twice, the first end counts', async () => {
+  const iterator = new LatestIterator<number>((it) => {
+    it.put(1)
+    it.end()
+    it.end(new Error('again'))
+    return () => undefined
+  })
+  expect(await next(iterator)).toEqual({ done: false, value: 1 })
+  expect(await next(iterator)).toEqual({ done: true, value: undefined })
 })
