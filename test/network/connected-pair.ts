@@ -1,0 +1,78 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import { silentLogger, systemClock } from '#framework/primitives'
+import { Identity, defaultLimits, type NetworkLimits } from '#framework/network'
+import { byteStreamOf } from '../../framework/network/libp2p-byte-stream.js'
+import { listenOn as listen } from '../../framework/network/listening.js'
+import { startTransports } from '../../framework/network/transports.js'
+import type { ByteStream, ByteStreamEnd } from '../../framework/network/byte-stream.js'
+
+/** Two nodes with nothing above the transports, and a connection between them. */
+export interface ConnectedPair extends AsyncDisposable {
+  readonly dialler: Connection
+  readonly acceptor: Connection
+  /** Opens a stream and gives both of its ends. */
+  streams(): Promise<[opened: Stream, accepted: Stream]>
+}
+
+const PROTOCOL = '/tests/raw/1.0'
+
+export async function connectedPair(
+  addresses: readonly string[],
+  limits: Partial<NetworkLimits> = {},
+): Promise<ConnectedPair> {
+  const start = () =>
+    startTransports({
+      identity: Identity.random(),
+      limits: { ...defaultLimits, ...limits },
+      clock: systemClock,
+      logger: silentLogger,
+      refusesInbound: () => false,
+    })
+  const [one, two] = await Promise.all([start(), start()])
+  const listening = await listen(two, addresses, () => {})
+  const accepted = Promise.withResolvers<Connection>()
+  two.libp2p.addEventListener('connection:open', ({ detail }) => accepted.resolve(detail))
+  const arrivals: ((stream: Stream) => void)[] = []
+  await two.libp2p.handle(PROTOCOL, (stream) => arrivals.shift()?.(stream), { maxInboundStreams: 10_000 })
+  const dialler = await one.dial(listening.addresses[0]!, AbortSignal.timeout(5_000))
+  return {
+    dialler,
+    acceptor: await accepted.promise,
+    streams: async () => {
+      const arrival = new Promise<Stream>((resolve) => arrivals.push(resolve))
+      const options = { signal: AbortSignal.timeout(5_000), maxOutboundStreams: 10_000 }
+      return [await dialler.newStream(PROTOCOL, options), await arrival]
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(
+        [dialler, accepted.promise].map(async (each) => (await each).abort(new Error('over'))),
+      )
+      await listening.close()
+      await one.libp2p.stop()
+      await two.libp2p.stop()
+    },
+  }
+}
+
+/** One end of a stream, and what came in on it. */
+export class End {
+  readonly stream: ByteStream
+  byteCount = 0
+  readonly chunks: Uint8Array[] = []
+  end: ByteStreamEnd | undefined
+
+  constructor(stream: Stream) {
+    this.stream = byteStreamOf(stream, false)
+    this.stream.start({
+      onBytes: (chunk) => {
+        this.byteCount += chunk.byteLength
+        this.chunks.push(chunk)
+      },
+      onEnd: (end) => (this.end = end),
+    })
+  }
+
+  get text(): string {
+    return Buffer.concat(this.chunks).toString()
+  }
+}
