@@ -1,9 +1,10 @@
 // From the records of a class to the declaration of a service.
 import type { PortDeclaration, ServiceBinding, ServiceDeclaration } from '#framework/topology'
 import { DecoratedBinding } from './binding.js'
+import { configKeysOf } from './configuration.js'
 import { undecorated, unnamed } from './class-problems.js'
 import { DeclarationError } from './declaration-error.js'
-import { dependencyProblems, injectableProblems } from './dependencies.js'
+import { dependencyProblems, injectableProblems, withDependencies } from './dependencies.js'
 import { hookProblems, placementProblems, streamProblems } from './member-problems.js'
 import { membersOf } from './members.js'
 import { ownRecord, type Class, type PortRecord } from './records.js'
@@ -42,11 +43,13 @@ export function collect(ctor: Class): CollectedService {
       .filter((port) => port.direction === direction)
       .map(declarationOf)
       .sort(byStream)
+  const configKeys = configKeysOf(withDependencies(ctor))
   const declaration: ServiceDeclaration = {
     name,
     tags: [...(options?.tags ?? [])],
     produces: declared('produces'),
     consumes: declared('consumes'),
+    ...(configKeys !== undefined && { configKeys }),
   }
   return { declaration, binding: new DecoratedBinding(ctor, declaration, ports) }
 }

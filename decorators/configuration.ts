@@ -29,6 +29,31 @@ export function configProblems(
     )
 }
 
+/**
+ * The keys of the configuration that the classes read, sorted; undefined when that cannot be told, because one of the
+ * schemas is no plain object.
+ */
+export function configKeysOf(classes: Iterable<Class>): readonly string[] | undefined {
+  const keys = new Set<string>()
+  for (const { schema } of [...classes].flatMap(configsOf)) {
+    const own = keysOf(schema)
+    if (own === undefined) return undefined
+    for (const key of own) keys.add(key)
+  }
+  return [...keys].sort()
+}
+
+/** Told by shape: the schema may come from another copy of zod. */
+function keysOf(schema: z.ZodType): readonly string[] | undefined {
+  const { type, shape, catchall } = schema.def as {
+    readonly type: string
+    readonly shape?: object
+    readonly catchall?: z.ZodType
+  }
+  if (type !== 'object' || shape === undefined) return undefined
+  return catchall === undefined || catchall.def.type === 'never' ? Object.keys(shape) : undefined
+}
+
 function configsOf(ctor: Class): readonly ConfigRecord[] {
   return membersOf(ctor, ({ configs }) => configs)
 }

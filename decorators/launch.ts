@@ -252,7 +252,11 @@ class LocalNetwork implements LaunchedNetwork {
   }
 
   #update(): void {
-    const seen = new Set(this.nodes.flatMap(({ edges }) => edges.value.map(keyOf)))
+    // Both ends report an edge. The consumer's word counts, because it is the one that gets the datums.
+    const reported = this.nodes.flatMap(({ edges, info }) =>
+      edges.value.filter(({ to }) => to.peer === info.peerId),
+    )
+    const seen = new Set(reported.map(keyOf))
     const missing = expectedEdges(this.topology).filter((edge) => !seen.has(keyOf(edge)))
     if (missing.length !== this.#missing.value.length) this.#missing.set(missing)
   }

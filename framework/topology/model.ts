@@ -45,6 +45,8 @@ export interface ServiceDeclaration {
   readonly tags: readonly string[]
   readonly produces: readonly PortDeclaration[]
   readonly consumes: readonly PortDeclaration[]
+  /** The keys of the node's configuration that the service reads. Absent when that is not known, so it may be any. */
+  readonly configKeys?: readonly string[]
 }
 
 /** One end of a stream at a service. */

@@ -35,8 +35,8 @@ const portMax = 65_535
  * `SERVICE_NAME_INVALID`, `SERVICE_NAME_DUPLICATE`, `TAG_INVALID`, `SEED_INVALID`, `LISTEN_INVALID`,
  * `STREAM_NAME_INVALID`, `STREAM_PRODUCED_TWICE`, `STREAM_SCHEMA_CONFLICT`.
  *
- * Warnings: `NETWORK_EMPTY`, `NODE_WITHOUT_SERVICES`, `LISTEN_PORT_SHARED`, `STREAM_NOT_PRODUCED`, `STREAM_NOT_CONSUMED`:
- * another manifest may bring the other end, or run on another machine.
+ * Warnings: `NETWORK_EMPTY`, `NODE_WITHOUT_SERVICES`, `CONFIG_KEY_UNREAD`, `LISTEN_PORT_SHARED`, `STREAM_NOT_PRODUCED`,
+ * `STREAM_NOT_CONSUMED`: another manifest may bring the other end of a stream, or run on another machine.
  */
 export function validate(topology: Topology): readonly Problem[] {
   return [
@@ -128,8 +128,27 @@ function nodeProblems(node: NodeDeclaration, path: Path): Problem[] {
     firstWithName.set(service.name, index)
     problems.push(...tagProblems(service.tags, [...servicePath, 'tags']))
   }
+  problems.push(...unreadConfig(node, [...path, 'config']))
   if (listen !== undefined) problems.push(...listenProblems(node, listen, [...path, 'listen']))
   return problems
+}
+
+/** Configuration that nothing looks at is mostly a slip: the service that was meant goes on with its default. */
+function unreadConfig({ name, services, config }: NodeDeclaration, path: Path): Problem[] {
+  const read = new Set<string>()
+  for (const { configKeys } of services) {
+    if (configKeys === undefined) return []
+    for (const key of configKeys) read.add(key)
+  }
+  if (services.length === 0) return []
+  return Object.keys(config)
+    .filter((key) => !read.has(key))
+    .map((key) => {
+      const likely = nearest(key, read)
+      const message = `node ${quoted(name)} configures ${quoted(key)}, which none of its services reads`
+      const hint = likely === undefined ? undefined : `did you mean ${quoted(likely)}?`
+      return warning('CONFIG_KEY_UNREAD', message, [...path, key], hint)
+    })
 }
 
 function tagProblems(tags: readonly string[], path: Path): Problem[] {

@@ -56,6 +56,7 @@ describe('what a class declares', () => {
           options: { queue: 8, require: true },
         },
       ],
+      configKeys: [],
       consumes: [
         {
           stream: 'in',
@@ -81,7 +82,13 @@ describe('what a class declares', () => {
   test('a service without streams is a service', () => {
     @Service()
     class Idle {}
-    expect(collect(Idle).declaration).toEqual({ name: 'Idle', tags: [], produces: [], consumes: [] })
+    expect(collect(Idle).declaration).toEqual({
+      name: 'Idle',
+      tags: [],
+      produces: [],
+      consumes: [],
+      configKeys: [],
+    })
   })
 
   test('the decorator works without parentheses, and takes a name', () => {

@@ -35,6 +35,21 @@ describe('a node configuration', () => {
     ])
   })
 
+  test('the keys that a service reads are part of what it declares, unless it may read any', () => {
+    expect(collect(Configured).declaration.configKeys).toEqual(['label', 'seconds', 'thresholds'])
+    @Service()
+    class Greedy {
+      @Config(names) readonly names!: z.infer<typeof names>
+      @Config(z.record(z.string(), z.unknown())) readonly all!: Record<string, unknown>
+    }
+    @Service()
+    class Loose {
+      @Config(z.looseObject({ a: z.string() })) readonly all!: { a: string }
+    }
+    expect(collect(Greedy).declaration.configKeys).toBeUndefined()
+    expect(collect(Loose).declaration.configKeys).toBeUndefined()
+  })
+
   test('given a schema that cannot be read without waiting, that is a problem too', () => {
     const slow = z.object({}).refine(async () => Promise.resolve(true))
     @Service()

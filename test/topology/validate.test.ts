@@ -120,6 +120,27 @@ describe('names and numbers', () => {
   })
 })
 
+describe('configuration', () => {
+  const reading = (...configKeys: string[]) => ({ ...service('S'), configKeys })
+
+  test('a key that no service of the node reads is worth a warning, with the key that was meant', () => {
+    const config = { windowSecond: 30, label: 'x' }
+    const services = [reading('windowSeconds'), { ...reading('label'), name: 'T' }]
+    expect(onlyProblem(topology(node('a', { config, services })))).toEqual({
+      code: 'CONFIG_KEY_UNREAD',
+      severity: 'warning',
+      message: 'node "a" configures "windowSecond", which none of its services reads',
+      path: ['nodes', 0, 'config', 'windowSecond'],
+      hint: 'did you mean "windowSeconds"?',
+    })
+  })
+
+  test('where it is not known what a service reads, it may read anything', () => {
+    const config = { anything: 1 }
+    expect(validate(topology(node('a', { config, services: [reading(), { ...service('T') }] })))).toEqual([])
+  })
+})
+
 describe('addresses', () => {
   test('a seed that is no multiaddr is refused', () => {
     expect(
