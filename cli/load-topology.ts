@@ -20,6 +20,7 @@ import {
   type Manifest,
   type ManifestFiles,
   type ManifestNode,
+  type ParsedManifest,
   locate,
   lower,
   parseManifest,
@@ -46,13 +47,26 @@ const files: ManifestFiles = {
   list: (folder) => (existsSync(folder) ? readdirSync(folder) : []),
 }
 
-/** Throws MANIFEST_NOT_FOUND or MANIFEST_UNREADABLE; everything else that is wrong is among the problems. */
+/** A manifest as text alone tells it, before any service has been imported. */
+export type OpenedManifest = ParsedManifest & { readonly file: string }
+
+/** Throws MANIFEST_NOT_FOUND or MANIFEST_UNREADABLE; what is wrong inside is among the problems. */
+export async function openManifest(file: string): Promise<OpenedManifest> {
+  return { file, ...parseManifest(await readManifest(file), { file, env: process.env, files }) }
+}
+
+/** {@link openManifest} and {@link judgeManifest} in one. */
 export async function loadTopology(file: string): Promise<LoadedTopology> {
-  const { manifest, problems, source } = parseManifest(await readManifest(file), {
-    file,
-    env: process.env,
-    files,
-  })
+  return judgeManifest(await openManifest(file))
+}
+
+/** Imports the services of a manifest, and judges the whole. */
+export async function judgeManifest({
+  file,
+  manifest,
+  problems,
+  source,
+}: OpenedManifest): Promise<LoadedTopology> {
   if (manifest === undefined) return { problems }
 
   const found: Problem[] = []
@@ -76,7 +90,7 @@ export async function loadTopology(file: string): Promise<LoadedTopology> {
 
 /** One node's part of a manifest that has been checked before. Throws MANIFEST_INVALID when it no longer is right. */
 export async function loadNode(file: string, name: string): Promise<LoadedNode> {
-  const { manifest, problems } = parseManifest(await readManifest(file), { file, env: process.env, files })
+  const { manifest, problems } = await openManifest(file)
   if (manifest === undefined)
     throw new MosaikError('MANIFEST_INVALID', renderProblems(problems, { color: false }))
   const declaration = manifest.nodes.find((node) => node.name === name)

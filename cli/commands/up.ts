@@ -1,17 +1,18 @@
 import { resolve } from 'node:path'
 import { systemClock } from '#framework/primitives'
-import { expectedEdges, type NodeDeclaration, type Topology } from '#framework/topology'
+import { expectedEdges, type NodeDeclaration } from '#framework/topology'
 import { suggest } from '#manifests'
 import { parseDuration } from '../duration.js'
 import { ExitCode } from '../exit-codes.js'
 import { listenAddresses } from '../listen-addresses.js'
-import { loadTopology } from '../load-topology.js'
+import { judgeManifest, openManifest } from '../load-topology.js'
 import { complain, styledError } from '../output.js'
 import { reportProblems } from '../report-problems.js'
 import type { Reporter } from '../supervisor/events.js'
 import { watchInterrupts } from '../supervisor/interrupts.js'
 import { JsonReporter } from '../supervisor/json-reporter.js'
 import { type EdgeReport, type LogLevel, replicaName } from '../supervisor/messages.js'
+import { NodeChild } from '../supervisor/node-child.js'
 import { type ReplicaPlan, Supervisor } from '../supervisor/supervisor.js'
 import { TextReporter } from '../supervisor/text-reporter.js'
 
@@ -29,13 +30,24 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
   const forMs = options.for === undefined ? undefined : parseDuration(options.for)
   if (options.for !== undefined && forMs === undefined)
     return misused(`--for takes a duration such as 500ms, 10s or 2m, not "${options.for}"`)
-  const { topology, problems } = await loadTopology(manifest)
-  reportProblems(problems)
-  if (topology === undefined) return ExitCode.failure
+  const opened = await openManifest(manifest)
+  const known = opened.manifest?.nodes.map(({ name }) => name) ?? []
+  const unknown = (options.node ?? []).find((name) => !known.includes(name))
+  if (unknown !== undefined && opened.manifest !== undefined) return misused(unknownNode(unknown, known))
+  const isHere = ({ name }: { readonly name: string }): boolean => options.node?.includes(name) ?? true
 
-  const unknown = (options.node ?? []).find((name) => !topology.nodes.some((node) => node.name === name))
-  if (unknown !== undefined) return misused(unknownNode(unknown, topology))
-  const nodes = topology.nodes.filter(({ name }) => options.node === undefined || options.node.includes(name))
+  // Loading what a node needs takes longer than judging the manifest, so the processes begin while it is judged.
+  const replicaCount = (opened.manifest?.nodes ?? [])
+    .filter(isHere)
+    .reduce((sum, node) => sum + node.replicas, 0)
+  const spares = Array.from({ length: replicaCount }, () => new NodeChild())
+  const { topology, problems } = await judgeManifest(opened)
+  reportProblems(problems)
+  if (topology === undefined) {
+    for (const spare of spares) spare.kill()
+    return ExitCode.failure
+  }
+  const nodes = topology.nodes.filter(isHere)
   const replicas = nodes.flatMap((node) => plansOf(node, options.listen ?? topology.listen))
 
   const now = (): number => systemClock.monotonic()
@@ -51,6 +63,7 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
     replicas,
     expectedEdges: expectedEdges(topology).map(edgeReport),
     seeds: [...topology.seeds, ...(options.seed ?? [])],
+    spares,
     logLevel: options.logLevel,
     reporter,
     clock: systemClock,
@@ -85,8 +98,7 @@ function edgeReport({ stream, from, to }: ReturnType<typeof expectedEdges>[numbe
   return { stream, from: replicaName(from.node, from.replica), to: replicaName(to.node, to.replica) }
 }
 
-function unknownNode(name: string, topology: Topology): string {
-  const names = topology.nodes.map((node) => node.name)
+function unknownNode(name: string, names: readonly string[]): string {
   const likely = suggest(name, names)
   const hint = likely === undefined ? `it has ${names.join(', ')}` : `did you mean "${likely}"?`
   return `the manifest has no node "${name}": ${hint}`

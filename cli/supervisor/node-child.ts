@@ -17,36 +17,44 @@ export interface NodeChildHandlers {
   onExit(code: number | null, signal: NodeJS.Signals | null): void
 }
 
-/** One node process: a thin layer over the child, with the last lines it wrote. */
+/**
+ * One node process: a thin layer over the child, with the last lines it wrote. It begins to load what every node needs as
+ * soon as it is made, which can be before anybody knows whether it will be started.
+ */
 export class NodeChild {
   readonly #child: ChildProcess
   readonly #tail: string[] = []
+  #handlers: NodeChildHandlers | undefined
+  #exit: Parameters<NodeChildHandlers['onExit']> | undefined
 
-  constructor(handlers: NodeChildHandlers) {
+  constructor() {
     this.#child = fork(entry, [], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
     })
-    this.#child.on('message', (message) => handlers.onMessage(message as FromNode))
+    this.#child.on('message', (message) => this.#handlers?.onMessage(message as FromNode))
     for (const source of ['stdout', 'stderr'] as const) {
       const stream = this.#child[source]
       if (stream === null) continue
       createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => {
         const text = line.slice(0, lineLengthMax)
         this.remember(text)
-        handlers.onLine(text, source)
+        this.#handlers?.onLine(text, source)
       })
     }
     // A child that ends between two sends makes `send` fail; its exit event says all there is to say about it.
     this.#child.on('error', (error) => this.remember(error.message))
-    let reported = false
-    const report = (code: number | null, signal: NodeJS.Signals | null): void => {
-      if (reported) return
-      reported = true
-      handlers.onExit(code, signal)
-    }
     // 'close' comes after the last line of output, 'exit' may come before it.
-    this.#child.on('close', report)
+    this.#child.on('close', (code, signal) => {
+      this.#exit = [code, signal]
+      this.#handlers?.onExit(code, signal)
+    })
+  }
+
+  /** Says who is told what happens from now on; an exit that has happened is told at once. */
+  attach(handlers: NodeChildHandlers): void {
+    this.#handlers = handlers
+    if (this.#exit !== undefined) handlers.onExit(...this.#exit)
   }
 
   get pid(): number | undefined {

@@ -28,6 +28,8 @@ export interface SupervisorOptions {
   /** Every edge that the manifest declares, between replicas. */
   readonly expectedEdges: readonly EdgeReport[]
   readonly seeds: readonly string[]
+  /** Processes that are loading already, for the first starts. */
+  readonly spares?: readonly NodeChild[]
   readonly logLevel: LogLevel
   readonly reporter: Reporter
   readonly clock: Clock
@@ -57,6 +59,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #replicas: readonly Replica[]
   readonly #ledger: EdgeLedger
+  readonly #spares: NodeChild[]
   readonly #done = Promise.withResolvers<ExitCode>()
   #ending: Ending | undefined
   #stopTimer: Timer | undefined
@@ -64,6 +67,7 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options
+    this.#spares = [...(options.spares ?? [])]
     this.#replicas = options.replicas.map((plan) => ({
       plan,
       name: replicaName(plan.node, plan.replica),
@@ -123,7 +127,16 @@ export class Supervisor {
     replica.restart = undefined
     replica.failure = undefined
     replica.startedAt = clock.monotonic()
-    const child = new NodeChild({
+    const child = this.#spares.pop() ?? new NodeChild()
+    replica.child = child
+    reporter.report({
+      event: 'node-started',
+      node,
+      replica: number,
+      pid: child.pid,
+      restartCount: replica.restartCount,
+    })
+    child.attach({
       onMessage: (message) => this.#onMessage(replica, message),
       onLine: (line, source) =>
         reporter.report({
@@ -134,14 +147,6 @@ export class Supervisor {
           message: line,
         }),
       onExit: (code, signal) => this.#onExit(replica, code, signal),
-    })
-    replica.child = child
-    reporter.report({
-      event: 'node-started',
-      node,
-      replica: number,
-      pid: child.pid,
-      restartCount: replica.restartCount,
     })
     child.send({
       type: 'start',
