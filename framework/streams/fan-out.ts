@@ -230,9 +230,14 @@ export class FanOut<T> implements Producer<T> {
   /**
    * Serves an admitted consumer until its link ends. Never rejects.
    *
-   * @param accept Says the greeting of this very moment.
+   * @param accept Says what the consumer is told.
    */
-  async serve(link: Link, request: Subscribe, entry: PeerEntry, accept: () => Promise<void>): Promise<void> {
+  async serve(
+    link: Link,
+    request: Subscribe,
+    entry: PeerEntry,
+    accept: (greeting: Subscribed) => Promise<void>,
+  ): Promise<void> {
     const key = keyOf(entry, request.subscriber)
     const earlier = this.#served.get(key)
     if (earlier !== undefined) {
@@ -242,13 +247,15 @@ export class FanOut<T> implements Producer<T> {
       }
       this.#drop(earlier, closeReason(CloseReasons.Cancelled, 'a later attempt takes the place of this one'))
     }
+    // Taken before anything else happens: showing the subscription may at once let sends through that waited for it.
+    const greeting = this.greeting()
     const subscription = new OutgoingSubscription({
       link,
       request,
       entry,
       name: this.stream.name,
       producer: this.#context.discovery.me.peer,
-      firstSequence: this.#nextSequence,
+      firstSequence: greeting.sequence,
       limits: this.#limits,
       counters: this.#counters,
       clock: this.#context.clock,
@@ -257,7 +264,7 @@ export class FanOut<T> implements Producer<T> {
     // Before the consumer hears of it, so that to a consumer that is subscribed the producer is never offline.
     this.#served.set(key, subscription)
     this.#refresh()
-    const isOpen = await accept().then(
+    const isOpen = await accept(greeting).then(
       () => true,
       () => false, // The consumer has gone already, and the link says why.
     )

@@ -216,7 +216,7 @@ export class Streams implements AsyncDisposable {
       return
     }
     const { producer, entry } = admitted
-    await producer.serve(link, request, entry, () => accept(openingPayload(producer.greeting())))
+    await producer.serve(link, request, entry, (greeting) => accept(openingPayload(greeting)))
   }
 
   #admit(
