@@ -1,26 +1,12 @@
 import { MosaikError } from './errors.js'
 
 const utf8Encoder = new TextEncoder()
-const utf8Decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 const HEX_TEXT = /^(?:[0-9a-f]{2})*$/i
 
 /** The UTF-8 bytes of a text. A lone surrogate becomes U+FFFD, as the encoding standard has it. */
 export function encodeUtf8(text: string): Uint8Array {
   return utf8Encoder.encode(text)
-}
-
-/**
- * The text of UTF-8 bytes.
- *
- * @throws MosaikError `UTF8_MALFORMED` when the bytes are not well-formed UTF-8: nothing is replaced silently.
- */
-export function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return utf8Decoder.decode(bytes)
-  } catch (cause) {
-    throw new MosaikError('UTF8_MALFORMED', 'the bytes are not well-formed UTF-8', { cause })
-  }
 }
 
 /** The parts one after the other, in a fresh array. */

@@ -1,5 +1,5 @@
 export { Backoff, type BackoffOptions } from './backoff.js'
-export { concatBytes, decodeUtf8, encodeUtf8, equalBytes, fromHex, toHex } from './bytes.js'
+export { concatBytes, encodeUtf8, equalBytes, fromHex, toHex } from './bytes.js'
 export { ManualClock, nextTurn, systemClock, type Clock, type Deadline, type Timer } from './clock.js'
 export { CodecError, decode, encode } from './codec.js'
 export { deferred, type Deferred } from './deferred.js'
