@@ -1,12 +1,10 @@
+import type { GossipVerdict } from '#framework/network'
 import type { Clock, PeerId } from '#framework/primitives'
 import type { CatalogStore } from './catalog-store.js'
 import { KeyedLimiter } from './keyed-limiter.js'
 import type { DiscoveryMetrics } from './metrics.js'
 import type { RecordReader } from './record-reader.js'
 import { compareRecords, rejectionOf, type UnverifiedRecord } from './signed-record.js'
-
-/** What becomes of a gossiped message: passed on; not passed on; not passed on and held against who sent it. */
-export type GossipVerdict = 'accept' | 'ignore' | 'reject'
 
 /** What one neighbour may send, its own and what it passes on: ample for a thousand nodes, and bounds the time for signatures. */
 const NEIGHBOUR_RATE = { capacity: 1024, perSecond: 256 }
@@ -27,8 +25,8 @@ export interface RecordIntakeOptions {
 }
 
 /**
- * Judges each record that arrives by itself and takes it in, cheap checks first: nothing is verified that would be refused anyway, and
- * whoever sends nonsense costs little.
+ * Judges each record that arrives by itself and takes it in, cheap checks first: nothing is verified that would be
+ * refused anyway, and whoever sends nonsense costs little.
  */
 export class RecordIntake {
   readonly #store: CatalogStore

@@ -1,4 +1,4 @@
-import { CloseReasons, closeReason, type Link } from '#framework/network'
+import { CloseReasons, LinkClosedError, closeReason, type Link } from '#framework/network'
 import { MosaikError, bytesOf, nextTurn, type Digest, type PeerId } from '#framework/primitives'
 import {
   PAGE_BYTES,
@@ -67,9 +67,21 @@ export async function runAcceptorSide(session: SyncSession, theirs: Digest): Pro
     await sendPages(link, 'wants', pagesOf(want, wantBytes, PAGE_BYTES), bytesOf, signal)
     await sendRecords(link, send, signal)
     await receivePages(link, recordsSchema, takeIn, signal)
-    await link.send({ type: 'done' }, { signal })
+    await untilThanked(link, () => link.send({ type: 'done' }, { signal }))
   }
-  await link.close(CloseReasons.Success)
+  await untilThanked(link, () => link.recv({ signal, timeoutMs: STEP_MS }))
+}
+
+/**
+ * Does the last thing of a session, which the opener's closing with Success may come ahead of, and which nothing else
+ * may end. Only the opener closes: it alone knows when all has been said.
+ */
+async function untilThanked(link: Link, run: () => Promise<unknown>): Promise<void> {
+  try {
+    await run()
+  } catch (error) {
+    if (!(error instanceof LinkClosedError) || error.reason.code !== CloseReasons.Success.code) throw error
+  }
 }
 
 const summaryBytes = (): number => wireBytes.summary

@@ -50,10 +50,9 @@ export class SyncSchedule {
 
   /** When {@link start} has something to start; Infinity when only a change can bring that about. */
   get dueAtMs(): number {
-    if (this.#running >= CONCURRENT_MAX || this.#meetings.size === 0) return Infinity
-    let due = this.#roundAtMs
-    for (const { dueAtMs, running } of this.#meetings.values()) if (!running) due = Math.min(due, dueAtMs)
-    return due
+    if (this.#running >= CONCURRENT_MAX) return Infinity
+    const idle = this.#idle()
+    return idle.length === 0 ? Infinity : Math.min(this.#roundAtMs, ...idle.map(([, { dueAtMs }]) => dueAtMs))
   }
 
   /** These peers are connected now. */
@@ -76,17 +75,22 @@ export class SyncSchedule {
   /** The peers to start a sync with now. Each is running from here on, until {@link onEnd}. */
   start(nowMs: number): PeerId[] {
     const started: PeerId[] = []
-    for (const [peer, meeting] of this.#meetings) {
-      if (this.#running >= CONCURRENT_MAX) return started
-      if (meeting.running || meeting.dueAtMs > nowMs) continue
-      started.push(this.#begin(peer, meeting))
+    const begin = ([peer, meeting]: readonly [PeerId, Meeting]): void => {
+      meeting.running = true
+      this.#running++
+      started.push(peer)
     }
-    if (this.#roundAtMs > nowMs) return started
-    this.#lastRoundAtMs = nowMs
-    this.#roundAtMs = nowMs + this.#interval()
-    const idle = [...this.#meetings].filter(([, { running }]) => !running)
+    for (const entry of this.#idle()) {
+      if (entry[1].dueAtMs <= nowMs && this.#running < CONCURRENT_MAX) begin(entry)
+    }
+    const idle = this.#idle()
     const chosen = idle[this.#random.int(Math.max(1, idle.length))]
-    if (chosen && this.#running < CONCURRENT_MAX) started.push(this.#begin(...chosen))
+    // A round for which there is nobody left waits until there is.
+    if (chosen && this.#roundAtMs <= nowMs && this.#running < CONCURRENT_MAX) {
+      begin(chosen)
+      this.#lastRoundAtMs = nowMs
+      this.#roundAtMs = nowMs + this.#interval()
+    }
     return started
   }
 
@@ -115,10 +119,8 @@ export class SyncSchedule {
     this.#roundAtMs = Math.min(this.#roundAtMs, Math.max(soon, this.#lastRoundAtMs + DOUBT_SPACING_MS))
   }
 
-  #begin(peer: PeerId, meeting: Meeting): PeerId {
-    meeting.running = true
-    this.#running++
-    return peer
+  #idle(): [PeerId, Meeting][] {
+    return [...this.#meetings].filter(([, { running }]) => !running)
   }
 
   /** ±50 %, so that nodes that were started together do not sync together. */

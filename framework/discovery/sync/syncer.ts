@@ -1,11 +1,4 @@
-import {
-  CloseReasons,
-  closeReason,
-  type CloseReason,
-  type DialTarget,
-  type Host,
-  type Link,
-} from '#framework/network'
+import { CloseReasons, closeReason, type DialTarget, type Host, type Link } from '#framework/network'
 import {
   bytesOf,
   codeOf,
@@ -130,7 +123,7 @@ export class Syncer {
       this.#count('outbound', 'ok', startedAtMs)
       return peer
     } catch (error) {
-      link?.abort(reasonFor(error))
+      if (link) giveUp(link, error, deadline.signal)
       this.#count('outbound', resultOf(error), startedAtMs)
       throw error
     }
@@ -187,7 +180,7 @@ export class Syncer {
       this.#options.schedule.onSynced(link.peer)
       this.#count('inbound', 'ok', startedAtMs)
     } catch (error) {
-      link.abort(reasonFor(error))
+      giveUp(link, error, deadline.signal)
       this.#count('inbound', resultOf(error), startedAtMs)
     } finally {
       this.#serving.splice(this.#serving.indexOf(link.peer), 1)
@@ -243,11 +236,13 @@ export class Syncer {
   }
 }
 
-function reasonFor(error: unknown): CloseReason {
-  if (isMosaikError(error, 'TIMEOUT')) return CloseReasons.Timeout
-  // A link that is closed already keeps its reason.
-  if (isAbortError(error) || isMosaikError(error, 'LINK_CLOSED')) return CloseReasons.Cancelled
-  return closeReason(CloseReasons.ProtocolViolation, messageOf(error))
+/** Ends a link on which something went wrong, unless it has ended, or is about to end with a reason of its own. */
+function giveUp(link: Link, error: unknown, signal: AbortSignal): void {
+  if (signal.aborted)
+    link.abort(isMosaikError(error, 'TIMEOUT') ? CloseReasons.Timeout : CloseReasons.Cancelled)
+  else if (!isMosaikError(error, 'TIMEOUT') && !isMosaikError(error, 'LINK_CLOSED')) {
+    link.abort(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
+  }
 }
 
 function resultOf(error: unknown): string {
