@@ -30,11 +30,8 @@ export class LinkIntake {
   // The limits are kept by pausing. When the stream has ended, the little that was left unread comes on top of them.
   readonly #kept = new Ring<RawFrame>(Number.MAX_SAFE_INTEGER)
   #keptBytes = 0
-  #isReading = false
   #isPaused = false
   #isStopped = false
-  #end: ByteStreamEnd | undefined
-  #isEndTold = false
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -48,10 +45,7 @@ export class LinkIntake {
         this.#reader.push(chunk)
         this.#read()
       },
-      onEnd: (end) => {
-        this.#end = end
-        this.#read()
-      },
+      onEnd: (end) => this.#finish(end),
     })
   }
 
@@ -87,52 +81,48 @@ export class LinkIntake {
     this.#resume()
   }
 
-  /** Reads as far as there are bytes and room. Calls from within (a stream that resumes at once) only add bytes. */
+  /** Reads as far as there are bytes and room. Safe to re-enter: a stream may deliver from within `resume`. */
   #read(): void {
-    if (this.#isReading) return
-    this.#isReading = true
-    try {
-      do this.#readFrames()
-      while (this.#regulate())
-    } finally {
-      this.#isReading = false
-    }
-    const end = this.#end
-    if (end === undefined || this.#isEndTold) return
-    this.#isEndTold = true
-    this.#options.onEnd(end.clean, this.#describe(end))
+    while (!this.#isFull && this.#readFrame());
+    this.#regulate()
   }
 
-  #readFrames(): void {
+  /** Nothing is left to hold back at the end, and what is unread may be the other side's reason: reads it all. */
+  #finish(end: ByteStreamEnd): void {
+    while (this.#readFrame());
+    const detail = this.#describe(end)
+    this.#isStopped = true
+    this.#options.onEnd(end.clean, detail)
+  }
+
+  /** Deals with the next frame; false when there is none, because bytes are missing or reading has stopped. */
+  #readFrame(): boolean {
     try {
-      // At the end there is nothing left to hold back; what is unread may be the other side's reason.
-      while (!this.#isStopped && (this.#end !== undefined || !this.#isFull)) {
-        const frame = this.#reader.next()
-        if (frame === undefined) return
-        this.#options.onFrame(frame)
-      }
+      const frame = this.#reader.next()
+      if (frame !== undefined) this.#options.onFrame(frame)
+      return frame !== undefined
     } catch (error) {
       if (!(error instanceof FrameError)) throw error
       this.#options.onRefused(error.reason)
-    }
-  }
-
-  /** Pauses or resumes the stream as the kept frames demand; true when there may be more to read at once. */
-  #regulate(): boolean {
-    if (this.#isStopped || this.#end !== undefined) return false
-    if (this.#isFull) {
-      if (!this.#isPaused) this.#options.stream.pause()
-      this.#isPaused = true
       return false
     }
-    return this.#isHalfEmpty && this.#resume()
   }
 
-  #resume(): boolean {
-    if (!this.#isPaused) return false
+  /** Pauses or resumes the stream as the kept frames demand. */
+  #regulate(): void {
+    if (this.#isStopped) return
+    if (this.#isPaused) {
+      if (this.#isHalfEmpty) this.#resume()
+    } else if (this.#isFull) {
+      this.#isPaused = true
+      this.#options.stream.pause()
+    }
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return
     this.#isPaused = false
     this.#options.stream.resume()
-    return true
   }
 
   get #isFull(): boolean {

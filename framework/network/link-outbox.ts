@@ -33,9 +33,8 @@ export interface OutboxOptions {
 export class LinkOutbox {
   readonly #options: OutboxOptions
   readonly #waiting = new Set<PendingSend>()
-  /** The send whose frame the transport has taken without having room for more. */
+  /** The send whose frame the transport has taken without having room for more. It stays when the transport fails. */
   #inFlight: PendingSend | undefined
-  #failed = false
 
   constructor(options: OutboxOptions) {
     this.#options = options
@@ -86,7 +85,7 @@ export class LinkOutbox {
   }
 
   get #isBusy(): boolean {
-    return this.#inFlight !== undefined || this.#failed
+    return this.#inFlight !== undefined
   }
 
   #pendingSend(
@@ -134,10 +133,7 @@ export class LinkOutbox {
         pending.done()
         this.#drain()
       },
-      (cause: unknown) => {
-        this.#failed = true
-        this.#options.onFailed(cause)
-      },
+      (cause: unknown) => this.#options.onFailed(cause),
     )
   }
 

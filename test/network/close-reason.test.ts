@@ -75,6 +75,13 @@ describe('close reasons', () => {
     })
   })
 
+  test('given texts that are far too long, when a reason travels, then they are cut', () => {
+    const { name, message } = travel(
+      closeFrame({ code: 1, name: 'n'.repeat(9999), message: 'm'.repeat(9999) }),
+    )
+    expect([name.length, message?.length]).toEqual([64, 512])
+  })
+
   test('given a code and fields that only a newer peer knows, when they arrive, then the reason is readable', () => {
     expect(readClose(encode({ code: 777, name: 'Moved', to: 'elsewhere' }))).toEqual({
       code: 777,

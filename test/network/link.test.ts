@@ -320,13 +320,19 @@ describe('opening a link', () => {
     await a.close(CloseReasons.Success)
   })
 
-  test('given an opener that does not wait for the answer, when it sends a message, then it is refused with 400', async () => {
-    const stream = new ScriptedByteStream()
-    const incoming = acceptLink({ stream, peer, protocol, network, clock: new ManualClock() })
-    stream.receive(openingFrame(FrameKind.open, network, undefined), messageFrame('hasty'))
-    const { accept } = await incoming
-    expect(await failure(accept())).toMatchObject({ reason: { code: 400 }, by: 'local' })
-  })
+  test.each([
+    ['a message', messageFrame('hasty')],
+    ['OPEN again', openingFrame(FrameKind.open, network, undefined)],
+  ])(
+    'given an opener that does not wait for the answer, when it sends %s, then it is refused with 400',
+    async (_, hasty) => {
+      const stream = new ScriptedByteStream()
+      const incoming = acceptLink({ stream, peer, protocol, network, clock: new ManualClock() })
+      stream.receive(openingFrame(FrameKind.open, network, undefined), hasty)
+      const { accept } = await incoming
+      expect(await failure(accept())).toMatchObject({ reason: { code: 400 }, by: 'local' })
+    },
+  )
 
   test('given a link that is not open yet, when it is used or accepted twice, then that is a mistake of the program', async () => {
     const { opened, incoming } = opening()
@@ -839,6 +845,16 @@ describe('closing', () => {
     }
     await within(1000, link.close(CloseReasons.Success))
     expect(stream.aborted).toBeUndefined()
+  })
+
+  test('given a stream that breaks from within resume, when the link is closed here, then it is over and nothing follows', async () => {
+    const { stream, clock, link } = scripted({ inboundFramesMax: 1 })
+    stream.receive(messageFrame(1))
+    stream.onResume = () => stream.end({ clean: false, error: new Error('reset') })
+    await within(1000, link.close(CloseReasons.Success))
+    expect(stream.aborted).toBeDefined()
+    expect(clock.pendingCount).toBe(0)
+    expect(await link.closed).toBe(CloseReasons.Success)
   })
 
   test('given a remote that does not end its side, when the timeout passes, then the stream is reset and close returns', async () => {

@@ -30,9 +30,10 @@ export class ScriptedByteStream implements ByteStream {
   }
 
   write(bytes: Uint8Array): undefined | Promise<void> {
-    if (this.#pending !== undefined) throw new Error('a second write before there was room')
     if (this.writeError !== undefined) throw this.writeError
+    // Recorded first: a second write before there is room shows in what was written, whoever swallows the error.
     this.written.push(bytes)
+    if (this.#pending !== undefined) throw new Error('a second write before there was room')
     if (this.hasRoom) return undefined
     return new Promise((resolve, reject) => {
       this.#pending = { resolve, reject }
