@@ -1,5 +1,13 @@
 import type { Graph, GraphNode } from './dataflow.js'
-import { arrowsOf, fieldLines, replicasText, type Arrow, type End, type LooseEnd } from './drawing.js'
+import {
+  arrowsOf,
+  fieldLines,
+  replicasText,
+  tagsText,
+  type Arrow,
+  type End,
+  type LooseEnd,
+} from './drawing.js'
 
 /** Graphviz lays out without fonts at hand, but knows how wide the letters of this one are. */
 const font = 'Arial'
@@ -50,7 +58,7 @@ function box({ name, replicas, services, tags }: GraphNode): string {
     ),
   )
   if (tags.length > 0)
-    rows.push(`<tr><td align="left" cellpadding="4">${coloured(faint, 10, tags.join(' · '))}</td></tr>`)
+    rows.push(`<tr><td align="left" cellpadding="4">${coloured(faint, 10, tagsText(tags))}</td></tr>`)
   return `<<table border="1" cellborder="0" cellspacing="0" style="rounded" color="${border}" bgcolor="${fill}">${rows.join('')}</table>>`
 }
 

@@ -74,3 +74,8 @@ export function fieldLines(fields: readonly string[], width: number): readonly s
 export function replicasText(replicas: number): string {
   return replicas === 1 ? '' : `×${replicas}`
 }
+
+/** Tags as `#edge #fast`, so that nobody takes them for services. */
+export function tagsText(tags: readonly string[]): string {
+  return tags.map((tag) => `#${tag}`).join(' ')
+}

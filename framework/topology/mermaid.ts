@@ -1,5 +1,5 @@
 import type { Graph, GraphNode } from './dataflow.js'
-import { arrowsOf, fieldLines, replicasText, type Arrow, type End } from './drawing.js'
+import { arrowsOf, fieldLines, replicasText, tagsText, type Arrow, type End } from './drawing.js'
 
 const labelWidth = 32
 
@@ -32,7 +32,7 @@ export function toMermaid(graph: Graph): string {
 
 function nodeLabel({ name, replicas, services, tags }: GraphNode): string {
   const title = escaped([name, replicasText(replicas)].filter((part) => part !== '').join(' '))
-  const rest = [services.join(', '), tags.join(' · ')].filter((text) => text !== '')
+  const rest = [services.join(', '), tagsText(tags)].filter((text) => text !== '')
   return [`<b>${title}</b>`, ...rest.map(escaped)].join('<br/>')
 }
 

@@ -40,7 +40,7 @@ describe('mermaid', () => {
      flowchart LR
        node_aggregator["<b>aggregator</b><br/>Aggregator"]
        node_console["<b>console</b><br/>Console"]
-       node_sensor["<b>sensor ×2</b><br/>Sensor<br/>edge"]
+       node_sensor["<b>sensor ×2</b><br/>Sensor<br/>#35;edge"]
        node_aggregator -->|"alert<br/>text"| node_console
        node_sensor -->|"sample<br/>at, load"| node_aggregator
      "
@@ -72,7 +72,7 @@ describe('mermaid', () => {
      title: "\\"]\\n --> \\""
      ---
      flowchart LR
-       node_a_b["<b>a#34;b</b><br/>#96;S#96;<br/>#60;b#62;#38;"]
+       node_a_b["<b>a#34;b</b><br/>#96;S#96;<br/>#35;#60;b#62;#38;"]
        node_a_b_2["<b>a_b</b><br/>S"]
        node_a_b -->|"q#34;#60;#62;#38;#35;;#92;<br/>f|#34;#92;"| node_a_b_2
      "
@@ -118,7 +118,7 @@ describe('svg', () => {
       text?.replaceAll('&#160;', '').trim(),
     )
     expect(texts).toEqual(
-      expect.arrayContaining(['sensor', '×2', 'Sensor', 'edge', 'sample', 'at, load', 'console']),
+      expect.arrayContaining(['sensor', '×2', 'Sensor', '#edge', 'sample', 'at, load', 'console']),
     )
   })
 
