@@ -23,13 +23,13 @@ import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './
 import { Connections, linkStream, type PeerConnection } from './connections.js'
 import { Dialler } from './dialler.js'
 import { acceptLink, openLink, type IncomingLink } from './framed-link.js'
-import { Gossip } from './gossip/gossip.js'
+import type { Gossip } from './gossip/gossip.js'
 import { Identity } from './identity.js'
 import { defaultLimits, type NetworkLimits } from './limits.js'
 import { listenOn, type Listening } from './listening.js'
 import { NetworkMetrics } from './metrics.js'
 import { raceSignal } from './race-signal.js'
-import { startTransports, type Transports } from './transports.js'
+import type { Transports } from './transports.js'
 import type { GossipTopic, GossipTopicOptions } from './gossip/gossip-topic.js'
 import type { Link, LinkProtocol } from './link.js'
 
@@ -156,6 +156,12 @@ export class Host implements AsyncDisposable {
     const counts = new NetworkMetrics(metrics)
     let connections: Connections | undefined
     let gossip: Gossip | undefined
+    // Loaded here, because it takes most of the time that starting takes: a program that only looks at declarations,
+    // such as one that draws them, never needs libp2p.
+    const [{ startTransports }, { Gossip }] = await Promise.all([
+      import('./transports.js'),
+      import('./gossip/gossip.js'),
+    ])
     const transports = await startTransports({
       identity,
       limits,

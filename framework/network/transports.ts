@@ -1,12 +1,11 @@
-import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import type { Connection, Libp2p, Transport, Upgrader } from '@libp2p/interface'
 import { memory } from '@libp2p/memory'
 import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { MosaikError, invariant, type Clock, type Logger } from '#framework/primitives'
+import { lazyNoise, lazyTls } from './lazy-encrypters.js'
 import { libp2pLogger } from './libp2p-logger.js'
 import { libp2pPrivateKey } from './libp2p-peer-id.js'
 import { loadBinding } from './quic/binding.js'
@@ -65,7 +64,7 @@ export async function startTransports(options: TransportsOptions): Promise<Trans
       }),
       memory(),
     ],
-    connectionEncrypters: [tls(), noise()],
+    connectionEncrypters: [lazyTls, lazyNoise],
     streamMuxers: [
       yamux({
         // Its pings measure the round trip that the stream windows grow by; who is alive, the host finds out.
