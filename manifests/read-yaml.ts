@@ -89,11 +89,10 @@ const emptyFile: Finding = {
 
 function secondDocument({ offset, start }: CST.Document): Finding {
   const mark = start.find(({ type }) => type === 'doc-start')
-  const at = mark?.offset ?? offset
   return {
     code: 'MANIFEST_MULTIPLE_DOCUMENTS',
     message: 'a second YAML document begins here, and a manifest is one document',
     hint: 'put it into a file of its own',
-    span: { start: at, end: at + (mark?.source.length ?? 1) },
+    span: { start: offset, end: offset + (mark?.source.length ?? 1) },
   }
 }

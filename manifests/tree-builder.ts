@@ -164,7 +164,7 @@ export class TreeBuilder {
     return { kind: 'broken', span: finding.span }
   }
 
-  /** Collections end with their last value, and not with the blank lines and comments below it. */
+  /** Without the line breaks and spaces that a block's last line ends in. */
   #spanOf(node: ParsedNode): Span {
     const [start, end] = node.range
     const text = this.#source.slice({ start, end })

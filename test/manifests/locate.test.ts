@@ -81,6 +81,8 @@ test('given a problem, its path becomes that of the manifest', () => {
     source,
   )
   expect(located?.path).toEqual(['nodes', 'matcher'])
+  const ofService: Problem = { code: 'X', severity: 'error', message: '', path: ['nodes', 0, 'services', 0] }
+  expect(locate([ofService], source, { useOf: () => 0 })[0]?.path).toEqual(['nodes', 'trader', 'use'])
 })
 
 test('given a manifest that could not be read, problems are placed at its beginning', () => {

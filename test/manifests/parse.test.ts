@@ -119,6 +119,18 @@ test('given anchors, aliases and merges, shared parts are written once and own k
   expect(manifest?.nodes[3]?.config).toEqual({ max: 9, min: 1, '<<': 'plain', all: { max: 5, min: 1 } })
 })
 
+test('given an anchor whose name the parser only warns about, it is read', () => {
+  const { manifest } = parse(`${head}  a: { use: ./a.ts, config: { x: &y: 1, z: *y: } }\n`)
+  expect(manifest?.nodes[0]?.config).toEqual({ x: 1, z: 1 })
+})
+
+test('given a value of several lines, its problem ends where its text does', () => {
+  const { problems } = parse(minimal.replace('orders', '|\n  order\n  book\n\n# below'))
+  expect(problems).toEqual([
+    expect.objectContaining({ code: 'MANIFEST_NAME_INVALID', line: 2, column: 10, endLine: 4, endColumn: 7 }),
+  ])
+})
+
 test('given a name that objects inherit, it names a node like any other', () => {
   const { manifest } = parse(
     `${head}  constructor: { use: ./a.ts, config: { toString: 1, hasOwnProperty: 2 } }\n`,

@@ -683,7 +683,7 @@ seeds:
   matcher: { use: [./matcher.js, ./matcher#Book] }
   console: { use: ../console.ts }
 `,
-      with: { files: ['trader.ts', 'matcher.ts', 'matcher.md', 'tradr.md'] },
+      with: { files: ['hatcher.js', 'trader.ts', 'matcher.ts', 'matcher.md', 'tradr.md'] },
       printed: `
 /project/orders.yaml:4:18  MANIFEST_USE_NOT_FOUND  node "trader" uses "./tradr.ts", and there is no such file
     4 |   trader: { use: ./tradr.ts }

@@ -92,6 +92,20 @@ test('given an anchored value with a broken reference, the problem is reported o
   expect(problems.map(({ code }) => code)).toEqual(['MANIFEST_ENV_UNSET'])
 })
 
+test('given a reference that an escape hides, it is placed at its own value and not at the same words further on', () => {
+  const { problems } = parse(
+    `${head}  a:\n    use: ./a.ts\n    config:\n      x: "\\x24{NONE}"\n      y: \${NONE}\n`,
+  )
+  expect(problems.map(({ line, column, endColumn }) => [line, column, endColumn])).toEqual([
+    [7, 10, 22],
+    [8, 10, 17],
+  ])
+})
+
+test.each(['true', 'True', 'TRUE', 'false', 'False', 'FALSE'])('given %s, it is a boolean', (text) => {
+  expect(scalarOf(text)).toBe(text.toLowerCase() === 'true')
+})
+
 test('given any text, its parts put together again are the text', () => {
   const pieces = fc.array(
     fc.constantFrom('$', '{', '}', '${', '$${', 'A', ':-', ':?', '${A}', '${B:-c}', ' ', 'é'),
