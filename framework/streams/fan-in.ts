@@ -211,13 +211,13 @@ export class FanIn<T> implements Consumer<T> {
   }
 
   /**
-   * Leaves a producer that has withdrawn its offer. Not while there is a link: there the producer is about to say how its
-   * stream ends, and sends what it still has.
+   * Leaves a producer that has withdrawn its offer. Not while there is a link, or may be one soon: a producer that retires
+   * sends what it still has, and says when that is all.
    */
-  #leaveIfRetired(upstream: Upstream): void {
-    if (upstream.state !== 'connected' && !this.#isOfferedBy(upstream.entry)) {
-      this.#leaveProducer(upstream, CloseReasons.Cancelled)
-    }
+  #leaveIfRetired(upstream: Upstream): boolean {
+    if (upstream.state !== 'closed' || this.#isOfferedBy(upstream.entry)) return false
+    this.#leaveProducer(upstream, CloseReasons.Cancelled)
+    return true
   }
 
   #leaveProducer(upstream: Upstream, reason: CloseReason): void {
@@ -273,8 +273,8 @@ export class FanIn<T> implements Consumer<T> {
         this.#counters.invalidItems.add()
       },
       onStatus: (upstream) => {
-        this.#leaveIfRetired(upstream)
         this.#refresh()
+        if (this.#leaveIfRetired(upstream)) this.#refresh()
       },
     }
   }

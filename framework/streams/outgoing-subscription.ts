@@ -55,7 +55,8 @@ export class OutgoingSubscription {
   readonly #connectedAtMs: number
   /** Which process of the consumer's this is. */
   readonly #run: number
-  #isOpen = false
+  /** Nothing is sent before the consumer was told that it is served, nor behind the end. */
+  #phase: 'opening' | 'open' | 'ending' | 'over' = 'opening'
   #isWriting = false
   #sentDatums = 0
   #sentBytes = 0
@@ -116,7 +117,7 @@ export class OutgoingSubscription {
 
   /** The link is open in both directions: serves it until it ends, and says why it did. Never rejects. */
   async run(): Promise<CloseReason> {
-    this.#isOpen = true
+    this.#phase = 'open'
     this.flush()
     try {
       for (;;) this.#handleFrame(await this.#link.recv())
@@ -130,7 +131,7 @@ export class OutgoingSubscription {
 
   /** The link is over, or was never open: what was not sent is lost, and nobody waits for it any more. */
   end(): void {
-    this.#isOpen = false
+    this.#phase = 'over'
     const droppedBefore = this.#queue.droppedCount
     this.#queue.clear()
     this.#countDrops('disconnected', droppedBefore)
@@ -141,7 +142,7 @@ export class OutgoingSubscription {
 
   /** Sends what may be sent. */
   flush(): void {
-    if (this.#isWriting || !this.#isOpen) return
+    if (this.#isWriting || this.#phase !== 'open') return
     this.#isWriting = true
     const lengthBefore = this.#queue.length
     let room: Promise<void> | undefined
@@ -168,7 +169,7 @@ export class OutgoingSubscription {
   /** Ends in good order: sends what is queued until the signal aborts, marks the end, and closes. Never rejects. */
   async finish(endSequence: number, signal: AbortSignal): Promise<void> {
     await this.#whenEmpty(signal)
-    this.#isOpen = false
+    this.#phase = 'ending'
     // Whether it gets out is the link's business: close() comes behind it, and is bounded.
     this.#link.send({ kind: 'end', sequence: endSequence } satisfies FromProducer).catch(() => {})
     await this.#link.close(CloseReasons.GracefulShutdown)
@@ -254,7 +255,7 @@ export class OutgoingSubscription {
   }
 
   #whenEmpty(signal: AbortSignal): Promise<void> {
-    if (this.#queue.length === 0 || !this.#isOpen || signal.aborted) return Promise.resolve()
+    if (this.#queue.length === 0 || this.#phase === 'over' || signal.aborted) return Promise.resolve()
     const emptied = deferred<void>()
     this.#emptied = emptied
     signal.addEventListener('abort', () => emptied.resolve(), { once: true })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { stream, StreamAlreadyProducedError } from '#framework/streams'
+import { stream, type StreamAlreadyProducedError } from '#framework/streams'
 import { eventually, within } from '../support/eventually.js'
 import { connectedPeers, freshNetwork, refusedBy, startNodes, statusWith, TestNode } from './support.js'
 
