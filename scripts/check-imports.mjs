@@ -46,7 +46,10 @@ const libraries = [
     only: ['framework/network', 'bench', 'test/network'],
   },
   { name: /^(typedi|reflect-metadata)$/, only: ['decorators'] },
-  { name: /^msgpackr/, only: ['framework/primitives/codec.ts'] },
+  {
+    name: /^@msgpack\/msgpack$/,
+    only: ['framework/primitives/codec.ts', 'framework/primitives/codec-extensions.ts'],
+  },
   { name: /^@noble\/hashes/, only: ['framework/primitives'] },
   { name: /^yaml$/, only: ['manifests'] },
   { name: /^@viz-js\/viz$/, only: ['framework/topology/svg.ts'] },

@@ -2,23 +2,27 @@ import { isDeepStrictEqual } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { Packr, Unpackr } from 'msgpackr'
-import { concatBytes, decode, encode, fromHex, isMosaikError, toHex } from '#framework/primitives'
+import {
+  concatBytes,
+  decode,
+  encode,
+  encodeShared,
+  fromHex,
+  isMosaikError,
+  toHex,
+} from '#framework/primitives'
 
 const MALFORMED = expect.objectContaining({ code: 'CODEC_MALFORMED' })
 const UNSUPPORTED = expect.objectContaining({ code: 'CODEC_UNSUPPORTED' })
 
-/** Another implementation of MessagePack, to agree with. */
-const otherWriter = new Packr({ useRecords: false, useBigIntExtension: true })
-const otherReader = new Unpackr({ useRecords: false, mapsAsObjects: true })
-
 const date = fc.date({ noInvalidDate: true })
 const bigint = fc.oneof(fc.bigInt(), fc.bigInt({ min: -(2n ** 66n), max: 2n ** 66n }), fc.bigInt({ min: 0n }))
 const number = fc.oneof(
-  fc.double(),
+  // The negative zero becomes the other one.
+  fc.double().map((value) => (value === 0 ? 0 : value)),
   fc.integer(),
   fc.maxSafeInteger(),
-  fc.float(),
+  fc.float().map((value) => (value === 0 ? 0 : value)),
   fc.integer({ min: -200, max: 300 }),
 )
 const text = fc.oneof(
@@ -28,7 +32,7 @@ const text = fc.oneof(
 )
 const key = text.filter((candidate) => candidate !== '__proto__')
 const bytes = fc.uint8Array({ maxLength: 400 })
-const leaf = fc.oneof(fc.constantFrom(null, undefined, true, false), number, text, bigint, date, bytes)
+const leaf = fc.oneof(fc.constantFrom(null, true, false), number, text, bigint, date, bytes)
 const { value: anything } = fc.letrec<{ value: unknown }>((tie) => ({
   value: fc.oneof(
     { maxDepth: 4, withCrossShrink: true },
@@ -65,34 +69,7 @@ describe('a value that can travel', () => {
     )
   })
 
-  test('is understood by another implementation, and the other way round', () => {
-    const common = fc.letrec<{ value: unknown }>((tie) => ({
-      value: fc.oneof(
-        { maxDepth: 3 },
-        // That implementation turns the negative zero into the positive one, and is not exact about times.
-        fc.oneof(
-          fc.constantFrom(null, undefined, true, false),
-          number.map((value) => (Object.is(value, -0) ? 0 : value)),
-          text,
-          bigint,
-        ),
-        fc.array(tie('value')),
-        fc.dictionary(key, tie('value'), { noNullPrototype: true }),
-      ),
-    })).value
-    fc.assert(
-      fc.property(common, (value) => {
-        expect(isDeepStrictEqual(otherReader.decode(encode(value)), value)).toBe(true)
-        expect(isDeepStrictEqual(decode(otherWriter.encode(value)), value)).toBe(true)
-      }),
-    )
-    const when = new Date('2024-02-29T12:34:56.789Z')
-    expect(decode(otherWriter.encode(when))).toEqual(when)
-    expect(otherReader.decode(encode(when))).toEqual(when)
-  })
-
   test.each([
-    ['the two zeros', [0, -0]],
     [
       'numbers at the edges of their forms',
       [31, 32, 127, 128, 255, 256, 65_535, 65_536, 2 ** 31, 2 ** 32 - 1, 2 ** 32],
@@ -112,9 +89,8 @@ describe('a value that can travel', () => {
       'more times',
       [new Date(2 ** 34 * 1_000 - 1), new Date(2 ** 34 * 1_000), new Date(-8.64e15), new Date(999)],
     ],
-    ['members that are undefined', [{ a: undefined }, [undefined]]],
     ['keys like those of every object', [{ constructor: 1, toString: 2, hasOwnProperty: 3, '': 4, 7: 5 }]],
-    ['a text that begins with a byte order mark', ['\ufeffabc', `\ufeff${'x'.repeat(60)}`]],
+    ['a text that begins with a byte order mark', ['\ufeffabc', `\ufeff${'x'.repeat(190)}`]],
     ['a text with the character that stands for malformed ones', ['\ufffd', '\ufffd'.repeat(40)]],
   ])('may hold %s', (_, value) => {
     expect(decode(encode(value))).toStrictEqual(value)
@@ -150,10 +126,15 @@ describe('a value that can travel', () => {
       'ce00010000',
       'cb3fe0000000000000',
     ])
-    expect([hex(undefined), hex(1n), hex(2n ** 63n), hex(2n ** 64n)]).toEqual([
-      'd40000',
-      'd30000000000000001',
-      'cf8000000000000000',
+    expect([hex(2 ** 32), hex(-(2 ** 31) - 1), hex(Number.MAX_SAFE_INTEGER)]).toEqual([
+      'cf0000000100000000',
+      'd3ffffffff7fffffff',
+      'cf001fffffffffffff',
+    ])
+    expect([hex(1n), hex(-1n), hex(128n), hex(2n ** 64n)]).toEqual([
+      'd44201',
+      'd442ff',
+      'd5420080',
       'c70942010000000000000000',
     ])
     expect([hex(new Date(1_000)), hex(new Date(1)), hex(new Date(-1))]).toEqual([
@@ -177,14 +158,9 @@ describe('a value that can travel', () => {
     expect(Buffer.isBuffer(back)).toBe(false)
   })
 
-  test('loses its symbols and its holes, and malformed text becomes well-formed', () => {
-    expect(decode(encode({ a: 1, [Symbol('s')]: 2 }))).toStrictEqual({ a: 1 })
-    // oxlint-disable-next-line no-sparse-arrays -- the hole is the point.
-    expect(decode(encode([1, , 2]))).toStrictEqual([1, undefined, 2])
-    expect(decode(encode(['\ud800', `${'x'.repeat(60)}\udc00`]))).toStrictEqual([
-      '\ufffd',
-      `${'x'.repeat(60)}\ufffd`,
-    ])
+  test('loses its symbols and the members that are undefined, and the negative zero its sign', () => {
+    expect(decode(encode({ a: 1, b: undefined, [Symbol('s')]: 2 }))).toStrictEqual({ a: 1 })
+    expect(decode(encode([-0]))).toStrictEqual([0])
   })
 
   test('may be nested 64 deep, and no deeper in either direction', () => {
@@ -201,12 +177,20 @@ describe('encoded bytes', () => {
     expect(encoded.map((message) => decode(message))).toStrictEqual(messages)
   })
 
-  test('of small messages share memory, of large ones are not kept by them', () => {
-    const large = encode(new Uint8Array(1 << 20))
-    const small = encode('small')
-    expect(small.buffer).not.toBe(large.buffer)
-    expect(small.buffer.byteLength).toBeLessThan(64 * 1024)
-    expect(encode('next').buffer).toBe(small.buffer)
+  test('that are shared are those of encode, and lie in one place until the next call', () => {
+    fc.assert(
+      fc.property(anything, (value) => {
+        expect(encodeShared(value)).toEqual(encode(value))
+      }),
+    )
+    const first = encodeShared({ n: 1 })
+    expect(encodeShared({ n: 2 }).buffer).toBe(first.buffer)
+    expect(decode(first)).toEqual({ n: 2 })
+  })
+
+  test('that are shared do not leave the memory of a large message behind', () => {
+    encodeShared(new Uint8Array(8 << 20))
+    expect(encodeShared('small').buffer.byteLength).toBeLessThan(64 * 1024)
   })
 
   test('are right when a getter of the value encodes something itself', () => {
@@ -254,6 +238,18 @@ describe('a value that cannot travel', () => {
     ['a promise', Promise.resolve()],
     ['a boxed number', Object(1)],
     ['an invalid Date', new Date(NaN)],
+    ['undefined', undefined],
+    ['undefined in an array', [1, undefined]],
+    // oxlint-disable-next-line no-sparse-arrays -- the hole is the point.
+    ['a hole in an array', [1, , 2]],
+    ['a text with half a surrogate pair', '\ud800'],
+    ['such a text in an array', [`${'x'.repeat(60)}\udc00`]],
+    ['such a text as a member', { a: '\udc00' }],
+    ['such a text as a key', { '\ud800': 1 }],
+    [
+      'a getter that throws',
+      Object.defineProperty({}, 'a', { enumerable: true, get: () => decode(new Uint8Array()) }),
+    ],
     ['an integer of more than 512 bytes', 2n ** 4_095n],
     ['a value that contains itself', loop],
     ['the key __proto__', JSON.parse('{"__proto__": 1}')],
@@ -266,6 +262,8 @@ describe('a value that cannot travel', () => {
     expect(() => encode(value)).toThrow('an instance of Map cannot be encoded at orders.1.lines')
     expect(detailsOf(() => encode(value))).toEqual({ path: ['orders', 1, 'lines'] })
     expect(detailsOf(() => encode(Symbol('s')))).toEqual({ path: [] })
+    expect(detailsOf(() => encode({ a: [1, undefined] }))).toEqual({ path: ['a', 1] })
+    expect(detailsOf(() => encode([{ a: 1, b: '\ud800' }]))).toEqual({ path: [0, 'b'] })
     expect(detailsOf(() => encode({ a: JSON.parse('{"__proto__": 1}') }))).toEqual({
       path: ['a', '__proto__'],
     })
@@ -347,11 +345,13 @@ describe('bytes from anyone', () => {
     ['a set of msgpackr', 'd4730090'],
     ['a typed array of msgpackr', 'd4740061'],
     ['a string bundle of msgpackr', 'd66200000000c0'],
-    ['an undefined that is not zero', 'd40001'],
-    ['an undefined of two bytes', 'd5000000'],
+    ['the undefined of msgpackr', 'd40000'],
     ['the invalid time of msgpackr', 'd4ffff'],
     ['a time with a billion nanoseconds', 'd7ffee6b280000000000'],
     ['a time beyond what a Date can be', 'c70cff000000007fffffffffffffff'],
+    ['a time of five bytes', 'c705ff0000000000'],
+    ['an unsigned integer that a number does not hold', 'cf0020000000000001'],
+    ['a signed integer that a number does not hold', 'd3ffdfffffffffffff'],
     ['an integer without bytes', 'c70042'],
     ['an integer of 513 bytes', `c8020142${'00'.repeat(513)}`],
     ['a text that is not UTF-8', 'a1ff'],
@@ -365,7 +365,7 @@ describe('bytes from anyone', () => {
 
   test('are refused with the place where it went wrong', () => {
     expect(detailsOf(() => decode(fromHex('93c0c0c1')))).toEqual({ offset: 4 })
-    expect(() => decode(fromHex('93c0c0'))).toThrow('malformed message: the message ends early (byte 1)')
+    expect(() => decode(fromHex('93c0c0'))).toThrow('malformed message: the message ends early (byte 3)')
   })
 
   test.each([
@@ -381,7 +381,11 @@ describe('bytes from anyone', () => {
       [...Array(3).fill(Uint8Array.of(97)), [], [], {}, {}],
     ],
     ['small floats', 'ca3fc00000 ca7f800000', [1.5, Infinity]],
-    ['64-bit integers, as bigints', 'cf00000000000000ff d3ffffffffffffffff', [255n, -1n]],
+    [
+      '64-bit integers, as numbers',
+      'cf00000000000000ff d3ffffffffffffffff d3ffe0000000000001',
+      [255, -1, -Number.MAX_SAFE_INTEGER],
+    ],
     ['integers of any length', 'd44201 d542ff00 d642ffffffff c7014280', [1n, -256n, -1n, -128n]],
     ['times with parts of a millisecond', 'd7ff003d090400000001', [new Date(1_001)]],
     [
@@ -429,6 +433,15 @@ describe('bytes from anyone', () => {
     expect(decode(message.subarray(2, -1))).toStrictEqual(expected)
     const fromBuffer = decode(Buffer.from(message).subarray(2, -1))
     expect(fromBuffer).toStrictEqual(expected)
+  })
+
+  test('that were decoded into byte strings leave each of them with memory of its own', () => {
+    const [first, second] = decode(encode([Uint8Array.of(1), { deep: [Uint8Array.of(2)] }])) as [
+      Uint8Array,
+      { deep: [Uint8Array] },
+    ]
+    expect(first.buffer.byteLength).toBe(1)
+    expect(second.deep[0].buffer.byteLength).toBe(1)
   })
 
   test('that claim a lot at every depth cost no memory for it', () => {
