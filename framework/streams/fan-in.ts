@@ -1,15 +1,6 @@
 import type { Catalog, PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
-import {
-  messageOf,
-  MosaikError,
-  nextTurn,
-  TaskScope,
-  toHex,
-  Watch,
-  type PeerId,
-  type ReadonlyWatch,
-} from '#framework/primitives'
+import { messageOf, TaskScope, toHex, Watch, type PeerId, type ReadonlyWatch } from '#framework/primitives'
 import {
   isSatisfied,
   onlineWhen,
@@ -18,27 +9,17 @@ import {
   type StreamConditions,
 } from './conditions.js'
 import type { Consumer, ConsumerOptions, ConsumerStats, Envelope } from './consumer.js'
+import { DatumReader } from './datum-reader.js'
 import type { StreamDefinition } from './definition.js'
 import { Inbox } from './inbox.js'
 import type { ConsumerCounters } from './metrics.js'
 import { GuardedPredicate } from './predicate.js'
 import type { StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
-import { TurnBudget } from './turn-budget.js'
 import { Upstream, type OpenSubscription, type UpstreamOwner } from './upstream.js'
 import { shapeCharsMax, type Subscribe } from './wire.js'
 
-/** Calls of `recv` that may wait at a time. */
-const waitingMax = 1024
-/** The most datums that are handed out as one batch. */
-const batchMax = 1024
 const subscriberBytes = 8
-
-/** A call that waits for a datum. */
-interface WaitingReader<T> {
-  readonly give: (envelope: Envelope<T> | undefined) => void
-  readonly fail: (cause: unknown) => void
-}
 
 /** What a consumer needs of the node it is on. */
 export interface FanInOwner {
@@ -66,13 +47,11 @@ export class FanIn<T> implements Consumer<T> {
   readonly #upstreams = new Map<PeerId, Upstream>()
   readonly #tasks: TaskScope
   readonly #inbox: Inbox<T>
+  readonly #reader: DatumReader<T>
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
   readonly #online: Watch<boolean>
-  readonly #readers = new Set<WaitingReader<T>>()
-  readonly #budget = new TurnBudget()
-  /** So much was taken that the event loop must turn before more is. */
-  #isTurnDue = false
   #me: PeerEntry
+  #requests = 0
   #isClosing = false
   #closed: Promise<void> | undefined
   #failure: { readonly cause: unknown } | undefined
@@ -96,6 +75,7 @@ export class FanIn<T> implements Consumer<T> {
     this.#require = new GuardedPredicate(options.require, this.#what, context.logger)
     this.#counters = context.metrics.forConsumer(stream.id)
     this.#inbox = new Inbox(stream)
+    this.#reader = new DatumReader(this.#inbox, this.#what)
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
     this.#tasks = new TaskScope({ onFailure: (cause) => this.#onFailure(cause) })
     this.#me = context.discovery.me
@@ -112,34 +92,23 @@ export class FanIn<T> implements Consumer<T> {
   }
 
   async recv(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<T | undefined> {
-    return (await this.#next(options.signal))?.datum
+    return (await this.#reader.next(options.signal))?.datum
   }
 
   tryRecv(): T | undefined {
-    return this.#inbox.take()?.datum
+    return this.#reader.tryTake()?.datum
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T> {
-    return this.#iterate((envelope) => envelope.datum)
-  }
-
-  envelopes(): AsyncIterable<Envelope<T>> {
-    return { [Symbol.asyncIterator]: () => this.#iterate((envelope) => envelope) }
+    return this.#reader.iterate(({ datum }) => datum)[Symbol.asyncIterator]()
   }
 
   batches(): AsyncIterable<readonly T[]> {
-    return {
-      [Symbol.asyncIterator]: () =>
-        this.#iterate((envelope) => {
-          const batch = [envelope.datum]
-          while (batch.length < batchMax) {
-            const next = this.#inbox.take()
-            if (next === undefined) break
-            batch.push(next.datum)
-          }
-          return batch
-        }),
-    }
+    return this.#reader.batches()
+  }
+
+  envelopes(): AsyncIterable<Envelope<T>> {
+    return this.#reader.iterate((envelope) => envelope)
   }
 
   stats(): ConsumerStats {
@@ -242,7 +211,7 @@ export class FanIn<T> implements Consumer<T> {
       windowBytes,
       backoff: options.backoff ?? {},
       open: this.#owner.open,
-      request: (attempt): Subscribe => ({
+      request: (): Subscribe => ({
         stream: id,
         name,
         fingerprint,
@@ -250,13 +219,13 @@ export class FanIn<T> implements Consumer<T> {
         windowBytes,
         entry: this.#context.discovery.signedEntry(),
         subscriber,
-        attempt,
+        attempt: ++this.#requests,
       }),
       onFrame: (source, reader, { lostBefore, receivedAtMs }) => {
         this.#counters.receivedItems.add(reader.count)
         this.#counters.receivedBytes.add(reader.payloadBytes)
         this.#inbox.put({ source, reader, lostBefore, receivedAtMs })
-        this.#serveReaders()
+        this.#reader.onArrival()
       },
       onLost: (count) => {
         this.#gaps++
@@ -266,7 +235,7 @@ export class FanIn<T> implements Consumer<T> {
       onTaken: (byteLength) => {
         this.#received++
         this.#bytes += byteLength
-        if (this.#budget.spend(byteLength)) this.#isTurnDue = true
+        this.#reader.onTaken(byteLength)
       },
       onInvalid: () => {
         this.#invalid++
@@ -276,64 +245,6 @@ export class FanIn<T> implements Consumer<T> {
         this.#refresh()
         if (this.#leaveIfRetired(upstream)) this.#refresh()
       },
-    }
-  }
-
-  /** The next datum; undefined at the end. */
-  #next(signal: AbortSignal | undefined): Promise<Envelope<T> | undefined> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    const envelope = this.#readers.size === 0 ? this.#inbox.take() : undefined
-    if (envelope !== undefined) {
-      if (!this.#isTurnDue) return Promise.resolve(envelope)
-      this.#isTurnDue = false
-      return nextTurn().then(() => envelope)
-    }
-    if (this.#isClosing)
-      return this.#failure === undefined ? Promise.resolve(undefined) : Promise.reject(this.#failure.cause)
-    if (this.#readers.size >= waitingMax) {
-      return Promise.reject(
-        new MosaikError('CONSUMER_BUSY', `${this.#what}: ${waitingMax} calls wait for a datum`),
-      )
-    }
-    return this.#wait(signal)
-  }
-
-  #wait(signal: AbortSignal | undefined): Promise<Envelope<T> | undefined> {
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        this.#readers.delete(reader)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const onAbort = (): void => reader.fail(signal?.reason)
-      const reader: WaitingReader<T> = {
-        give: (envelope) => {
-          leave()
-          resolve(envelope)
-        },
-        fail: (cause) => {
-          leave()
-          reject(cause as Error)
-        },
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#readers.add(reader)
-    })
-  }
-
-  #serveReaders(): void {
-    for (const reader of this.#readers) {
-      const envelope = this.#inbox.take()
-      if (envelope === undefined) return
-      reader.give(envelope)
-    }
-  }
-
-  #iterate<R>(present: (envelope: Envelope<T>) => R): AsyncIterator<R> {
-    const shown = (envelope: Envelope<T> | undefined): IteratorResult<R> =>
-      envelope === undefined ? { done: true, value: undefined } : { done: false, value: present(envelope) }
-    return {
-      next: () => this.#next(undefined).then(shown),
-      return: () => Promise.resolve({ done: true, value: undefined }),
     }
   }
 
@@ -350,10 +261,7 @@ export class FanIn<T> implements Consumer<T> {
     this.#online.set(false)
     for (const upstream of this.#upstreams.values()) upstream.stop(CloseReasons.Cancelled)
     const cause = this.#failure?.cause
-    for (const reader of this.#readers) {
-      if (this.#failure === undefined) reader.give(undefined)
-      else reader.fail(cause)
-    }
+    this.#reader.end(cause)
     await this.#tasks.close()
     this.#upstreams.clear()
     this.#refresh()

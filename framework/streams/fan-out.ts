@@ -6,15 +6,7 @@ import {
   type CloseReason,
   type Link,
 } from '#framework/network'
-import {
-  encode,
-  messageOf,
-  MosaikError,
-  nextTurn,
-  toHex,
-  Watch,
-  type ReadonlyWatch,
-} from '#framework/primitives'
+import { MosaikError, nextTurn, toHex, Watch, type ReadonlyWatch } from '#framework/primitives'
 import type { AdmissionRules } from './admission.js'
 import {
   isSatisfied,
@@ -23,8 +15,8 @@ import {
   type OnlineWhen,
   type StreamConditions,
 } from './conditions.js'
-import { datumOverheadBytes } from './datum-frame.js'
 import type { StreamDefinition } from './definition.js'
+import { encodeDatum } from './encode-datum.js'
 import type { ProducerCounters } from './metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
 import { GuardedPredicate } from './predicate.js'
@@ -34,24 +26,13 @@ import type { QueuedDatum, SendQueueLimits } from './send-queue.js'
 import { peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import { TurnBudget } from './turn-budget.js'
-import { streamsProtocol, type Subscribe, type Subscribed } from './wire.js'
+import { WaitingSends } from './waiting-sends.js'
+import type { Subscribe, Subscribed } from './wire.js'
 import { withAbort } from './with-abort.js'
 
-/** Sends that may wait at a time. */
-const waitingMax = 1024
 /** How long closing lets consumers take what is queued. */
 const closeTimeoutMs = 2_000
 const epochBytes = 8
-/** A frame's kind counts towards its limit too. */
-const datumBytesMax = streamsProtocol.frameBytesMax - 1 - datumOverheadBytes
-
-/** A send that waits for consumers, or for room. */
-interface WaitingSend<T> {
-  readonly datum: T
-  readonly bytes: Uint8Array
-  readonly accepted: () => void
-  readonly failed: (cause: unknown) => void
-}
 
 /** What a producer needs of the node it is on. */
 export interface FanOutOwner {
@@ -81,7 +62,7 @@ export class FanOut<T> implements Producer<T> {
   readonly #served = new Map<string, OutgoingSubscription>()
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
   readonly #online: Watch<boolean>
-  readonly #waiting = new Set<WaitingSend<T>>()
+  readonly #waiting = new WaitingSends<T>()
   readonly #budget = new TurnBudget()
   #nextSequence = 0
   #isPumping = false
@@ -143,7 +124,10 @@ export class FanOut<T> implements Producer<T> {
     } catch (error) {
       return Promise.reject(error)
     }
-    if (this.#waiting.size > 0 || !this.#isReadyFor(bytes)) return this.#wait(datum, bytes, signal)
+    if (this.#waiting.size > 0 || !this.#isReadyFor(bytes)) {
+      if (this.#waiting.hasRoomFor(bytes)) return this.#waiting.add(datum, bytes, signal)
+      return Promise.reject(this.#error('PRODUCER_FULL', `${this.#waiting.size} sends are waiting`, datum))
+    }
     this.#dispatch(bytes)
     return this.#budget.spend(bytes.byteLength) ? nextTurn() : done
   }
@@ -353,72 +337,29 @@ export class FanOut<T> implements Producer<T> {
     // Sending makes room, which calls this again: the loop that is going on sees to it.
     if (this.#isPumping) return
     this.#isPumping = true
-    for (const send of this.#waiting) {
-      if (!this.#isReadyFor(send.bytes)) break
-      this.#waiting.delete(send)
-      this.#dispatch(send.bytes)
-      send.accepted()
-    }
+    this.#waiting.release(
+      ({ bytes }) => this.#isReadyFor(bytes),
+      ({ bytes }) => this.#dispatch(bytes),
+    )
     this.#isPumping = false
-  }
-
-  #wait(datum: T, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting.size >= waitingMax) {
-      return Promise.reject(this.#error('PRODUCER_FULL', `${waitingMax} sends are waiting`, datum))
-    }
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiting.delete(send)
-        reject(signal?.reason as Error)
-      }
-      const send: WaitingSend<T> = {
-        datum,
-        bytes,
-        accepted: () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        },
-        failed: (cause) => {
-          signal?.removeEventListener('abort', onAbort)
-          reject(cause as Error)
-        },
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiting.add(send)
-    })
   }
 
   /** @throws ProducerError */
   #encoded(datum: T): Uint8Array {
-    let bytes
     try {
-      // `undefined` is how a consumer says that there is nothing.
-      if (datum === undefined) throw new MosaikError('DATUM_UNDEFINED', 'undefined is no datum')
-      const result = this.stream.schema.safeParse(datum)
-      if (!result.success) throw result.error
-      bytes = encode(result.data)
-    } catch (cause) {
+      return encodeDatum(this.stream, datum)
+    } catch (error) {
       this.#invalid++
-      throw this.#error(
-        'PRODUCER_INVALID_DATUM',
-        `the datum cannot be sent: ${messageOf(cause)}`,
-        datum,
-        cause,
-      )
+      throw error
     }
-    if (bytes.byteLength > datumBytesMax) {
-      const message = `the datum has ${bytes.byteLength} bytes, and ${datumBytesMax} are allowed`
-      throw this.#error('PRODUCER_DATUM_TOO_LARGE', message, datum)
-    }
-    return bytes
   }
 
   #assertOpen(datum: T): void {
     if (this.#isClosing) throw this.#error('PRODUCER_CLOSED', 'it was closed', datum)
   }
 
-  #error(code: ProducerErrorCode, message: string, datum: T, cause?: unknown): ProducerError<T> {
-    return new ProducerError(code, `${this.#what}: ${message}`, datum, cause === undefined ? {} : { cause })
+  #error(code: ProducerErrorCode, message: string, datum: T): ProducerError<T> {
+    return new ProducerError(code, `${this.#what}: ${message}`, datum)
   }
 
   #closedError(): MosaikError {
@@ -457,9 +398,9 @@ export class FanOut<T> implements Producer<T> {
     this.#isClosing = true
     this.#online.set(false)
     this.#owner.onRetiring()
-    for (const send of this.#waiting)
-      send.failed(this.#error('PRODUCER_CLOSED', 'it was closed while the send waited', send.datum))
-    this.#waiting.clear()
+    this.#waiting.rejectAll(({ datum }) =>
+      this.#error('PRODUCER_CLOSED', 'it was closed while the send waited', datum),
+    )
     using deadline = this.#context.clock.deadline(closeTimeoutMs)
     const { signal } = deadline
     await Promise.all(

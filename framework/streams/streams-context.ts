@@ -13,10 +13,13 @@ export interface StreamsContext {
   readonly metrics: StreamMetrics
 }
 
+const labelCharsMax = 64
+
 /** How people call a peer: by its node's name and replica, or by its short id when it announces none. */
 export function peerLabel(entry: PeerEntry): string {
   const { node, peer } = entry
-  return node === undefined ? `peer ${shortId(peer)}` : `${node.name}#${node.replica}`
+  // Another machine has chosen the name, and its length.
+  return node === undefined ? `peer ${shortId(peer)}` : `${node.name.slice(0, labelCharsMax)}#${node.replica}`
 }
 
 /** Takes in the entry that a peer has brought with its handshake: nobody need wait until gossip has caught up. */

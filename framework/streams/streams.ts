@@ -11,7 +11,6 @@ import {
   isMosaikError,
   messageOf,
   MosaikError,
-  shortId,
   silentLogger,
   systemClock,
   systemRandom,
@@ -236,7 +235,7 @@ export class Streams implements AsyncDisposable {
     producer?.onRefused()
     const level = result === 'schema' ? 'warn' : 'debug'
     logger[level](`refused consumer ${label}`, {
-      stream: shortId(stream),
+      stream: request.name,
       reason: reason.message ?? reason.name,
     })
     return { refusal: { reason, result } }

@@ -27,8 +27,8 @@ export interface UpstreamOwner {
   readonly windowBytes: number
   readonly backoff: Partial<BackoffOptions>
   readonly open: OpenSubscription
-  /** What to say to a producer, but for the number of the attempt. */
-  readonly request: (attempt: number) => Subscribe
+  /** What to say to a producer. Each request outranks all those before it, whichever subscription they were for. */
+  readonly request: () => Subscribe
   onFrame(
     source: FrameSource,
     reader: DatumFrameReader,
@@ -55,6 +55,8 @@ export class Upstream {
   #state: SubscriptionState = 'connecting'
   #attempt = 0
   #connectedAtMs: number | undefined
+  /** The same on the monotonic clock. */
+  #connectedSince: number | undefined
   #lastClose: CloseReason | undefined
   #retryAtMs: number | undefined
   /** Ends the wait for the next attempt. */
@@ -62,8 +64,8 @@ export class Upstream {
   /** There was a change that makes an attempt worth while, and no wait that it could end. */
   #isChanged = false
   #link: Link | undefined
-  /** The process of the producer that the link leads to. */
-  #run = 0
+  /** Gives up the attempt that is going on. */
+  #abandon: ((reason: CloseReason) => void) | undefined
   /** Where the last subscription ended. */
   #last: { readonly epoch: string; readonly expected: number } | undefined
   #datums = 0
@@ -114,10 +116,9 @@ export class Upstream {
       this.#retry.onProducerChanged()
       this.#tryAgain()
     }
-    // The process at the other end is dead, which its connection may take seconds to show.
-    if (this.#link !== undefined && entry.version.run > this.#run) {
-      void this.#link.close(closeReason(CloseReasons.UnexpectedClose, 'the producer has been restarted'))
-    }
+    // The process that the link leads to, or was to lead to, is dead, which its connection may take seconds to show.
+    if (entry.version.run > run)
+      this.#abandon?.(closeReason(CloseReasons.UnexpectedClose, 'the producer has been restarted'))
     return true
   }
 
@@ -166,9 +167,11 @@ export class Upstream {
     this.#show('connecting')
     const datumsBefore = this.#datums
     const reason = await this.#subscribe(signal)
-    const connectedMs = this.#connectedAtMs === undefined ? 0 : clock.now() - this.#connectedAtMs
+    const connectedMs = this.#connectedSince === undefined ? 0 : clock.monotonic() - this.#connectedSince
+    this.#connectedSince = undefined
     this.#connectedAtMs = undefined
     this.#link = undefined
+    this.#abandon = undefined
     this.#lastClose = reason
     const delayMs = this.#retry.onEnded(reason, { connectedMs, datums: this.#datums - datumsBefore })
     if (!signal.aborted) {
@@ -184,17 +187,20 @@ export class Upstream {
   /** One subscription from its first word to its end. @returns Why it ended, or did not begin. */
   async #subscribe(signal: AbortSignal): Promise<CloseReason> {
     const { context, windowBytes, open, request } = this.#owner
+    using opening = new Opening(signal)
+    this.#abandon = opening.abandon
     let link: Link
     try {
-      this.#run = this.#entry.version.run
-      link = await open(this.#entry, request(this.#attempt), signal)
+      link = await open(this.#entry, request(), opening.signal)
     } catch (error) {
-      return reasonOf(error)
+      return opening.abandoned ?? reasonOf(error)
     }
     this.#link = link
-    if (signal.aborted) {
-      await link.close(CloseReasons.Cancelled)
-      return CloseReasons.Cancelled
+    this.#abandon = (reason) => link.abort(reason)
+    const reason = opening.abandoned ?? (signal.aborted ? CloseReasons.Cancelled : undefined)
+    if (reason !== undefined) {
+      await link.close(reason)
+      return reason
     }
     const greeting = this.#greetingOf(link)
     if ('reason' in greeting) {
@@ -223,10 +229,11 @@ export class Upstream {
       },
     })
     this.#connectedAtMs = context.clock.now()
+    this.#connectedSince = context.clock.monotonic()
     this.#show('connected')
-    const reason = await intake.run()
+    const ending = await intake.run()
     this.#last = { epoch: greeting.epoch, expected: intake.expected }
-    return reason
+    return ending
   }
 
   #greetingOf(link: Link): Subscribed | { readonly reason: CloseReason } {
@@ -274,6 +281,36 @@ export class Upstream {
     this.#state = state
     if (state !== 'closed') this.#retryAtMs = undefined
     this.#owner.onStatus(this)
+  }
+}
+
+/** One attempt to open a link, which ends early when the subscription is left or the attempt has lost its point. */
+class Opening implements Disposable {
+  readonly #controller = new AbortController()
+  readonly #stopping: AbortSignal
+  readonly #onStop = (): void => this.#controller.abort(this.#stopping.reason)
+  #abandoned: CloseReason | undefined
+
+  constructor(stopping: AbortSignal) {
+    this.#stopping = stopping
+    stopping.addEventListener('abort', this.#onStop, { once: true })
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  get abandoned(): CloseReason | undefined {
+    return this.#abandoned
+  }
+
+  readonly abandon = (reason: CloseReason): void => {
+    this.#abandoned = reason
+    this.#controller.abort()
+  };
+
+  [Symbol.dispose](): void {
+    this.#stopping.removeEventListener('abort', this.#onStop)
   }
 }
 

@@ -39,7 +39,7 @@ const subscribeSchema = z.object({
   entry: bytes,
   /** Which consumer of the peer this is; random, for the life of the consumer. */
   subscriber: z.string().min(1).max(64),
-  /** Counts the attempts of that consumer: a later one takes the place of an earlier one. */
+  /** Counts the requests of that consumer: a later one takes the place of an earlier one. */
   attempt: z.int().min(1),
 })
 
