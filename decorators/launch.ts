@@ -258,7 +258,11 @@ class LocalNetwork implements LaunchedNetwork {
     )
     const seen = new Set(reported.map(keyOf))
     const missing = expectedEdges(this.topology).filter((edge) => !seen.has(keyOf(edge)))
-    if (missing.length !== this.#missing.value.length) this.#missing.set(missing)
+    const before = this.#missing.value
+    const isSame =
+      missing.length === before.length &&
+      missing.every((edge, index) => keyOf(edge) === keyOf(before[index] ?? edge))
+    if (!isSame) this.#missing.set(missing)
   }
 }
 
