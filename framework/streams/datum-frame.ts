@@ -46,22 +46,31 @@ export class DatumFrameWriter {
     return this.#count === 0 ? 0 : this.#builder.byteLength - this.#start
   }
 
-  append(sequence: number, datum: Uint8Array): void {
+  /** The buffer of which {@link reserve} gives away a part; another one after each call of it. */
+  get buffer(): Uint8Array {
+    return this.#builder.buffer
+  }
+
+  /**
+   * Adds a datum of which the bytes are still to be copied.
+   *
+   * @returns Where in the {@link buffer} they belong.
+   */
+  reserve(sequence: number, byteLength: number): number {
     if (this.#count === 0) {
       this.#first = sequence
       this.#start = this.#builder.reserve(headBytes)
     }
-    const length = datum.byteLength
-    let offset = this.#builder.reserve(varintBytes(length) + length)
+    let offset = this.#builder.reserve(datumBytesInFrame(byteLength))
     const { buffer } = this.#builder
-    let rest = length
+    let rest = byteLength
     while (rest > 0x7f) {
       buffer[offset++] = (rest & 0x7f) | 0x80
       rest >>>= 7
     }
     buffer[offset++] = rest
-    buffer.set(datum, offset)
     this.#count++
+    return offset
   }
 
   /** The finished frame, ready for `link.sendFrame`. The writer begins an empty one. */
@@ -75,9 +84,9 @@ export class DatumFrameWriter {
   }
 }
 
-/** How many bytes a datum takes in a frame. */
-export function datumBytesInFrame(datum: Uint8Array): number {
-  return varintBytes(datum.byteLength) + datum.byteLength
+/** How many bytes a datum of this length takes in a frame. */
+export function datumBytesInFrame(byteLength: number): number {
+  return varintBytes(byteLength) + byteLength
 }
 
 /** Reads the datums of one received frame, one at a time. Checks the whole frame first, so that reading cannot fail. */

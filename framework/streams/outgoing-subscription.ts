@@ -103,6 +103,11 @@ export class OutgoingSubscription {
     return entry.version.run > this.#run
   }
 
+  /** Whether the queue has no room for any datum. */
+  get isFull(): boolean {
+    return this.#queue.isFull
+  }
+
   hasRoomFor(byteLength: number): boolean {
     return this.#queue.hasRoomFor(byteLength)
   }

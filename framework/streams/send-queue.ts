@@ -1,8 +1,8 @@
-import { Ring } from '#framework/primitives'
 import { datumBytesInFrame, type DatumFrameWriter } from './datum-frame.js'
+import { DatumRing } from './datum-ring.js'
 import type { OverflowPolicy } from './producer.js'
 
-/** One encoded datum; shared by the queues of all consumers. */
+/** One encoded datum, which is offered to the queues of all consumers: each of them makes its own copy. */
 export interface QueuedDatum {
   readonly sequence: number
   readonly bytes: Uint8Array
@@ -14,6 +14,9 @@ export interface SendQueueLimits {
   readonly bytesMax: number
   readonly overflow: OverflowPolicy
 }
+
+/** Nothing is encoded to less. */
+const datumBytesMin = 1
 
 /** What became of a datum: `refused` leaves it with the caller, `lagging` asks for the end of the subscription. */
 export type OfferOutcome = 'queued' | 'dropped' | 'refused' | 'lagging'
@@ -34,8 +37,7 @@ export interface FrameBudget {
  */
 export class SendQueue {
   readonly #limits: SendQueueLimits
-  readonly #datums: Ring<QueuedDatum>
-  #bytes = 0
+  readonly #datums: DatumRing
   #droppedCount = 0
   /** Everything below was offered. */
   #offered: number
@@ -45,7 +47,7 @@ export class SendQueue {
   /** @param firstSequence The first sequence number that the consumer is to know about. */
   constructor(limits: SendQueueLimits, firstSequence: number) {
     this.#limits = limits
-    this.#datums = new Ring(limits.datumsMax)
+    this.#datums = new DatumRing(limits.datumsMax, limits.bytesMax)
     this.#offered = firstSequence
     this.#told = firstSequence
   }
@@ -56,7 +58,7 @@ export class SendQueue {
 
   /** Bytes of the datums that wait. */
   get byteLength(): number {
-    return this.#bytes
+    return this.#datums.byteLength
   }
 
   /** Datums that were given up. */
@@ -66,14 +68,19 @@ export class SendQueue {
 
   /** Everything below this sequence number has left the queue, one way or the other. */
   get writtenUpTo(): number {
-    return this.#datums.peekFront()?.sequence ?? this.#offered
+    return this.#datums.length > 0 ? this.#datums.frontSequence : this.#offered
   }
 
   /** Whether a datum of this size would be queued as things are. An empty queue has room for any datum. */
   hasRoomFor(byteLength: number): boolean {
     const { datumsMax, bytesMax } = this.#limits
-    const length = this.#datums.length
-    return length === 0 || (length < datumsMax && this.#bytes + byteLength <= bytesMax)
+    const datums = this.#datums
+    return datums.length === 0 || (datums.length < datumsMax && datums.byteLength + byteLength <= bytesMax)
+  }
+
+  /** Whether no datum would be queued as things are, however short. */
+  get isFull(): boolean {
+    return !this.hasRoomFor(datumBytesMin)
   }
 
   /** Puts a datum at the end if there is room, and otherwise does what the policy says. */
@@ -91,13 +98,12 @@ export class SendQueue {
           return 'dropped'
         case 'drop-oldest':
           while (!this.hasRoomFor(byteLength)) {
-            this.#pop()
+            this.#datums.pop()
             this.#droppedCount++
           }
       }
     }
-    this.#datums.pushBack(datum)
-    this.#bytes += byteLength
+    this.#datums.push(datum.sequence, datum.bytes)
     this.#offered = datum.sequence + 1
     return 'queued'
   }
@@ -109,17 +115,18 @@ export class SendQueue {
    * @returns The bytes of the moved datums, without framing; 0 when nothing was moved.
    */
   fill(frame: DatumFrameWriter, { creditBytes, bodyBytesTarget }: FrameBudget): number {
+    const datums = this.#datums
     let moved = 0
-    for (;;) {
-      const datum = this.#datums.peekFront()
-      if (datum === undefined || frame.bodyBytes >= creditBytes) break
+    while (datums.length > 0 && frame.bodyBytes < creditBytes) {
+      const { frontSequence, frontByteLength } = datums
       if (frame.count > 0) {
-        if (datum.sequence !== frame.next) break
-        if (frame.bodyBytes + datumBytesInFrame(datum.bytes) > bodyBytesTarget) break
+        if (frontSequence !== frame.next) break
+        if (frame.bodyBytes + datumBytesInFrame(frontByteLength) > bodyBytesTarget) break
       }
-      frame.append(datum.sequence, datum.bytes)
-      this.#pop()
-      moved += datum.bytes.byteLength
+      const offset = frame.reserve(frontSequence, frontByteLength)
+      datums.copyFront(frame.buffer, offset)
+      datums.pop()
+      moved += frontByteLength
     }
     if (frame.count > 0) this.#told = frame.next
     return moved
@@ -140,10 +147,5 @@ export class SendQueue {
   clear(): void {
     this.#droppedCount += this.#datums.length
     this.#datums.clear()
-    this.#bytes = 0
-  }
-
-  #pop(): void {
-    this.#bytes -= this.#datums.popFront()?.bytes.byteLength ?? 0
   }
 }

@@ -5,9 +5,14 @@ import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/datu
 
 const headerBytes = 5
 
+function append(writer: DatumFrameWriter, sequence: number, datum: Uint8Array): void {
+  const offset = writer.reserve(sequence, datum.byteLength)
+  writer.buffer.set(datum, offset)
+}
+
 function frameOf(first: number, datums: readonly Uint8Array[]): Uint8Array {
   const writer = new DatumFrameWriter(new FrameBuilder({ frameBytesMax: 1 << 20 }))
-  datums.forEach((datum, index) => writer.append(first + index, datum))
+  datums.forEach((datum, index) => append(writer, first + index, datum))
   expect(writer.count).toBe(datums.length)
   const { bodyBytes } = writer
   const frame = writer.take()
@@ -42,11 +47,11 @@ test.each([0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff >> 2])('a datum of %d byt
 
 test('a writer is empty again after a frame was taken', () => {
   const writer = new DatumFrameWriter(new FrameBuilder())
-  writer.append(1, Uint8Array.of(1))
+  append(writer, 1, Uint8Array.of(1))
   writer.take()
   expect(writer.count).toBe(0)
   expect(writer.bodyBytes).toBe(0)
-  writer.append(9, Uint8Array.of(2))
+  append(writer, 9, Uint8Array.of(2))
   expect(new DatumFrameReader(writer.take().subarray(headerBytes)).first).toBe(9)
 })
 

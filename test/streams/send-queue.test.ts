@@ -77,6 +77,20 @@ describe('a full queue', () => {
   })
 })
 
+test.each([
+  ['datums', { datumsMax: 2 }],
+  ['bytes', { bytesMax: 2 }],
+])('knows without a datum that there is no room for any: %s', (_, limits) => {
+  const queue = queueOf(limits)
+  expect(queue.isFull).toBe(false)
+  queue.offer(datum(0))
+  expect(queue.isFull).toBe(false)
+  queue.offer(datum(1))
+  expect(queue.isFull).toBe(true)
+  fill(queue)
+  expect(queue.isFull).toBe(false)
+})
+
 describe('a frame', () => {
   test('does not cross a gap', () => {
     const queue = queueOf({ overflow: 'drop-newest', datumsMax: 2 })
