@@ -8,7 +8,6 @@ import {
   Watch,
   type Clock,
   type Logger,
-  type PeerId,
   type Random,
   type ReadonlyWatch,
 } from '#framework/primitives'
@@ -16,7 +15,7 @@ import { Host, type Identity } from '#framework/network'
 import { Discovery, seeds as seedsAt } from '#framework/discovery'
 import { Streams } from '#framework/streams'
 import { ConfigError } from './config-error.js'
-import { observedEdges, sameEdges, type ObservedEdge } from './observed-edges.js'
+import { observedEdges, sameEdges, type EdgeEnd, type ObservedEdge } from './observed-edges.js'
 import { ServiceError } from './service-error.js'
 import type { BoundService, NodeInfo, ServiceBinding } from './service.js'
 
@@ -117,7 +116,7 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
   cleanup.add('the edges', async () => edges.end())
   const streams = Streams.start({ ...common, host, discovery })
   cleanup.add('the streams', () => streams.close())
-  followEdges(edges, host.peerId, { name, replica }, discovery, streams)
+  followEdges(edges, { node: name, replica, peer: host.peerId }, streams)
 
   const info: NodeInfo = { network, name, replica, peerId: host.peerId, tags }
   const closing = new AbortController()
@@ -158,23 +157,13 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
   return node
 }
 
-/** Keeps the watch up to date for as long as there is something to follow. */
-function followEdges(
-  edges: Watch<readonly ObservedEdge[]>,
-  me: PeerId,
-  node: { readonly name: string; readonly replica: number },
-  discovery: Discovery,
-  streams: Streams,
-): void {
+/** Keeps the watch up to date until the streams are closed, which ends what it follows. */
+function followEdges(edges: Watch<readonly ObservedEdge[]>, me: EdgeEnd, streams: Streams): void {
   const update = (): void => {
-    const seen = observedEdges(streams.subscriptions.value, (peer) =>
-      peer === me ? node : discovery.catalog.value.get(peer)?.node,
-    )
+    const seen = observedEdges(streams.subscriptions.value, me)
     if (!sameEdges(seen, edges.value)) edges.set(seen)
   }
-  // Both watches end when their owners close, which releases these subscriptions.
   streams.subscriptions.subscribe(update)
-  discovery.catalog.subscribe(update)
   update()
 }
 

@@ -19,18 +19,16 @@ export interface EdgeEnd {
   readonly peer: PeerId
 }
 
-/** Which declared node a peer is, as far as that is known. */
-export type NodeNameOf = (peer: PeerId) => { readonly name: string; readonly replica: number } | undefined
-
-/** The connected ones among the subscriptions, sorted; an edge with several subscriptions appears once. */
+/** The connected ones among the subscriptions of `me`, sorted; an edge with several subscriptions appears once. */
 export function observedEdges(
   subscriptions: readonly SubscriptionStatus[],
-  nodeNameOf: NodeNameOf,
+  me: EdgeEnd,
 ): readonly ObservedEdge[] {
   const edges = new Map<string, ObservedEdge>()
-  for (const { state, name, producer, consumer } of subscriptions) {
-    if (state !== 'connected') continue
-    const edge = { stream: name, from: endOf(producer, nodeNameOf), to: endOf(consumer, nodeNameOf) }
+  for (const status of subscriptions) {
+    if (status.state !== 'connected') continue
+    const { name: stream, producer, consumer } = status
+    const edge = { stream, from: endOf(producer, me, status), to: endOf(consumer, me, status) }
     edges.set(keyOf(edge), edge)
   }
   return [...edges].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, edge]) => edge)
@@ -44,9 +42,9 @@ export function sameEdges(a: readonly ObservedEdge[], b: readonly ObservedEdge[]
   )
 }
 
-function endOf(peer: PeerId, nodeNameOf: NodeNameOf): EdgeEnd {
-  const node = nodeNameOf(peer)
-  return { node: node?.name ?? shortId(peer), replica: node?.replica ?? 0, peer }
+function endOf(peer: PeerId, me: EdgeEnd, { peer: other }: SubscriptionStatus): EdgeEnd {
+  if (peer === me.peer) return me
+  return { node: other?.node?.name ?? shortId(peer), replica: other?.node?.replica ?? 0, peer }
 }
 
 function keyOf({ stream, from, to }: ObservedEdge): string {

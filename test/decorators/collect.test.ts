@@ -251,6 +251,32 @@ describe('what cannot be', () => {
     ])
   })
 
+  test('the same, as compilers of standard decorators say it', () => {
+    const metadata = {}
+    class Misplaced {}
+    Object.defineProperty(Misplaced, Symbol.for('Symbol.metadata'), { value: metadata })
+    const decorate = (decorator: unknown, context: object): void =>
+      (decorator as (value: unknown, context: object) => void)(undefined, { metadata, ...context })
+    decorate(Producer(Out), { kind: 'method', name: 'onIn', static: false })
+    decorate(Consumer(In), { kind: 'getter', name: 'value', static: false })
+    decorate(Config(datum), { kind: 'field', name: 'wide', static: true })
+    decorate(Producer(Other), { kind: 'accessor', name: 'auto', static: false })
+    decorate(Service(), { kind: 'class', name: 'Misplaced' })
+    expect(problemsOf(Misplaced)).toEqual([
+      'DECORATOR_MISPLACED Misplaced.onIn: @Producer goes on a property, and is on a method',
+      'DECORATOR_MISPLACED Misplaced.value: @Consumer goes on a property or a method, and is on an accessor',
+      'DECORATOR_MISPLACED Misplaced.auto: @Producer goes on a property, and is on an accessor',
+      'DECORATOR_MISPLACED Misplaced.wide: @Config goes on a property, and is on a static member',
+    ])
+  })
+
+  test('decorators of a compiler that records no metadata complain at once', () => {
+    const decorate = Producer(Out) as unknown as (value: undefined, context: object) => void
+    expect(() => decorate(undefined, { kind: 'field', name: 'out', static: false })).toThrow(
+      expect.objectContaining({ code: 'DECORATOR_DIALECT' }),
+    )
+  })
+
   test('a class decorator on a member complains at once', () => {
     const onMember = Service() as unknown as (target: object, key: string) => void
     expect(() => onMember({}, 'member')).toThrow('a decorator for classes is on the property "member"')

@@ -67,6 +67,20 @@ test('ends that disagree about the schema are drawn as a conflict and are not ex
   ])
 })
 
+test('of several ports between two nodes it is enough that one pair agrees, whichever comes first', () => {
+  const [odd, even] = [port('x', { n: 'string' }), port('x', { n: 'number' })]
+  for (const consumes of [
+    [odd, even],
+    [even, odd],
+  ]) {
+    const declared = topology(
+      node('a', { services: [service('S', { produces: [even] })] }),
+      node('b', { services: [service('S', { consumes })] }),
+    )
+    expect(dataflow(declared).edges).toEqual([{ stream: 'x', from: 'a', to: 'b' }])
+  }
+})
+
 test('every producing replica is expected to reach every consuming one', () => {
   expect(expectedEdges(telemetry())).toEqual([
     { stream: 'alert', from: { node: 'aggregator', replica: 0 }, to: { node: 'console', replica: 0 } },

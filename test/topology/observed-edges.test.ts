@@ -1,14 +1,15 @@
 import { expect, test } from '@jest/globals'
+import type { PeerEntry } from '#framework/discovery'
 import { digestOf, shortId, type PeerId } from '#framework/primitives'
 import type { SubscriptionStatus } from '#framework/streams'
 import { observedEdges, sameEdges } from '../../framework/topology/observed-edges.js'
 
 const peer = (name: string): PeerId => digestOf(name) as string as PeerId
 const [a, b, stranger] = [peer('a'), peer('b'), peer('stranger')]
-const nodes = new Map([
-  [a, { name: 'a', replica: 0 }],
-  [b, { name: 'b', replica: 1 }],
-])
+const me = { node: 'a', replica: 0, peer: a }
+
+/** What the catalog holds about b. */
+const entryOfB = { node: { name: 'b', replica: 1 } } as PeerEntry
 
 function subscription(
   name: string,
@@ -16,27 +17,28 @@ function subscription(
   consumer: PeerId,
   rest: Partial<SubscriptionStatus> = {},
 ): SubscriptionStatus {
-  const counts = { attempt: 1, datums: 0, bytes: 0, dropped: 0 }
   return {
     stream: digestOf(name),
     name,
-    role: 'consumer',
+    role: consumer === a ? 'consumer' : 'producer',
     producer,
     consumer,
     state: 'connected',
-    peer: undefined,
-    ...counts,
+    peer: entryOfB,
+    attempt: 1,
+    datums: 0,
+    bytes: 0,
+    dropped: 0,
     ...rest,
   }
 }
 
-const observe = (...subscriptions: readonly SubscriptionStatus[]) =>
-  observedEdges(subscriptions, (id) => nodes.get(id))
+const observe = (...subscriptions: readonly SubscriptionStatus[]) => observedEdges(subscriptions, me)
 
 test('connected subscriptions are edges between named nodes, sorted', () => {
   expect(observe(subscription('y', a, b), subscription('x', b, a))).toEqual([
-    { stream: 'x', from: { node: 'b', replica: 1, peer: b }, to: { node: 'a', replica: 0, peer: a } },
-    { stream: 'y', from: { node: 'a', replica: 0, peer: a }, to: { node: 'b', replica: 1, peer: b } },
+    { stream: 'x', from: { node: 'b', replica: 1, peer: b }, to: me },
+    { stream: 'y', from: me, to: { node: 'b', replica: 1, peer: b } },
   ])
 })
 
@@ -53,7 +55,7 @@ test('both ends of a subscription, and several of one stream, are one edge', () 
 })
 
 test('a peer that announces no node goes by its short id', () => {
-  expect(observe(subscription('x', stranger, a))[0]?.from).toEqual({
+  expect(observe(subscription('x', stranger, a, { peer: undefined }))[0]?.from).toEqual({
     node: shortId(stranger),
     replica: 0,
     peer: stranger,
