@@ -38,11 +38,15 @@ let added = 0
 for (const [place, entry] of Object.entries(packages)) {
   for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
     if (isLocked(place, name) || !/^\d+\.\d+\.\d+/.test(version)) continue
+    const { os, cpu, libc } = platformOf(name)
+    // In npm's own order, so that the next install finds nothing to rewrite.
     packages[`node_modules/${name}`] = {
       version,
-      ...platformOf(name),
+      ...(cpu && { cpu: [cpu] }),
       ...(entry.dev === true && { dev: true }),
+      ...(libc && { libc: [libc] }),
       optional: true,
+      ...(os && { os: [os] }),
     }
     added++
   }
@@ -70,5 +74,5 @@ function platformOf(name) {
     processors.find((processor) => words.includes(processor)) ??
     (/eabi|gnueabihf/.test(name) ? 'arm' : undefined)
   const libc = words.includes('musl') ? 'musl' : os === 'linux' && words.includes('gnu') ? 'glibc' : undefined
-  return { ...(os && { os: [os] }), ...(cpu && { cpu: [cpu] }), ...(libc && { libc: [libc] }) }
+  return { os, cpu, libc }
 }
