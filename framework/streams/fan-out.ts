@@ -16,13 +16,13 @@ import {
   type StreamConditions,
 } from './conditions.js'
 import type { StreamDefinition } from './definition.js'
-import { encodeDatum } from './encode-datum.js'
+import { encodeDatum, validateDatum } from './encode-datum.js'
 import type { ProducerCounters } from './metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
 import { GuardedPredicate } from './predicate.js'
 import type { Producer, ProducerOptions, ProducerStats } from './producer.js'
 import { ProducerError, type ProducerErrorCode } from './producer-error.js'
-import type { QueuedDatum, SendQueueLimits } from './send-queue.js'
+import { datumBytesMin, type QueuedDatum, type SendQueueLimits } from './send-queue.js'
 import { peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import { TurnBudget } from './turn-budget.js'
@@ -120,13 +120,18 @@ export class FanOut<T> implements Producer<T> {
     let bytes
     try {
       this.#assertOpen(datum)
+      if (this.#waiting.isFull) throw this.#waitingError(datum)
+      if (this.#isLostOnAll) {
+        this.#lose(datum)
+        return this.#budget.spend(0) ? nextTurn() : done
+      }
       bytes = this.#encoded(datum)
+      if (this.#waiting.size > 0 || !this.#isReadyFor(bytes)) {
+        if (!this.#waiting.hasRoomFor(bytes)) throw this.#waitingError(datum)
+        return this.#waiting.add(datum, bytes.slice(), signal)
+      }
     } catch (error) {
       return Promise.reject(error)
-    }
-    if (this.#waiting.size > 0 || !this.#isReadyFor(bytes)) {
-      if (this.#waiting.hasRoomFor(bytes)) return this.#waiting.add(datum, bytes, signal)
-      return Promise.reject(this.#error('PRODUCER_FULL', `${this.#waiting.size} sends are waiting`, datum))
     }
     this.#dispatch(bytes)
     return this.#budget.spend(bytes.byteLength) ? nextTurn() : done
@@ -135,9 +140,13 @@ export class FanOut<T> implements Producer<T> {
   trySend(datum: T): void {
     this.#assertOpen(datum)
     if (!this.online) throw this.#error('PRODUCER_OFFLINE', 'too few consumers are subscribed', datum)
-    const bytes = this.#encoded(datum)
     if (this.#waiting.size > 0) throw this.#error('PRODUCER_FULL', 'earlier sends are waiting', datum)
-    if (!this.#isReadyFor(bytes)) throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
+    // What is known before the datum is encoded: a producer that is refused tries again and again.
+    if (!this.#hasRoomFor(datumBytesMin)) throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
+    if (this.#isLostOnAll) return this.#lose(datum)
+    const bytes = this.#encoded(datum)
+    if (!this.#hasRoomFor(bytes.byteLength))
+      throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
     this.#dispatch(bytes)
   }
 
@@ -284,11 +293,28 @@ export class FanOut<T> implements Producer<T> {
   }
 
   #isReadyFor(bytes: Uint8Array): boolean {
-    if (!this.online) return false
+    return this.online && this.#hasRoomFor(bytes.byteLength)
+  }
+
+  /** Whether no queue would refuse a datum of this size. */
+  #hasRoomFor(byteLength: number): boolean {
     if (this.#limits.overflow !== 'block') return true
-    for (const subscription of this.#served.values())
-      if (!subscription.hasRoomFor(bytes.byteLength)) return false
+    for (const subscription of this.#served.values()) if (!subscription.hasRoomFor(byteLength)) return false
     return true
+  }
+
+  /** Whether every queue would drop a datum, however short: then it need not be encoded. */
+  get #isLostOnAll(): boolean {
+    if (this.#limits.overflow !== 'drop-newest' || !this.online || this.#waiting.size > 0) return false
+    for (const subscription of this.#served.values()) if (subscription.hasRoomFor(datumBytesMin)) return false
+    return this.#served.size > 0
+  }
+
+  /** What `#dispatch` does with a datum that every queue drops; it must be a valid one all the same. */
+  #lose(datum: T): void {
+    this.#judged(validateDatum, datum)
+    const sequence = this.#nextSequence++
+    for (const subscription of this.#served.values()) subscription.skip(sequence)
   }
 
   #dispatch(bytes: Uint8Array): void {
@@ -346,8 +372,12 @@ export class FanOut<T> implements Producer<T> {
 
   /** @throws ProducerError */
   #encoded(datum: T): Uint8Array {
+    return this.#judged(encodeDatum, datum)
+  }
+
+  #judged<R>(judge: (stream: StreamDefinition<T>, datum: T) => R, datum: T): R {
     try {
-      return encodeDatum(this.stream, datum)
+      return judge(this.stream, datum)
     } catch (error) {
       this.#invalid++
       throw error
@@ -356,6 +386,10 @@ export class FanOut<T> implements Producer<T> {
 
   #assertOpen(datum: T): void {
     if (this.#isClosing) throw this.#error('PRODUCER_CLOSED', 'it was closed', datum)
+  }
+
+  #waitingError(datum: T): ProducerError<T> {
+    return this.#error('PRODUCER_FULL', `${this.#waiting.size} sends are waiting`, datum)
   }
 
   #error(code: ProducerErrorCode, message: string, datum: T): ProducerError<T> {

@@ -103,11 +103,6 @@ export class OutgoingSubscription {
     return entry.version.run > this.#run
   }
 
-  /** Whether the queue has no room for any datum. */
-  get isFull(): boolean {
-    return this.#queue.isFull
-  }
-
   hasRoomFor(byteLength: number): boolean {
     return this.#queue.hasRoomFor(byteLength)
   }
@@ -118,6 +113,12 @@ export class OutgoingSubscription {
     const outcome = this.#queue.offer(datum)
     this.#countDrops('lagging', droppedBefore)
     return outcome
+  }
+
+  /** Goes without a datum, which counts as dropped. */
+  skip(sequence: number): void {
+    this.#queue.skip(sequence)
+    this.#options.counters.dropped('lagging', 1)
   }
 
   /** The link is open in both directions: serves it until it ends, and says why it did. Never rejects. */

@@ -15,8 +15,8 @@ export interface SendQueueLimits {
   readonly overflow: OverflowPolicy
 }
 
-/** Nothing is encoded to less. */
-const datumBytesMin = 1
+/** Nothing is encoded to less: a queue without room for so much has room for no datum. */
+export const datumBytesMin = 1
 
 /** What became of a datum: `refused` leaves it with the caller, `lagging` asks for the end of the subscription. */
 export type OfferOutcome = 'queued' | 'dropped' | 'refused' | 'lagging'
@@ -78,11 +78,6 @@ export class SendQueue {
     return datums.length === 0 || (datums.length < datumsMax && datums.byteLength + byteLength <= bytesMax)
   }
 
-  /** Whether no datum would be queued as things are, however short. */
-  get isFull(): boolean {
-    return !this.hasRoomFor(datumBytesMin)
-  }
-
   /** Puts a datum at the end if there is room, and otherwise does what the policy says. */
   offer(datum: QueuedDatum): OfferOutcome {
     const { byteLength } = datum.bytes
@@ -93,8 +88,7 @@ export class SendQueue {
         case 'disconnect':
           return 'lagging'
         case 'drop-newest':
-          this.#offered = datum.sequence + 1
-          this.#droppedCount++
+          this.skip(datum.sequence)
           return 'dropped'
         case 'drop-oldest':
           while (!this.hasRoomFor(byteLength)) {
@@ -106,6 +100,12 @@ export class SendQueue {
     this.#datums.push(datum.sequence, datum.bytes)
     this.#offered = datum.sequence + 1
     return 'queued'
+  }
+
+  /** Goes without a datum, which counts as dropped. */
+  skip(sequence: number): void {
+    this.#offered = sequence + 1
+    this.#droppedCount++
   }
 
   /**

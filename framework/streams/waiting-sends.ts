@@ -1,6 +1,7 @@
 /** A send that waits for consumers, or for room. */
 export interface WaitingSend<T> {
   readonly datum: T
+  /** Its own: nobody writes to them while it waits. */
   readonly bytes: Uint8Array
 }
 
@@ -20,6 +21,13 @@ export class WaitingSends<T> {
 
   get size(): number {
     return this.#entries.size
+  }
+
+  /** Whether no send may wait as things are, however short. */
+  get isFull(): boolean {
+    return (
+      this.#entries.size > 0 && (this.#entries.size >= waitingSendsMax || this.#byteLength >= waitingBytesMax)
+    )
   }
 
   hasRoomFor(bytes: Uint8Array): boolean {
