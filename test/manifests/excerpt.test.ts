@@ -36,9 +36,13 @@ a: 👩‍👩‍👧 b
 `)
 })
 
-test('given combining characters, they take no columns of their own', () => {
+test('given combining and invisible characters, they take no columns of their own', () => {
   expect(underlined('cafe\u0301: xyz', 'xyz')).toBe(`
 cafe\u0301: xyz
+      ^^^
+`)
+  expect(underlined('ca\u200Bfe: xyz', 'xyz')).toBe(`
+ca\u200Bfe: xyz
       ^^^
 `)
 })
