@@ -1,29 +1,18 @@
+import { silentLogger, type Clock, type Logger } from '#framework/primitives'
 import {
-  Condition,
-  deferred,
-  EndedError,
-  MosaikError,
-  silentLogger,
-  Watch,
-  type Clock,
-  type Logger,
-  type ReadonlyWatch,
-} from '#framework/primitives'
-import {
-  expectedEdges,
+  assertConfig,
   nodeNameFrom,
   startNode,
   TopologyError,
   validate,
-  type ExpectedEdge,
   type NodeDeclaration,
   type RunningNode,
   type ServiceBinding,
   type Topology,
 } from '#framework/topology'
 import { collect } from './collect.js'
+import { LocalNetwork, unknownNode, type LaunchedNetwork, type PlannedNode } from './launched-network.js'
 import type { Class } from './records.js'
-import { RunningService } from './running-service.js'
 
 /** A node of a launched network: a service class with everything a manifest could say about it. */
 export interface LaunchedService {
@@ -51,37 +40,6 @@ export interface LaunchOptions {
   readonly display?: (node: string, text: string) => void
 }
 
-/** A whole network in this process. */
-export interface LaunchedNetwork extends AsyncDisposable {
-  readonly topology: Topology
-  /** In the order of declaration, replicas next to each other. */
-  readonly nodes: readonly RunningNode[]
-  /**
-   * The node of that name.
-   *
-   * @throws MosaikError `NODE_UNKNOWN` when there is none.
-   */
-  node(name: string, replica?: number): RunningNode
-  /**
-   * The instance of a service class, on the first node that has it, or on that replica.
-   *
-   * @throws MosaikError `SERVICE_UNKNOWN` when there is none.
-   */
-  service<T extends object>(ctor: Class<T>, replica?: number): T
-  /** The declared edges that are not up. */
-  readonly missing: ReadonlyWatch<readonly ExpectedEdge[]>
-  /**
-   * Resolves when every declared edge is up. An edge that a `require` predicate refuses never is.
-   *
-   * @throws EndedError (`ENDED`) when the network closes before; its cause is why.
-   */
-  converged(options?: { readonly signal?: AbortSignal; readonly timeoutMs?: number }): Promise<void>
-  /** Resolves when everything is closed, with the failure of the first node that failed. Never rejects. */
-  readonly closed: Promise<unknown>
-  /** Closes every node. Idempotent; never rejects. */
-  close(): Promise<void>
-}
-
 /**
  * Runs a network in this process: each service class is a node of its own, with its own identity, and they talk over the
  * real transport. For examples, tests and small programs; `mosaik up` runs the same topology as processes.
@@ -95,7 +53,9 @@ export interface LaunchedNetwork extends AsyncDisposable {
  *
  * @throws DeclarationError (`SERVICE_DECLARATION`) for a class that is not declared correctly.
  * @throws TopologyError (`TOPOLOGY_INVALID`) when the classes do not fit together.
- * @throws ConfigError (`CONFIG_INVALID`), and whatever else keeps a node from starting; nothing is left running then.
+ * @throws ConfigError (`CONFIG_INVALID`) with everything that is wrong with the configuration of any node.
+ * @throws MosaikError `NODE_UNKNOWN` when there is configuration for a node that there is not.
+ * @throws What keeps a node from starting; nothing is left running then.
  */
 export async function launch(options: LaunchOptions): Promise<LaunchedNetwork> {
   const { logger = silentLogger } = options
@@ -110,6 +70,10 @@ export async function launch(options: LaunchOptions): Promise<LaunchedNetwork> {
     throw new TopologyError(options.network, problems)
   for (const { message, hint } of problems) logger.warn(hint === undefined ? message : `${message}: ${hint}`)
 
+  assertConfig(
+    planned.map(({ declaration: { name, config }, binding }) => ({ name, config, services: [binding] })),
+  )
+
   const nodes: RunningNode[] = []
   try {
     for (const { declaration, binding } of planned) {
@@ -122,12 +86,6 @@ export async function launch(options: LaunchOptions): Promise<LaunchedNetwork> {
     throw error
   }
   return new LocalNetwork(topology, nodes, planned)
-}
-
-interface PlannedNode {
-  readonly ctor: Class
-  readonly declaration: NodeDeclaration
-  readonly binding: ServiceBinding
 }
 
 function plan({ services, config = {} }: LaunchOptions): readonly PlannedNode[] {
@@ -178,98 +136,4 @@ function startReplica(
     ...(clock !== undefined && { clock }),
     ...(display !== undefined && { display: (text: string) => display(label, text) }),
   })
-}
-
-class LocalNetwork implements LaunchedNetwork {
-  readonly topology: Topology
-  readonly nodes: readonly RunningNode[]
-  readonly missing: ReadonlyWatch<readonly ExpectedEdge[]>
-  readonly closed: Promise<unknown>
-  readonly #planned: readonly PlannedNode[]
-  readonly #missing: Watch<readonly ExpectedEdge[]>
-  #closing: Promise<void> | undefined
-  readonly #closed = deferred<unknown>()
-
-  constructor(topology: Topology, nodes: readonly RunningNode[], planned: readonly PlannedNode[]) {
-    this.topology = topology
-    this.nodes = nodes
-    this.closed = this.#closed.promise
-    this.#planned = planned
-    this.#missing = new Watch(expectedEdges(topology))
-    this.missing = this.#missing.asReadonly()
-    for (const node of nodes) {
-      node.edges.subscribe(() => this.#update())
-      void node.closed.then((cause) => this.#close(cause))
-    }
-    this.#update()
-  }
-
-  node(name: string, replica = 0): RunningNode {
-    const found = this.nodes.find(({ info }) => info.name === name && info.replica === replica)
-    if (found === undefined) {
-      throw unknownNode(
-        `${name}-${replica}`,
-        this.nodes.map(({ info }) => `${info.name}-${info.replica}`),
-      )
-    }
-    return found
-  }
-
-  service<T extends object>(ctor: Class<T>, replica = 0): T {
-    const name = this.#planned.find((planned) => planned.ctor === (ctor as Class))?.declaration.name
-    const bound = this.nodes.find(({ info }) => info.name === name && info.replica === replica)?.services[0]
-    if (!(bound instanceof RunningService)) {
-      throw new MosaikError('SERVICE_UNKNOWN', `the network does not run ${ctor.name} as replica ${replica}`)
-    }
-    return bound.instance as T
-  }
-
-  async converged(
-    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
-  ): Promise<void> {
-    await new Condition(this.#missing, (missing) => missing.length === 0, {
-      name: 'every declared edge is up',
-    }).wait(options)
-  }
-
-  close(): Promise<void> {
-    return this.#close(undefined)
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
-
-  #close(cause: unknown): Promise<void> {
-    this.#closing ??= this.#closeNodes(cause)
-    return this.#closing
-  }
-
-  async #closeNodes(cause: unknown): Promise<void> {
-    this.#missing.end(cause ?? new EndedError('the network was closed'))
-    await Promise.all(this.nodes.map((node) => node.close()))
-    this.#closed.resolve(cause)
-  }
-
-  #update(): void {
-    // Both ends report an edge. The consumer's word counts, because it is the one that gets the datums.
-    const reported = this.nodes.flatMap(({ edges, info }) =>
-      edges.value.filter(({ to }) => to.peer === info.peerId),
-    )
-    const seen = new Set(reported.map(keyOf))
-    const missing = expectedEdges(this.topology).filter((edge) => !seen.has(keyOf(edge)))
-    const before = this.#missing.value
-    const isSame =
-      missing.length === before.length &&
-      missing.every((edge, index) => keyOf(edge) === keyOf(before[index] ?? edge))
-    if (!isSame) this.#missing.set(missing)
-  }
-}
-
-function keyOf({ stream, from, to }: ExpectedEdge): string {
-  return [stream, from.node, from.replica, to.node, to.replica].join('\n')
-}
-
-function unknownNode(name: string, names: readonly string[]): MosaikError {
-  return new MosaikError('NODE_UNKNOWN', `there is no node "${name}", only ${names.join(', ')}`)
 }

@@ -14,7 +14,7 @@ import {
 import { Host, type Identity } from '#framework/network'
 import { Discovery, seeds as seedsAt } from '#framework/discovery'
 import { Streams } from '#framework/streams'
-import { ConfigError } from './config-error.js'
+import { assertConfig } from './config-error.js'
 import { observedEdges, sameEdges, type EdgeEnd, type ObservedEdge } from './observed-edges.js'
 import { ServiceError } from './service-error.js'
 import type { BoundService, NodeInfo, ServiceBinding } from './service.js'
@@ -80,9 +80,7 @@ export interface RunningNode extends AsyncDisposable {
  * @throws What a service throws while it is made.
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const problems = options.services.flatMap((service) => service.configProblems(options.config))
-  if (problems.length > 0) throw new ConfigError(options.name, problems)
-
+  assertConfig([options])
   const cleanup = new Cleanup(options.logger ?? silentLogger)
   try {
     return await start(options, cleanup)

@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
 import { isMosaikError, type Logger } from '#framework/primitives'
@@ -247,16 +250,27 @@ describe('failure', () => {
 })
 
 describe('what cannot be launched', () => {
-  test('a wrong configuration, before anything starts', async () => {
+  test('a wrong configuration, of every node at once and before anything starts', async () => {
+    let started = false
+    @Service()
+    class Eager implements OnStart {
+      onStart(): void {
+        started = true
+      }
+    }
+    const wrong = { service: Greeter, config: { text: 1 } }
     const launching = launch({
       network: 'n',
-      services: [Greeter, PoliteListener],
-      config: { greeter: { text: 1 } },
+      services: [Eager, { ...wrong, name: 'first' }, { ...wrong, name: 'second' }],
     })
     await expect(launching).rejects.toMatchObject({
       code: 'CONFIG_INVALID',
-      problems: [expect.objectContaining({ service: 'Greeter', path: ['text'] })],
+      problems: [
+        expect.objectContaining({ node: 'first', service: 'Greeter', path: ['text'] }),
+        expect.objectContaining({ node: 'second', service: 'Greeter', path: ['text'] }),
+      ],
     })
+    expect(started).toBe(false)
   })
 
   test('the configuration of a node that there is not', async () => {
@@ -317,6 +331,15 @@ describe('asking for what is not there', () => {
 })
 
 describe('closing', () => {
+  test('a program that has closed its network ends by itself', async () => {
+    const program = join(import.meta.dirname, 'fixtures/launch-and-close.mjs')
+    const { stdout } = await within(
+      12_000,
+      promisify(execFile)(process.execPath, [program], { env: {}, timeout: 12_000 }),
+    )
+    expect(stdout.split('\n')).toEqual(['hello', 'closed', ''])
+  })
+
   test('stops every service, leaves nothing behind, and ends what waits', async () => {
     const trace: string[] = []
     @Service()

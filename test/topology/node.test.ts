@@ -161,10 +161,10 @@ describe('a node that cannot start', () => {
     ])
     await expect(starting).rejects.toThrow(
       [
-        'the configuration of node "n" is invalid:',
-        '  config.thresholds.cpu: too high (Picky)',
-        '  config: too little (Picky)',
-        '  config.x.0: no (Other)',
+        'the configuration is invalid:',
+        '  node "n", config.thresholds.cpu: too high (Picky)',
+        '  node "n", config: too little (Picky)',
+        '  node "n", config.x.0: no (Other)',
       ].join('\n'),
     )
     expect(codeOf(await starting.catch((error: unknown) => error))).toBe('CONFIG_INVALID')
