@@ -1,7 +1,7 @@
 // How addresses of this framework are written. This is for early and pointed messages; what can be listened on or dialled
 // is for the network to decide in the end.
 import { isIP, isIPv4, isIPv6 } from 'node:net'
-import { suggest } from './suggest.js'
+import { suggest } from '#framework/primitives'
 
 export interface AddressFault {
   /** Follows the address, as in `/ip4/127.0.0.1 has no port`. */

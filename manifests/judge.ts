@@ -10,7 +10,7 @@ import {
   type ManifestText,
   nodeSchema,
 } from './schema.js'
-import { suggest } from './suggest.js'
+import { suggest } from '#framework/primitives'
 import {
   describe,
   isBroken,

@@ -3,7 +3,7 @@
 import type { Finding } from './finding.js'
 import { numberFault, scalarOf } from './scalar.js'
 import type { SourceText, Span } from './source.js'
-import { suggest } from './suggest.js'
+import { suggest } from '#framework/primitives'
 import type { YamlNode, YamlScalar } from './yaml-tree.js'
 
 export type Environment = Readonly<Record<string, string | undefined>>

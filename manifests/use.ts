@@ -1,7 +1,7 @@
 // The form of `use`, and whether the files it names are there.
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import type { Finding } from './finding.js'
-import { suggest } from './suggest.js'
+import { suggest } from '#framework/primitives'
 import { type Path, spanAt, type YamlMap, type YamlNode } from './yaml-tree.js'
 
 /** What checking needs of a file system. Paths are absolute. */

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
-import { systemClock } from '#framework/primitives'
+import { suggest, systemClock } from '#framework/primitives'
 import { expectedEdges, type NodeDeclaration } from '#framework/topology'
-import { suggest } from '#manifests'
 import { parseDuration } from '../duration.js'
 import { ExitCode } from '../exit-codes.js'
 import { listenAddresses } from '../listen-addresses.js'

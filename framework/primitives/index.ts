@@ -54,6 +54,7 @@ export {
 } from './metrics.js'
 export { seededRandom, systemRandom, type Random } from './random.js'
 export { Ring } from './ring.js'
+export { suggest } from './suggest.js'
 export { TaskScope, type TaskScopeOptions } from './task-scope.js'
 export { TokenBucket, type TokenBucketOptions } from './token-bucket.js'
 export { Watch, type ReadonlyWatch } from './watch.js'

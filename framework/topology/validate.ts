@@ -1,5 +1,5 @@
 // What can be known to be wrong with a topology before anything runs.
-import type { StreamId } from '#framework/primitives'
+import { suggest, type StreamId } from '#framework/primitives'
 import { fieldDifferences } from './datum-shape.js'
 import type { ListenDeclaration, NodeDeclaration, PortDeclaration, Problem, Topology } from './model.js'
 import {
@@ -11,7 +11,6 @@ import {
   nodeNameRule,
   serviceNameRule,
 } from './names.js'
-import { nearest } from './nearest.js'
 
 type Path = readonly (string | number)[]
 
@@ -144,7 +143,7 @@ function unreadConfig({ name, services, config }: NodeDeclaration, path: Path): 
   return Object.keys(config)
     .filter((key) => !read.has(key))
     .map((key) => {
-      const likely = nearest(key, read)
+      const likely = suggest(key, read)
       const message = `node ${quoted(name)} configures ${quoted(key)}, which none of its services reads`
       const hint = likely === undefined ? undefined : `did you mean ${quoted(likely)}?`
       return warning('CONFIG_KEY_UNREAD', message, [...path, key], hint)
@@ -306,7 +305,7 @@ function missingEnds(ends: readonly Port[], all: readonly Port[]): Problem[] {
   if (missing === undefined) return []
   const candidates = all.filter(({ direction }) => direction === missing)
   return ends.map((end) => {
-    const likely = nearest(
+    const likely = suggest(
       end.port.stream,
       candidates.map(({ port }) => port.stream),
     )

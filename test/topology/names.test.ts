@@ -1,7 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { isLabel, isNodeName, isServiceName, nodeNameFrom } from '#framework/topology'
-import { nearest } from '../../framework/topology/nearest.js'
 
 test.each([
   ['OrderBook', 'order-book'],
@@ -38,15 +37,4 @@ test.each(['a', 'order book', 'über', '64 €'])('%j is a label', (text) => {
 
 test.each(['', ' a', 'a\n', 'a\u0000b', '\ud800', 'x'.repeat(129)])('%j is no label', (text) => {
   expect(isLabel(text)).toBe(false)
-})
-
-test('the nearest name is the one that a slip of the hand away', () => {
-  expect(nearest('order', ['trades', 'orders', 'fills'])).toBe('orders')
-  expect(nearest('ordesr', ['orders'])).toBe('orders')
-  expect(nearest('Orders', ['orders'])).toBe('orders')
-  expect(nearest('ab', ['abc'])).toBe('abc')
-  expect(nearest('x', ['y'])).toBeUndefined()
-  expect(nearest('alerts', ['samples', 'summaries'])).toBeUndefined()
-  expect(nearest('orders', ['orders', 'order'])).toBeUndefined()
-  expect(nearest('orders', [])).toBeUndefined()
 })

@@ -6,14 +6,15 @@ const comparedLengthMax = 128
  * to be worth saying, or when `text` is one of them.
  *
  * Near are names that differ in case only, names at a small edit distance (up to a third of the text's letters, at least
- * one), and the only name that begins with `text` (three letters or more).
+ * one, never all), and the only name that begins with `text` (three letters or more).
  */
 export function suggest(text: string, names: Iterable<string>): string | undefined {
   if (text.length === 0 || text.length > comparedLengthMax) return undefined
   const typed = text.toLowerCase()
   const completions: string[] = []
   let nearest: string | undefined
-  let distanceMax = Math.max(1, Math.floor(text.length / 3))
+  // Never all of them: one letter resembles every other one.
+  let distanceMax = Math.min(Math.max(1, Math.floor(text.length / 3)), text.length - 1)
   for (const name of names) {
     if (name === text) return undefined
     if (name.length > comparedLengthMax) continue

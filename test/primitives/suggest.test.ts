@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { suggest } from '#manifests'
-import { editDistance } from '../../manifests/suggest.js'
+import { suggest } from '#framework/primitives'
+import { editDistance } from '../../framework/primitives/suggest.js'
 
 const keys = ['use', 'replicas', 'tags', 'config', 'listen']
 
@@ -53,4 +53,15 @@ test('given any two words, the distance is symmetric, zero for equal words only,
       expect(distance).toBeLessThanOrEqual(Math.max(a.length, b.length))
     }),
   )
+})
+
+test('the nearest name is the one that a slip of the hand away', () => {
+  expect(suggest('order', ['trades', 'orders', 'fills'])).toBe('orders')
+  expect(suggest('ordesr', ['orders'])).toBe('orders')
+  expect(suggest('Orders', ['orders'])).toBe('orders')
+  expect(suggest('ab', ['abc'])).toBe('abc')
+  expect(suggest('x', ['y'])).toBeUndefined()
+  expect(suggest('alerts', ['samples', 'summaries'])).toBeUndefined()
+  expect(suggest('orders', ['orders', 'order'])).toBeUndefined()
+  expect(suggest('orders', [])).toBeUndefined()
 })
