@@ -28,7 +28,6 @@ const mayImport = {
 const pure = [
   'model',
   'names',
-  'nearest',
   'datum-shape',
   'validate',
   'dataflow',
