@@ -78,8 +78,8 @@ export class Inbox<T> {
       }
       const { lostBefore } = frame
       frame.lostBefore = 0
-      if (reader.remaining === 0) this.#pop(frame)
       source.onDatumTaken(sequence, bytes.byteLength)
+      if (reader.remaining === 0) this.#pop(frame)
       const { producer, epoch } = source.envelopeHead
       return { datum: opened.datum, producer, epoch, sequence, lostBefore, receivedAtMs }
     }

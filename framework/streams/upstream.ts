@@ -64,8 +64,8 @@ export class Upstream {
   /** There was a change that makes an attempt worth while, and no wait that it could end. */
   #isChanged = false
   #link: Link | undefined
-  /** Gives up the attempt that is going on. */
-  #abandon: ((reason: CloseReason) => void) | undefined
+  /** The process of the producer that the link leads to. */
+  #run = 0
   /** Where the last subscription ended. */
   #last: { readonly epoch: string; readonly expected: number } | undefined
   #datums = 0
@@ -116,9 +116,10 @@ export class Upstream {
       this.#retry.onProducerChanged()
       this.#tryAgain()
     }
-    // The process that the link leads to, or was to lead to, is dead, which its connection may take seconds to show.
-    if (entry.version.run > run)
-      this.#abandon?.(closeReason(CloseReasons.UnexpectedClose, 'the producer has been restarted'))
+    // The process that the link leads to is dead, which its connection may take seconds to show.
+    if (entry.version.run > this.#run) {
+      this.#link?.abort(closeReason(CloseReasons.UnexpectedClose, 'the producer has been restarted'))
+    }
     return true
   }
 
@@ -171,7 +172,6 @@ export class Upstream {
     this.#connectedSince = undefined
     this.#connectedAtMs = undefined
     this.#link = undefined
-    this.#abandon = undefined
     this.#lastClose = reason
     const delayMs = this.#retry.onEnded(reason, { connectedMs, datums: this.#datums - datumsBefore })
     if (!signal.aborted) {
@@ -187,20 +187,17 @@ export class Upstream {
   /** One subscription from its first word to its end. @returns Why it ended, or did not begin. */
   async #subscribe(signal: AbortSignal): Promise<CloseReason> {
     const { context, windowBytes, open, request } = this.#owner
-    using opening = new Opening(signal)
-    this.#abandon = opening.abandon
     let link: Link
     try {
-      link = await open(this.#entry, request(), opening.signal)
+      this.#run = this.#entry.version.run
+      link = await open(this.#entry, request(), signal)
     } catch (error) {
-      return opening.abandoned ?? reasonOf(error)
+      return reasonOf(error)
     }
     this.#link = link
-    this.#abandon = (reason) => link.abort(reason)
-    const reason = opening.abandoned ?? (signal.aborted ? CloseReasons.Cancelled : undefined)
-    if (reason !== undefined) {
-      await link.close(reason)
-      return reason
+    if (signal.aborted) {
+      await link.close(CloseReasons.Cancelled)
+      return CloseReasons.Cancelled
     }
     const greeting = this.#greetingOf(link)
     if ('reason' in greeting) {
@@ -231,9 +228,9 @@ export class Upstream {
     this.#connectedAtMs = context.clock.now()
     this.#connectedSince = context.clock.monotonic()
     this.#show('connected')
-    const ending = await intake.run()
+    const reason = await intake.run()
     this.#last = { epoch: greeting.epoch, expected: intake.expected }
-    return ending
+    return reason
   }
 
   #greetingOf(link: Link): Subscribed | { readonly reason: CloseReason } {
@@ -281,36 +278,6 @@ export class Upstream {
     this.#state = state
     if (state !== 'closed') this.#retryAtMs = undefined
     this.#owner.onStatus(this)
-  }
-}
-
-/** One attempt to open a link, which ends early when the subscription is left or the attempt has lost its point. */
-class Opening implements Disposable {
-  readonly #controller = new AbortController()
-  readonly #stopping: AbortSignal
-  readonly #onStop = (): void => this.#controller.abort(this.#stopping.reason)
-  #abandoned: CloseReason | undefined
-
-  constructor(stopping: AbortSignal) {
-    this.#stopping = stopping
-    stopping.addEventListener('abort', this.#onStop, { once: true })
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  get abandoned(): CloseReason | undefined {
-    return this.#abandoned
-  }
-
-  readonly abandon = (reason: CloseReason): void => {
-    this.#abandoned = reason
-    this.#controller.abort()
-  };
-
-  [Symbol.dispose](): void {
-    this.#stopping.removeEventListener('abort', this.#onStop)
   }
 }
 

@@ -1,7 +1,17 @@
 import { expect } from '@jest/globals'
 import { Discovery, type DiscoveryOptions } from '#framework/discovery'
 import { Host, type Identity, type HostOptions } from '#framework/network'
-import { randomDigest, systemRandom, type Logger, type NetworkId, type PeerId } from '#framework/primitives'
+import {
+  randomDigest,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Deadline,
+  type Logger,
+  type NetworkId,
+  type PeerId,
+  type Timer,
+} from '#framework/primitives'
 import { Streams, type Consumer, type Producer, type SubscriptionStatus } from '#framework/streams'
 import { eventually } from '../support/eventually.js'
 
@@ -19,16 +29,49 @@ export function freshNetwork(): NetworkId {
   return randomDigest(systemRandom)
 }
 
+/** The clock of the machine, and how often it was used. */
+class CountingClock implements Clock {
+  uses = 0
+
+  now(): number {
+    this.uses++
+    return systemClock.now()
+  }
+
+  monotonic(): number {
+    this.uses++
+    return systemClock.monotonic()
+  }
+
+  after(ms: number, run: () => void): Timer {
+    this.uses++
+    return systemClock.after(ms, run)
+  }
+
+  sleep(...args: Parameters<Clock['sleep']>): Promise<void> {
+    this.uses++
+    return systemClock.sleep(...args)
+  }
+
+  deadline(...args: Parameters<Clock['deadline']>): Deadline {
+    this.uses++
+    return systemClock.deadline(...args)
+  }
+}
+
 /** A node of the layers up to streams, over QUIC on loopback. */
 export class TestNode implements AsyncDisposable {
   readonly host: Host
   readonly discovery: Discovery
   readonly streams: Streams
 
-  private constructor(host: Host, discovery: Discovery, streams: Streams) {
+  readonly #clock: CountingClock
+
+  private constructor(host: Host, discovery: Discovery, streams: Streams, clock: CountingClock) {
     this.host = host
     this.discovery = discovery
     this.streams = streams
+    this.#clock = clock
   }
 
   static async start(network: NetworkId, options: NodeOptions = {}): Promise<TestNode> {
@@ -46,8 +89,14 @@ export class TestNode implements AsyncDisposable {
       ...(logger && { logger }),
       ...options.discovery,
     })
-    const streams = Streams.start({ host, discovery, ...(logger && { logger }) })
-    return new TestNode(host, discovery, streams)
+    const clock = new CountingClock()
+    const streams = Streams.start({ host, discovery, clock, ...(logger && { logger }) })
+    return new TestNode(host, discovery, streams, clock)
+  }
+
+  /** How often the streams of this node have looked at the clock or set a timer. */
+  get clockUses(): number {
+    return this.#clock.uses
   }
 
   get peerId(): PeerId {

@@ -1,0 +1,198 @@
+// What a consumer makes of producers, seen from the other end of the wire.
+import { describe, expect, test } from '@jest/globals'
+import { z } from 'zod'
+import type { Link } from '#framework/network'
+import { bytesOf, digestOf, encode, type NetworkId } from '#framework/primitives'
+import { stream, type Consumer, type ConsumerOptions } from '#framework/streams'
+import { frameCreditBytes } from '../../framework/streams/credit.js'
+import { eventually, within } from '../support/eventually.js'
+import { ScriptedProducer, said } from './scripted-producer.js'
+import { freshNetwork, TestNode } from './support.js'
+
+const Data1 = stream('consumer-protocol.data1', z.object({ n: z.number() }))
+type Data1 = z.output<typeof Data1.schema>
+
+interface Scene extends AsyncDisposable {
+  readonly producer: ScriptedProducer
+  readonly node: TestNode
+  readonly consumer: Consumer<Data1>
+}
+
+/** A consumer that has just found a scripted producer. */
+async function scene(
+  options: ConsumerOptions = {},
+  greet?: (greeting: Record<string, unknown>) => unknown,
+): Promise<Scene> {
+  const network: NetworkId = freshNetwork()
+  const producer = await ScriptedProducer.start(network, Data1, greet)
+  const node = await TestNode.start(network)
+  const consumer = node.streams.consume(Data1, options)
+  await node.discovery.syncWith({ peer: producer.peerId, addresses: producer.host.addresses.value })
+  return {
+    producer,
+    node,
+    consumer,
+    [Symbol.asyncDispose]: async () => {
+      await node[Symbol.asyncDispose]()
+      await producer[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function linkOf({ producer, consumer }: Scene, index = 0): Promise<Link> {
+  await within(5_000, consumer.when().subscribed())
+  await eventually(() => producer.links.length > index)
+  return producer.links[index]!
+}
+
+async function closedWith({ consumer }: Scene, code: number): Promise<string | undefined> {
+  await eventually(() => {
+    expect(consumer.subscriptions.value).toMatchObject([{ state: 'closed', lastClose: { code } }])
+  })
+  return consumer.subscriptions.value[0]?.lastClose?.message
+}
+
+describe('a greeting', () => {
+  test.each([
+    ['that is nothing', () => undefined, 400],
+    ['that lacks its sequence number', (greeting: object) => ({ ...greeting, sequence: undefined }), 400],
+    ['for another stream', (greeting: object) => ({ ...greeting, stream: bytesOf(digestOf('x')) }), 10404],
+    [
+      'with another schema',
+      (greeting: object) => ({ ...greeting, fingerprint: bytesOf(digestOf('x')) }),
+      10409,
+    ],
+  ])('%s ends the attempt', async (_, greet, code) => {
+    await using it = await scene({}, greet)
+    await closedWith(it, code)
+    expect(await within(5_000, it.producer.links[0]!.closed)).toMatchObject({ code })
+    expect(it.consumer.subscriptions.value[0]?.attempt).toBe(1)
+  })
+
+  test('of the same epoch that goes back ends the attempt', async () => {
+    await using it = await scene({ backoff: { initialMs: 10 } })
+    const link = await linkOf(it)
+    await it.producer.send(link, 5, { n: 5 })
+    expect(await within(5_000, it.consumer.recv())).toEqual({ n: 5 })
+    link.abort({ code: 103, name: 'UnexpectedClose' })
+    expect(await closedWith(it, 400)).toContain('do not go back')
+  })
+})
+
+describe('a producer that does not keep to the protocol is left with ProtocolViolation', () => {
+  test.each<[string, (producer: ScriptedProducer, link: Link) => Promise<void>]>([
+    [
+      'when sequence numbers go back',
+      async (producer, link) => {
+        await producer.send(link, 7, { n: 7 })
+        await producer.send(link, 7, { n: 7 })
+      },
+    ],
+    [
+      'when it sends more than was granted',
+      async (producer, link) => {
+        for (let n = 0; n < 5; n++) await producer.send(link, n, { n })
+      },
+    ],
+    ['when a frame is malformed', async (_, link) => link.sendFrame(Uint8Array.of(0, 0, 0, 3, 4, 1, 2))],
+    ['when nobody understands it', (_, link) => link.send({ kind: 'surprise' })],
+    ['when an end goes back', (_, link) => link.send({ kind: 'end', sequence: -1 })],
+  ])('%s', async (_, misbehave) => {
+    await using it = await scene({ windowBytes: 2 * frameCreditBytes(20) })
+    const link = await linkOf(it)
+    await misbehave(it.producer, link).catch(() => undefined)
+    await closedWith(it, 400)
+    expect(await within(5_000, link.closed)).toMatchObject({ code: 400 })
+    expect(it.consumer.stats().lost).toBeLessThanOrEqual(7)
+  })
+})
+
+test('an undecodable datum ends the subscription it came from when the application gets there, and the process lives', async () => {
+  await using it = await scene()
+  const link = await linkOf(it)
+  await it.producer.sendBytes(link, 0, encode({ n: 0 }), Uint8Array.of(0xc1), encode({ n: 2 }))
+  await it.producer.send(link, 3, { n: 3 })
+  await eventually(() => it.consumer.subscriptions.value[0]?.datums === 4)
+  expect(await within(5_000, it.consumer.recv())).toEqual({ n: 0 })
+  expect(it.consumer.tryRecv()).toBeUndefined()
+  expect(await closedWith(it, 400)).toContain('cannot be decoded')
+  expect(it.consumer.stats()).toMatchObject({ received: 1, invalid: 1, lost: 2 })
+})
+
+describe('credit', () => {
+  test('is granted when half of the window was taken by the application, and not before', async () => {
+    const datum = { n: 1 }
+    // A frame with one of these datums: 12 bytes of head, and one of length.
+    const cost = frameCreditBytes(13 + encode(datum).byteLength)
+    await using it = await scene({ windowBytes: 4 * cost })
+    const link = await linkOf(it)
+    for (let n = 0; n < 4; n++) await it.producer.send(link, n, datum)
+    await eventually(() => it.consumer.subscriptions.value[0]?.datums === 4)
+    const granted = said(link)
+    expect(it.consumer.tryRecv()).toEqual(datum)
+    expect(it.consumer.tryRecv()).toEqual(datum)
+    // What the first of the two would have granted would be a smaller number.
+    expect(await within(5_000, granted)).toEqual({ kind: 'credit', bytes: 6 * cost, sequence: 2 })
+  })
+
+  test('an answer to drain comes when everything below was taken, what is lost behind it included', async () => {
+    await using it = await scene()
+    const link = await linkOf(it)
+    await it.producer.send(link, 0, { n: 0 }, { n: 1 })
+    await link.send({ kind: 'drain', sequence: 5 })
+    await eventually(() => it.consumer.subscriptions.value[0]?.dropped === 3)
+    const answer = said(link)
+    expect(it.consumer.tryRecv()).toEqual({ n: 0 })
+    expect(it.consumer.tryRecv()).toEqual({ n: 1 })
+    expect(await within(5_000, answer)).toMatchObject({ kind: 'credit', sequence: 5 })
+    // With nothing to take, it comes at once.
+    await link.send({ kind: 'gap', sequence: 9 })
+    await link.send({ kind: 'drain', sequence: 9 })
+    expect(await within(5_000, said(link))).toMatchObject({ kind: 'credit', sequence: 9 })
+    expect(it.consumer.stats()).toMatchObject({ lost: 7, gaps: 2 })
+  })
+})
+
+test('each request of a consumer outranks those before it, also those of a subscription that it had left', async () => {
+  await using it = await scene({ require: ({ tags }) => !tags.includes('avoid'), backoff: { initialMs: 10 } })
+  await linkOf(it)
+  for (let flap = 1; flap <= 3; flap++) {
+    it.producer.discovery.addTags('avoid')
+    it.node.discovery.feed(it.producer.discovery.signedEntry())
+    expect(it.consumer.subscriptions.value).toEqual([])
+    it.producer.discovery.removeTags('avoid')
+    it.node.discovery.feed(it.producer.discovery.signedEntry())
+    await linkOf(it, flap)
+  }
+  const { requests } = it.producer
+  expect(new Set(requests.map(({ subscriber }) => subscriber)).size).toBe(1)
+  expect(requests.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4])
+})
+
+test('given a link to a process of which a successor is known, then it is given up at once', async () => {
+  await using it = await scene({ backoff: { initialMs: 10_000 } })
+  const link = await linkOf(it)
+  const { me } = it.producer.discovery
+  // The successor has the same key, and so has its network: nothing tells the two apart but the entry.
+  const identity = it.producer.host.identity
+  await using successor = await ScriptedProducer.start(it.node.host.network, Data1, undefined, identity)
+  expect(successor.discovery.me.version.run).toBeGreaterThan(me.version.run)
+  it.node.discovery.feed(successor.discovery.signedEntry())
+  expect(await within(1_000, link.closed)).toMatchObject({ code: 103 })
+  await eventually(() => expect(it.consumer.subscriptions.value).toMatchObject([{ attempt: 2 }]))
+})
+
+test('given subscriptions that are up and conditions that are awaited, then neither sets a timer: idle costs nothing', async () => {
+  await using it = await scene()
+  await linkOf(it)
+  const pending = it.consumer
+    .when()
+    .subscribed({ min: 2 })
+    .wait()
+    .catch(() => undefined)
+  const before = it.node.clockUses
+  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
+  expect(it.node.clockUses).toBe(before)
+  await it.consumer.close()
+  await pending
+})
