@@ -170,7 +170,7 @@ export class NetworkMetrics {
     this.#gossipReceived.add(1, { result })
   }
 
-  gossipStreamLost(cause: 'overflow' | 'failed' | 'closed'): void {
+  gossipStreamLost(cause: 'overflow' | 'failed' | 'closed' | 'finished'): void {
     this.#gossipStreamsLost.add(1, { cause })
   }
 

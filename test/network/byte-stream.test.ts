@@ -143,13 +143,9 @@ describe('a QUIC connection', () => {
     // What the native side opens in the end is closed again, so that it takes nobody's place.
     for (const [opened] of streams) opened.abort(new Error('make room'))
     await eventually(async () => {
-      const [opened] = await pair.streams()
-      opened.abort(new Error('make room'))
+      const three = await Promise.all([pair.streams(), pair.streams(), pair.streams()])
+      for (const [opened] of three) opened.abort(new Error('make room'))
     })
-    for (let i = 0; i < 10; i++) {
-      const [opened] = await pair.streams()
-      opened.abort(new Error('make room'))
-    }
   })
 
   test('given data that was written when the connection is closed, the other side has it nevertheless', async () => {
@@ -162,6 +158,14 @@ describe('a QUIC connection', () => {
     await eventually(() => b.end !== undefined)
     expect([b.byteCount, b.end]).toEqual([MIB, { clean: true }])
     await eventually(() => pair.acceptor.status === 'closed')
+  })
+
+  test('given a connection that goes, its streams say how', async () => {
+    await using pair = await connectedPair(listenOn.quic)
+    const [a] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    pair.acceptor.abort(new Error('pulled the plug'))
+    await eventually(() => a.end !== undefined)
+    expect(a.end).toMatchObject({ clean: false, error: { message: expect.stringMatching(/connection/) } })
   })
 
   test('given an abort while a write is stuck, the reader that reads on learns of the reset', async () => {

@@ -36,6 +36,17 @@ describe('the gossip streams between two peers', () => {
     },
   )
 
+  test('given something malformed, are renewed', async () => {
+    await using a = await GossipNode.start()
+    await using b = await GossipNode.start()
+    await a.dial(b)
+    await talk(a, b, 'before')
+    // The length of a message, far over what is allowed.
+    b.gossipStreams('outbound')[0]!.send(new Uint8Array([0xff, 0xff, 0xff, 0x7f, 0]))
+    await eventually(() => a.lost('failed') + a.lost('closed') + a.lost('finished') > 0)
+    await talk(a, b, 'after')
+  })
+
   test('given two connections, outlive the one that they were on, whichever that is', async () => {
     await using a = await GossipNode.start()
     await using b = await GossipNode.start()

@@ -239,6 +239,20 @@ describe('gossip', () => {
     await eventually(() => mc.heard.length === 1)
   })
 
+  test('given an admitted peer that says something malformed and does not react to losing gossip, starts anew with it', async () => {
+    await using host = await startHost()
+    const { neighbours } = new Member(host)
+    await using stranger = await startStranger()
+    const streams = await stranger.collect('/meshsub/1.2.0')
+    const connection = await stranger.dial(host)
+    await sayHello(connection, network)
+    await eventually(() => streams.length === 1)
+    const stream = await connection.newStream('/meshsub/1.2.0')
+    stream.send(new Uint8Array([0xff, 0xff, 0xff, 0x7f, 0]))
+    await eventually(() => streams.length === 2)
+    expect(neighbours.size).toBe(0)
+  })
+
   test('given an admitted peer that sends no gossip but garbage, others do not notice', async () => {
     await using a = await startHost()
     await using b = await startHost()

@@ -131,6 +131,22 @@ describe('a stranger', () => {
     await eventually(() => connection.status === 'closed')
   })
 
+  test('that was refused once does not get in with a second, proper hello on the same connection', async () => {
+    await using host = await startHost()
+    await using stranger = await startStranger()
+    const connection = await stranger.dial(host)
+    const stream = await connection.newStream('/mosaik/hello/1.0')
+    stream.send(openFrame(otherNetwork))
+    await eventually(() => rejections(host, 'network') === 1)
+    stream.abort(new Error('let me try again'))
+    await connection.newStream('/mosaik/hello/1.0').then(
+      (second) => second.send(openFrame(network)),
+      () => {},
+    )
+    await eventually(() => connection.status === 'closed')
+    expect(peerCount(host)).toBe(0)
+  })
+
   test('that goes straight for a protocol learns nothing, and the handler never hears of it', async () => {
     await using host = await startHost({ limits })
     let calls = 0

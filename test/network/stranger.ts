@@ -12,6 +12,8 @@ export const CLOSE = 5
 /** Somebody who masters the transports, and does above them whatever a test wants. */
 export interface Stranger extends AsyncDisposable {
   dial(host: Host): Promise<Connection>
+  /** Accepts streams of a protocol, without ever doing anything with them. */
+  collect(protocol: string): Promise<readonly Stream[]>
 }
 
 export async function startStranger(): Promise<Stranger> {
@@ -24,6 +26,11 @@ export async function startStranger(): Promise<Stranger> {
   })
   return {
     dial: (host) => transports.dial(parseAddress(host.addresses.value[0]!), AbortSignal.timeout(5_000)),
+    collect: async (protocol) => {
+      const streams: Stream[] = []
+      await transports.libp2p.handle(protocol, (stream) => void streams.push(stream))
+      return streams
+    },
     [Symbol.asyncDispose]: async () => transports.libp2p.stop(),
   }
 }

@@ -13,7 +13,7 @@ const STABLE_MS = 1_000
 /** gossipsub takes over a stream within one turn of the event loop; this is plenty. */
 const TAKE_OVER_TURNS = 5
 
-type LossCause = 'overflow' | 'failed' | 'closed'
+type LossCause = 'overflow' | 'failed' | 'closed' | 'finished'
 
 export interface GossipPeerOptions {
   readonly peer: PeerId
@@ -96,7 +96,10 @@ export class GossipPeer {
     else this.#handOver()
   }
 
-  /** Notices when gossipsub has let the peer go, which it does when a stream breaks or brings it something malformed. */
+  /**
+   * Notices when gossipsub has let the peer go, which it does without a word when the peer's stream breaks or brings
+   * something malformed. To be called now and then.
+   */
   check(): void {
     if (this.#isReady && !this.#options.internals.streamsOutbound.has(this.name)) this.#lose?.('failed')
   }
@@ -123,6 +126,9 @@ export class GossipPeer {
     outbound.addEventListener('close', ({ error }) => {
       lost.resolve(error?.name === 'StreamBufferError' ? 'overflow' : 'closed')
     })
+    // Nothing ever comes in on this stream; its end says that the other side has no more use for it. QUIC would show
+    // that only to the next write.
+    outbound.addEventListener('remoteCloseWrite', () => lost.resolve('finished'))
     const onAbort = (): void => lost.resolve('closed')
     signal.addEventListener('abort', onAbort, { once: true })
     await topology.onConnect?.(
@@ -140,7 +146,7 @@ export class GossipPeer {
     signal.removeEventListener('abort', onAbort)
     this.#isReady = false
     this.#lose = undefined
-    if (!signal.aborted) await this.#tearDown(outbound)
+    if (!signal.aborted) await this.#tearDown(outbound, cause)
     onChange()
     return cause
   }
@@ -164,11 +170,12 @@ export class GossipPeer {
   }
 
   /** Makes gossipsub forget the peer, and the peer renew its stream too: what either side knew may be out of step. */
-  async #tearDown(outbound: Stream): Promise<void> {
+  async #tearDown(outbound: Stream, cause: LossCause): Promise<void> {
     await this.#options.topology.onDisconnect?.(this.#libp2pPeer)
     const reason = new Error('gossip with the peer starts anew')
     outbound.abort(reason)
-    this.#inbound?.abort(reason)
+    // Whoever finishes our stream is going, and what it said last is still on its way.
+    if (cause !== 'finished') this.#inbound?.abort(reason)
     // gossipsub forgets the peer once more when it sees its stream broken. That has to be over before it is added again.
     await nextTurn()
   }
@@ -186,9 +193,7 @@ export class GossipPeer {
 
   #onInboundClosed(stream: Stream): void {
     if (this.#waiting?.stream === stream) this.#waiting = undefined
-    if (this.#inbound !== stream) return
-    this.#inbound = undefined
-    void nextTurn().then(() => this.check())
+    if (this.#inbound === stream) this.#inbound = undefined
   }
 }
 

@@ -75,9 +75,10 @@ export class QuicStream extends AbstractStream {
     this.#wakeReader?.()
   }
 
-  override addEventListener(...args: Parameters<AbstractStream['addEventListener']>): void {
-    super.addEventListener(...args)
-    if (args[0] === 'message') this.#wakeReader?.()
+  /** Called when data may go on to whoever listens: when it arrives, and when somebody begins to listen. */
+  protected override dispatchReadBuffer(): void {
+    super.dispatchReadBuffer()
+    this.#wakeReader?.()
   }
 
   /** Reads to the end, but only while somebody takes what is read; QUIC's windows stop the sender meanwhile. */

@@ -1,0 +1,192 @@
+import type { Logger } from '@libp2p/interface'
+import { describe, expect, test } from '@jest/globals'
+import { ManualClock, nextTurn } from '#framework/primitives'
+import { QuicStream } from '../../framework/network/quic/stream.js'
+import type { NativeStream } from '../../framework/network/quic/binding.js'
+
+const log = Object.assign(() => {}, { error() {}, trace() {}, enabled: false }) as unknown as Logger
+log.newScope = () => log
+
+/** A native stream that does what it is told, when it is told. */
+class FakeNative implements NativeStream {
+  readonly calls: string[] = []
+  readonly written: Uint8Array[] = []
+  #read: { resolve: (chunk: Uint8Array | null) => void; reject: (error: Error) => void } | undefined
+  #write: { resolve: () => void; reject: (error: Error) => void } | undefined
+
+  id = (): string => '7'
+
+  read(bytesMax: number): Promise<Uint8Array | null> {
+    if (this.#read !== undefined) throw new Error('two reads at once')
+    this.calls.push(`read ${bytesMax}`)
+    return new Promise((resolve, reject) => (this.#read = { resolve, reject }))
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#write !== undefined) throw new Error('two writes at once')
+    this.written.push(bytes.slice())
+    return new Promise((resolve, reject) => (this.#write = { resolve, reject }))
+  }
+
+  finishWrite = (): Promise<void> => this.#called('finishWrite')
+  resetWrite = (): Promise<void> => this.#called('resetWrite')
+  stopRead = (): Promise<void> => this.#called('stopRead')
+
+  get isReading(): boolean {
+    return this.#read !== undefined
+  }
+
+  async arrive(chunk: Uint8Array | null): Promise<void> {
+    const { resolve } = this.#read!
+    this.#read = undefined
+    resolve(chunk)
+    await nextTurn()
+  }
+
+  async failRead(text: string): Promise<void> {
+    const { reject } = this.#read!
+    this.#read = undefined
+    reject(new Error(text))
+    await nextTurn()
+  }
+
+  async finishOneWrite(): Promise<void> {
+    const { resolve } = this.#write!
+    this.#write = undefined
+    resolve()
+    await nextTurn()
+  }
+
+  async failWrite(text: string): Promise<void> {
+    const { reject } = this.#write!
+    this.#write = undefined
+    reject(new Error(text))
+    await nextTurn()
+  }
+
+  #called(name: string): Promise<void> {
+    this.calls.push(name)
+    return Promise.resolve()
+  }
+}
+
+function make() {
+  const native = new FakeNative()
+  const clock = new ManualClock()
+  const stream = new QuicStream({ native, clock, log, direction: 'outbound' })
+  const heard: string[] = []
+  const closed: string[] = []
+  stream.addEventListener('close', ({ error }) => closed.push(error?.name ?? 'clean'))
+  const listen = (): void =>
+    stream.addEventListener('message', ({ data }) => heard.push(Buffer.from(data.subarray()).toString()))
+  return { native, clock, stream, heard, closed, listen }
+}
+
+const text = (value: string): Uint8Array => new TextEncoder().encode(value)
+
+describe('a QUIC stream', () => {
+  test('given many sends, has never more than one native write under way, in order and without loss', async () => {
+    const { native, stream } = make()
+    const sent = Array.from({ length: 50 }, (_, i) => `${i},`)
+    for (const each of sent) expect(stream.send(text(each))).toBe(false)
+    expect(native.written).toHaveLength(1)
+    while (Buffer.concat(native.written).length < sent.join('').length) await native.finishOneWrite()
+    expect(Buffer.concat(native.written).toString()).toBe(sent.join(''))
+  })
+
+  test('given a very large send, hands it over in pieces, so that an abort does not have to wait for all of it', async () => {
+    const { native, stream } = make()
+    stream.send(new Uint8Array(1_000_000))
+    expect(native.written[0]!.byteLength).toBeLessThanOrEqual(256 * 1024)
+    stream.abort(new Error('enough'))
+    await native.finishOneWrite()
+    expect(native.written).toHaveLength(1)
+    expect(native.calls).toEqual(expect.arrayContaining(['resetWrite', 'stopRead']))
+  })
+
+  test('given a pause, asks for nothing more than it has asked for, and goes on when resumed', async () => {
+    const { native, stream, heard, listen } = make()
+    listen()
+    await native.arrive(text('one'))
+    stream.pause()
+    await native.arrive(text('two'))
+    expect(native.isReading).toBe(false)
+    expect(heard).toEqual(['one'])
+    stream.resume()
+    await nextTurn()
+    expect(heard).toEqual(['one', 'two'])
+    expect(native.isReading).toBe(true)
+  })
+
+  test('given nobody who listens yet, reads a little ahead only', async () => {
+    const { native, heard, listen } = make()
+    await native.arrive(new Uint8Array(64 * 1024))
+    await native.arrive(new Uint8Array(64 * 1024))
+    expect(native.isReading).toBe(false)
+    listen()
+    await nextTurn()
+    expect(heard.join('').length).toBe(128 * 1024)
+    expect(native.isReading).toBe(true)
+  })
+
+  test('given a reset by the other side, is reset, and gives up its own direction too', async () => {
+    const { native, stream, closed } = make()
+    await native.failRead('stream reset by peer: error 0')
+    expect(stream.status).toBe('reset')
+    expect(closed).toEqual(['StreamResetError'])
+    expect(native.calls).toContain('resetWrite')
+  })
+
+  test('given a lost connection, is aborted', async () => {
+    const { native, stream, closed } = make()
+    await native.failRead('connection lost')
+    expect(stream.status).toBe('aborted')
+    expect(closed).toHaveLength(1)
+  })
+
+  test('given a write that the other side stops, still hears its last words before it ends', async () => {
+    const { native, stream, heard, listen, clock } = make()
+    listen()
+    stream.send(text('x'))
+    await native.failWrite('sending stopped by peer: error 0')
+    expect(stream.status).toBe('open')
+    await native.arrive(text('because'))
+    await native.failRead('stream reset by peer: error 0')
+    expect(heard).toEqual(['because'])
+    expect(stream.status).toBe('reset')
+    expect(clock.pendingCount).toBe(0)
+  })
+
+  test('given a write that the other side stops without another word, ends after a second', async () => {
+    const { native, stream, clock } = make()
+    stream.send(text('x'))
+    await native.failWrite('sending stopped by peer: error 0')
+    clock.advance(1000)
+    expect(stream.status).toBe('aborted')
+  })
+
+  test('given the end of the data and its own, is closed cleanly', async () => {
+    const { native, stream, closed } = make()
+    stream.send(text('all'))
+    const closing = stream.close()
+    expect(native.calls).not.toContain('finishWrite')
+    await native.finishOneWrite()
+    await closing
+    expect(native.calls).toContain('finishWrite')
+    expect(closed).toEqual([])
+    await native.arrive(null)
+    expect(stream.status).toBe('closed')
+    expect(closed).toEqual(['clean'])
+  })
+
+  test('given that nothing more is wanted, tells the other side and ends with its own direction', async () => {
+    const { native, stream, closed, listen, heard } = make()
+    listen()
+    await stream.closeRead()
+    expect(native.calls).toContain('stopRead')
+    await native.failRead('closed stream')
+    expect(stream.status).toBe('open')
+    await stream.close()
+    expect([stream.status, closed, heard]).toEqual(['closed', ['clean'], []])
+  })
+})
