@@ -28,9 +28,9 @@ export type {
 } from '#framework/streams'
 
 // The layers below, for programs that do without decorators.
-export { startNode } from '#framework/topology'
+export { ConfigError, ServiceError, startNode } from '#framework/topology'
 export type { NodeInfo, NodeOptions, ObservedEdge, RunningNode, Topology } from '#framework/topology'
-export { Discovery, seeds } from '#framework/discovery'
+export { Discovery, RecordError, seeds } from '#framework/discovery'
 export type {
   BootstrapSource,
   Catalog,
@@ -38,11 +38,20 @@ export type {
   DiscoveryOptions,
   PeerEntry,
 } from '#framework/discovery'
-export { CloseReasons, Host, Identity, LinkClosedError } from '#framework/network'
+export {
+  CloseReasons,
+  FrameTooLargeError,
+  Host,
+  Identity,
+  LinkBusyError,
+  LinkClosedError,
+  closeReason,
+} from '#framework/network'
 export type { CloseReason, HostOptions, Link, LinkProtocol, NetworkLimits } from '#framework/network'
 
 // Ids, errors and the ports that every layer takes.
 export {
+  CodecError,
   EndedError,
   MosaikError,
   TimeoutError,

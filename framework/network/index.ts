@@ -7,8 +7,8 @@ export {
   type ClosedBy,
 } from './close-reason.js'
 export type { DialAttempt } from './dialler.js'
-export { FRAME_BYTES_TARGET, FrameBuilder } from './frame-builder.js'
-export { FRAME_BYTES_MAX, FrameTooLargeError } from './frame.js'
+export { FrameBuilder } from './frame-builder.js'
+export { FrameTooLargeError } from './frame.js'
 export type { GossipTopic, GossipTopicOptions, GossipVerdict } from './gossip/gossip-topic.js'
 export {
   Host,
@@ -24,5 +24,4 @@ export { defaultLimits, type GossipLimits, type NetworkLimits, type SignsOfLife 
 export { LinkBusyError } from './link-outbox.js'
 export { linkPair, type LinkPairOptions } from './link-pair.js'
 export type { Frame, Link, LinkProtocol, RecvOptions } from './link.js'
-export { networkMetrics } from './metrics.js'
 export type { QuicOptions } from './quic/transport.js'
