@@ -6,8 +6,12 @@ const OWN_RATE = { capacity: 16, perSecond: 2 }
 /** How long to wait before speaking again when there was no token, in milliseconds. */
 const NEXT_TOKEN_MS = 1_000 / OWN_RATE.perSecond
 
-/** Neighbours often appear together: one announcement shortly after serves them all. */
-const NEIGHBOUR_DELAY_MS = 200
+/**
+ * How soon to speak again because a neighbour has appeared, in milliseconds. Neighbours often appear together, and one
+ * announcement serves them all. The first ends our isolation; later ones mostly know us already, from a sync.
+ */
+const FIRST_NEIGHBOUR_DELAY_MS = 200
+const NEIGHBOUR_DELAY_MS = 5_000
 
 /** How long to wait after an announcement that reached nobody, in milliseconds. */
 const RETRY_MS = 1_000
@@ -49,8 +53,9 @@ export class AnnouncePolicy {
 
   /** Gossip has so many neighbours now, some of whom may have heard nothing from us yet. */
   onNeighbours(count: number, appeared: boolean, nowMs: number): void {
+    const delayMs = this.#neighbourCount === 0 ? FIRST_NEIGHBOUR_DELAY_MS : NEIGHBOUR_DELAY_MS
     this.#neighbourCount = count
-    if (appeared) this.#wantedAtMs = Math.min(this.#wantedAtMs, nowMs + NEIGHBOUR_DELAY_MS)
+    if (appeared) this.#wantedAtMs = Math.min(this.#wantedAtMs, nowMs + delayMs)
   }
 
   /** Whether to announce now. When it says yes, the announcement is taken for made: see {@link onFailure}. */

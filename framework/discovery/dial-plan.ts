@@ -13,7 +13,16 @@ const CANDIDATES_MAX = 256
  */
 const CANDIDATE_RECHECK_MS = 60_000
 
-/** Peers that learn of each other at the same moment wait up to this long, or each of two would dial the other. */
+/** How many peers of the catalog are dialled at a time while we are connected: nothing presses then. */
+const MESH_CONCURRENT_MAX = 1
+
+/**
+ * The time between dials that only make the mesh denser, in milliseconds, on average. A whole fleet that starts would dial
+ * all at once; and others who dial us do half of what we need.
+ */
+const MESH_PAUSE_MS = 1_000
+
+/** Peers that are alone and learn of each other at the same moment wait up to this long, or each of two would dial the other. */
 const FIRST_DIAL_SPREAD_MS = 300
 
 /** Something to connect to. */
@@ -60,12 +69,16 @@ export class DialPlan {
   readonly #random: Random
   readonly #candidates = new Map<string, Candidate>()
   readonly #attempts = new Map<string, Attempts>()
+  readonly #meshBackoff: Backoff
+  /** When to make the mesh denser next. */
+  #meshAtMs = -Infinity
   #wasConnected = false
 
   constructor(options: DialPlanOptions) {
     this.#meshPeers = options.meshPeers
     this.#reconnect = options.reconnect
     this.#random = options.random
+    this.#meshBackoff = new Backoff(options.reconnect, options.random)
   }
 
   /**
@@ -85,7 +98,7 @@ export class DialPlan {
   /** What to dial now, each to be reported by {@link onConnected} or {@link onFailed}; and when to ask again at the latest. */
   next(situation: DialSituation, nowMs: number): { dials: Dial[]; atMs: number } {
     this.#forget(situation)
-    this.#noteConnected(situation)
+    this.#noteConnected(situation, nowMs)
     const dials: Dial[] = []
     let atMs = Infinity
     let room = CONCURRENT_MAX - this.#countRunning()
@@ -102,9 +115,16 @@ export class DialPlan {
       consider({ key, target }, this.#attemptsAt(key, nowMs))
     }
     let missing = this.#meshPeers - situation.connected.size - this.#countRunning()
+    if (situation.connected.size > 0) {
+      missing = Math.min(missing, MESH_CONCURRENT_MAX - this.#countRunning())
+      if (missing > 0 && this.#meshAtMs > nowMs) {
+        atMs = Math.min(atMs, this.#meshAtMs)
+        missing = 0
+      }
+    }
     for (const peer of missing > 0 ? this.#shuffled(situation) : []) {
       const key = peerKeyOf(peer)
-      const attempts = this.#attemptsAt(key, nowMs + this.#random.float() * FIRST_DIAL_SPREAD_MS)
+      const attempts = this.#attemptsAt(key, nowMs + this.#firstDelayMs(situation))
       if (missing > 0 && consider({ key, target: { peer } }, attempts)) missing--
     }
     return { dials, atMs }
@@ -120,6 +140,8 @@ export class DialPlan {
     attempts.backoff.reset()
     // A connection that is lost as soon as it is made must not be made again and again without a pause.
     attempts.notBeforeMs = nowMs + attempts.backoff.next()
+    this.#meshBackoff.reset()
+    this.#meshAtMs = nowMs + this.#meshPauseMs()
   }
 
   /** @param connected Whether there are other connections, so that nothing presses. */
@@ -129,6 +151,8 @@ export class DialPlan {
     attempts.running = false
     const patienceMs = connected && this.#candidates.has(dial.key) ? CANDIDATE_RECHECK_MS : 0
     attempts.notBeforeMs = nowMs + Math.max(attempts.backoff.next(), patienceMs)
+    // When one attempt fails because this machine or the network is overloaded, others had better not follow at once.
+    this.#meshAtMs = nowMs + Math.max(this.#meshBackoff.next(), this.#meshPauseMs())
   }
 
   #forget({ peers }: DialSituation): void {
@@ -139,11 +163,22 @@ export class DialPlan {
   }
 
   /** The moment when the last connection is lost starts all back-offs over. */
-  #noteConnected({ connected }: DialSituation): void {
-    if (this.#wasConnected && connected.size === 0) {
+  #noteConnected({ connected }: DialSituation, nowMs: number): void {
+    const isConnected = connected.size > 0
+    if (this.#wasConnected && !isConnected) {
       for (const [key, { running }] of this.#attempts) if (!running) this.#attempts.delete(key)
+    } else if (isConnected && !this.#wasConnected) {
+      this.#meshAtMs = nowMs + this.#meshPauseMs()
     }
-    this.#wasConnected = connected.size > 0
+    this.#wasConnected = isConnected
+  }
+
+  #meshPauseMs(): number {
+    return 2 * MESH_PAUSE_MS * this.#random.float()
+  }
+
+  #firstDelayMs({ connected }: DialSituation): number {
+    return connected.size > 0 ? 0 : FIRST_DIAL_SPREAD_MS * this.#random.float()
   }
 
   #attemptsAt(key: string, firstAtMs: number): Attempts {

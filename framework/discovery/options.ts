@@ -27,7 +27,10 @@ export interface DiscoverySettings {
   readonly purgeAfterMs: number
   /** How far another node's clock may be ahead of ours, in milliseconds. Default 50 000. */
   readonly maxDriftMs: number
-  /** How often to compare catalogs with a random connected peer, in milliseconds, ±50 %: repairs what gossip lost. Default 60 000. */
+  /**
+   * How often to compare catalogs with a random connected peer, in milliseconds, ±50 %: repairs what gossip has lost. More
+   * often while that brings news. Default 60 000.
+   */
   readonly syncIntervalMs: number
   /** How long `close()` may take to tell others, in milliseconds. Default 500. */
   readonly departureMs: number
@@ -39,7 +42,7 @@ export interface DiscoverySettings {
   readonly peersMax: number
   /** How many events wait for one subscriber before it loses the oldest. Default 100. */
   readonly eventsBacklog: number
-  /** How many catalog syncs that others have started are served at a time. Default 8. */
+  /** How many catalog syncs that others have started are served at a time. Default 32. */
   readonly inboundSyncsMax: number
 }
 
@@ -54,7 +57,7 @@ const defaults: DiscoverySettings = {
   reconnect: {},
   peersMax: 10_000,
   eventsBacklog: 100,
-  inboundSyncsMax: 8,
+  inboundSyncsMax: 32,
 }
 
 const positive = [

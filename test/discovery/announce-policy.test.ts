@@ -58,17 +58,25 @@ describe('when to announce', () => {
   test('given a neighbour that appears, then we speak again shortly after; several together hear it once', () => {
     const one = settled()
     for (let count = 2; count < 8; count++) one.onNeighbours(count, true, 5_000 + count)
-    expect(one.dueAtMs).toBe(5_202)
-    expect(one.tryAnnounce(5_202)).toBe(true)
-    expect(one.dueAtMs).toBe(15_202)
+    expect(one.dueAtMs).toBe(10_002)
+    expect(one.tryAnnounce(10_002)).toBe(true)
+    expect(one.dueAtMs).toBe(20_002)
+  })
+
+  test('given the first neighbour after a time without, then we speak again at once, for it knows nothing', () => {
+    const one = settled()
+    one.onNeighbours(0, false, 5_000)
+    expect(one.dueAtMs).toBe(Infinity)
+    one.onNeighbours(1, true, 6_000)
+    expect(one.dueAtMs).toBe(6_200)
   })
 
   test('given a neighbour that leaves, then nothing is due because of it', () => {
     const one = settled()
     one.onNeighbours(2, true, 2_000)
-    one.tryAnnounce(2_200)
-    one.onNeighbours(1, false, 3_000)
-    expect(one.dueAtMs).toBe(12_200)
+    expect(one.tryAnnounce(7_000)).toBe(true)
+    one.onNeighbours(1, false, 8_000)
+    expect(one.dueAtMs).toBe(17_000)
   })
 
   test('given an announcement that reached nobody, then it is tried again', () => {

@@ -114,6 +114,33 @@ describe('peers of the catalog', () => {
     expect(new Set(connected).size).toBe(3)
   })
 
+  test('given a fleet that starts, then each node makes its mesh denser one dial at a time, and with pauses', () => {
+    const plan = planOf(8)
+    let connected: PeerId[] = [ids[0]!]
+    const times: number[] = []
+    for (let now = 0; now < 60_000; now += 10) {
+      const { dials } = plan.next(situation({ connected, peers: ids }), now)
+      expect(dials.length).toBeLessThanOrEqual(1)
+      for (const dial of dials) {
+        times.push(now)
+        connected = [...connected, dial.target.peer!]
+        plan.onConnected(dial, dial.target.peer!, now)
+      }
+    }
+    expect(times).toHaveLength(7)
+    expect(times.at(-1)).toBeGreaterThan(3_000)
+    expect(times.at(-1)).toBeLessThan(14_000)
+  })
+
+  test('given dials for the mesh that fail, then there are fewer and fewer of them, whomever they are for', () => {
+    const plan = planOf(8)
+    const where = situation({ connected: [ids[0]!], peers: ids })
+    const times = failing(plan, where, 0, 600_000)
+    expect(times.filter((time) => time < 60_000).length).toBeLessThan(20)
+    expect(times.filter((time) => time >= 300_000).length).toBeLessThan(10)
+    expect(times.filter((time) => time >= 300_000).length).toBeGreaterThan(3)
+  })
+
   test('given different chance, then different peers are chosen', () => {
     const chosenBy = (name: string) => {
       const plan = new DialPlan({ meshPeers: 3, reconnect: {}, random: seededRandom(name) })

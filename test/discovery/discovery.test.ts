@@ -16,7 +16,7 @@ describe('catalog', () => {
     const first = await nodes.add()
     await Promise.all(Array.from({ length: 10 }, () => nodes.add({ seeds: first.addresses })))
     await within(10_000, Promise.all(nodes.all.map(({ discovery }) => discovery.when().peers(10).wait())))
-    expect(nodes.all.map(({ count }) => count)).toEqual(new Array(11).fill(10))
+    expect(nodes.all.map(({ count }) => count)).toEqual(nodes.all.map(() => 10))
   })
 
   test('manual_sync_trigger: given two that do not know each other, when one inserts the other and syncs, then both know each other, signed', async () => {
@@ -110,6 +110,8 @@ describe('departures', () => {
     }
 
     await within(2_000, leaver.discovery.close())
+    // Whoever was connected has answered the goodbye, so that the process may end now.
+    expect(first.knows(leaver.peerId)).toBe(false)
     for (const node of [first, other]) {
       await eventually(() => node.events.length > 2)
       expect(node.events[2]).toMatchObject({ type: 'departed', peer: leaver.peerId, cause: 'graceful' })
@@ -293,6 +295,16 @@ describe('what this node says about itself', () => {
       expect(other.events).toEqual([{ type: 'discovered', entry: one.discovery.me, via: 'feed' }]),
     )
     expect(other.discovery.feed(new Uint8Array([1, 2, 3]))).toBe(false)
+  })
+
+  test('given addresses that were set by hand, then they are announced in place of those that the host listens on', async () => {
+    await using nodes = new TestNodes()
+    const one = await nodes.add()
+    const addresses = ['/dns4/node.example/udp/4001/quic-v1', ...one.addresses]
+    one.discovery.update(() => ({ addresses }))
+    const other = await nodes.add({ seeds: one.addresses })
+    await within(5_000, other.discovery.when().peers(1).wait())
+    expect(other.discovery.catalog.value.get(one.peerId)?.addresses).toEqual(addresses.toSorted())
   })
 
   test('given a declared node, then its name and replica, addresses and tags are in the entry', async () => {

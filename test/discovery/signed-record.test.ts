@@ -10,7 +10,7 @@ import {
   parseRecord,
   signEntry,
 } from '../../framework/discovery/signed-record.js'
-import { NOW, contentOf, departureRecord, entryRecord, identityOf, network, offerOf } from './support.js'
+import { contentOf, departureRecord, entryRecord, identityOf, network, offerOf } from './support.js'
 
 const domain = new TextEncoder().encode('mosaik/discovery/record/1\n')
 

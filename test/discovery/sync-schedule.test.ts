@@ -92,6 +92,28 @@ describe('whom to sync with', () => {
     expect(chosen.length).toBeLessThan(110)
   })
 
+  test('given rounds that bring no news, then they become rare; given news, then they are frequent again', () => {
+    const one = schedule(60_000)
+    one.onConnections(new Set([low]), 0)
+    one.onSynced(low)
+    one.onNews(0)
+    const gaps: number[] = []
+    for (let now = 0; gaps.length < 8;) {
+      const due = one.dueAtMs
+      gaps.push(due - now)
+      now = due
+      expect(one.start(now)).toEqual([low])
+      one.onEnd(low, true, true, now)
+    }
+    const nominal = [2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1_000)
+    for (const [index, gap] of gaps.entries()) {
+      expect(gap).toBeGreaterThanOrEqual(0.5 * (nominal[index] ?? 0))
+      expect(gap).toBeLessThanOrEqual(1.5 * (nominal[index] ?? 0))
+    }
+    one.onNews(1_000_000)
+    expect(one.dueAtMs).toBeLessThanOrEqual(1_003_000)
+  })
+
   test('given doubts, however many, then there is a sync within a second, and not more often than every five', () => {
     const one = schedule()
     one.onConnections(new Set([low]), 0)

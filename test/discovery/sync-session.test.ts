@@ -10,6 +10,10 @@ import { within } from '../support/eventually.js'
 import { NOW, departureRecord, entryRecord, identityOf, manyRecords, storeOf } from './support.js'
 
 const signal = AbortSignal.any([])
+/** A pair of links is open from the start. */
+const accepted = () => Promise.resolve()
+
+const thousand = manyRecords(1_000, NOW)
 
 type Side = ReturnType<typeof storeOf> & {
   offer: SyncOffer
@@ -56,6 +60,7 @@ async function sync(opener: Side, acceptor: Side): Promise<void> {
       runAcceptorSide(
         { link: b, offer: acceptor.offer, takeIn: acceptor.takeIn, signal },
         opener.offer.fingerprint,
+        accepted,
       ),
     ]),
   )
@@ -94,7 +99,7 @@ describe('a catalog sync', () => {
   })
 
   test('1 000-entry sync paging: given a newcomer and a full catalog, then it arrives in pages below the frame limit', async () => {
-    const [newcomer, full] = [side('newcomer'), side('full', manyRecords(1_000, NOW))]
+    const [newcomer, full] = [side('newcomer'), side('full', thousand)]
     await sync(newcomer, full)
     expect(newcomer.store.catalog.value.size).toBe(1_001)
     expect(newcomer.pages.length).toBeGreaterThan(3)
@@ -103,7 +108,7 @@ describe('a catalog sync', () => {
   })
 
   test('1 000-entry sync paging: given the full catalog on the opening side, then it arrives just so', async () => {
-    const [full, newcomer] = [side('full', manyRecords(1_000, NOW)), side('newcomer')]
+    const [full, newcomer] = [side('full', thousand), side('newcomer')]
     await sync(full, newcomer)
     expect(newcomer.store.catalog.value.size).toBe(1_001)
     expect(newcomer.pages.length).toBeGreaterThan(3)
@@ -159,7 +164,11 @@ describe('a side that does not play its part', () => {
   test('given an opener that sends garbage where summaries are due, then the acceptor closes with 400', async () => {
     const [a, b] = [side('a'), side('b')]
     const [bad, link] = linksOf(a, b)
-    const served = runAcceptorSide({ link, offer: b.offer, takeIn: b.takeIn, signal }, a.offer.fingerprint)
+    const served = runAcceptorSide(
+      { link, offer: b.offer, takeIn: b.takeIn, signal },
+      a.offer.fingerprint,
+      accepted,
+    )
     await bad.send({ type: 'summaries', items: [['x']], last: true })
     await expect(served).rejects.toMatchObject({ code: 'LINK_CLOSED' })
     expect(await bad.closed).toMatchObject({ code: 400 })
@@ -168,7 +177,11 @@ describe('a side that does not play its part', () => {
   test('given an opener that goes away in the middle, then the acceptor is done with it', async () => {
     const [a, b] = [side('a'), side('b')]
     const [gone, link] = linksOf(a, b)
-    const served = runAcceptorSide({ link, offer: b.offer, takeIn: b.takeIn, signal }, a.offer.fingerprint)
+    const served = runAcceptorSide(
+      { link, offer: b.offer, takeIn: b.takeIn, signal },
+      a.offer.fingerprint,
+      accepted,
+    )
     gone.abort({ code: 102, name: 'Cancelled' })
     await expect(served).rejects.toMatchObject({ code: 'LINK_CLOSED' })
     expect(b.store.catalog.value.size).toBe(0)
@@ -177,9 +190,13 @@ describe('a side that does not play its part', () => {
   test('given an opener that never comes to an end, then the acceptor stops listening', async () => {
     const [a, b] = [side('a'), side('b')]
     const [endless, link] = linksOf(a, b)
-    const served = runAcceptorSide({ link, offer: b.offer, takeIn: b.takeIn, signal }, a.offer.fingerprint)
+    const served = runAcceptorSide(
+      { link, offer: b.offer, takeIn: b.takeIn, signal },
+      a.offer.fingerprint,
+      accepted,
+    )
     const summary = [bytesOf(identityOf('x').peerId), 1, 1, 1, new Uint8Array(32)]
-    const page = { type: 'summaries', items: new Array(2_000).fill(summary), last: false }
+    const page = { type: 'summaries', items: Array.from({ length: 2_000 }, () => summary), last: false }
     const flood = (async () => {
       for (;;) await endless.send(page)
     })()

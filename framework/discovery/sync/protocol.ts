@@ -30,7 +30,7 @@ export const syncProtocol: LinkProtocol = {
 export const PAGE_BYTES = 64 * 1024
 
 /** How many items of one kind a session may carry: more than any catalog has, and a bound on what a stranger can make us hold. */
-export const SESSION_ITEMS_MAX = 100_000
+export const SESSION_ITEMS_MAX = 50_000
 
 const peerIdSchema = z
   .custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === 32, 'expected 32 bytes')

@@ -53,30 +53,37 @@ export async function runOpenerSide({ link, offer, takeIn, signal }: SyncSession
 }
 
 /**
- * The acceptor's part, once it has accepted.
+ * The acceptor's part.
  *
  * @param theirs The fingerprint that the opener has sent.
+ * @param accept Tells the opener ours.
  * @throws As {@link runOpenerSide}.
  */
-export async function runAcceptorSide(session: SyncSession, theirs: Digest): Promise<void> {
+export async function runAcceptorSide(
+  session: SyncSession,
+  theirs: Digest,
+  accept: (payload: unknown) => Promise<void>,
+): Promise<void> {
   const { link, offer, takeIn, signal } = session
-  if (theirs !== offer.fingerprint) {
+  const { fingerprint } = offer
+  await untilThanked(() => accept({ fingerprint: bytesOf(fingerprint) }))
+  if (theirs !== fingerprint) {
     const summaries: RecordSummary[] = []
     await receivePages(link, summariesSchema, (page) => summaries.push(...page), signal)
     const { want, send } = offer.planWith(summaries)
     await sendPages(link, 'wants', pagesOf(want, wantBytes, PAGE_BYTES), bytesOf, signal)
     await sendRecords(link, send, signal)
     await receivePages(link, recordsSchema, takeIn, signal)
-    await untilThanked(link, () => link.send({ type: 'done' }, { signal }))
+    await untilThanked(() => link.send({ type: 'done' }, { signal }))
   }
-  await untilThanked(link, () => link.recv({ signal, timeoutMs: STEP_MS }))
+  await untilThanked(() => link.recv({ signal, timeoutMs: STEP_MS }))
 }
 
 /**
- * Does the last thing of a session, which the opener's closing with Success may come ahead of, and which nothing else
- * may end. Only the opener closes: it alone knows when all has been said.
+ * Says something after which the opener may close with Success, which may well arrive before the saying is over. Only
+ * the opener closes: it alone knows when all has been said.
  */
-async function untilThanked(link: Link, run: () => Promise<unknown>): Promise<void> {
+async function untilThanked(run: () => Promise<unknown>): Promise<void> {
   try {
     await run()
   } catch (error) {

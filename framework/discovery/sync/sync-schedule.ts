@@ -6,6 +6,12 @@ const CONCURRENT_MAX = 2
 /** Of two peers that meet, the one with the smaller id syncs at once; the other when this has passed without a sync. */
 const GRACE_MS = 3_000
 
+/**
+ * How soon to sync again after a sync that brought news: while a network forms, or after it was split, there is more where
+ * that came from. The time doubles with each sync that brings none, up to the interval.
+ */
+const NEWS_MS = 2_000
+
 /** After a doubt, when the next sync is due: spread, because many nodes tend to doubt at the same moment. */
 const DOUBT_SPREAD_MS = 1_000
 
@@ -27,8 +33,9 @@ export interface SyncScheduleOptions {
 }
 
 /**
- * With whom to sync, and when: once with every peer that gets connected, by one of the two; again after failures; and now
- * and then with a random one, for what gossip may have lost. Pure; all times are on the monotonic clock.
+ * With whom to sync, and when: once with every peer that gets connected, by one of the two; again after failures; and in
+ * rounds with a random one, for what gossip may have lost. Rounds are frequent while they bring news and become rare when
+ * they do not. Pure; all times are on the monotonic clock.
  */
 export class SyncSchedule {
   readonly #self: PeerId
@@ -37,6 +44,7 @@ export class SyncSchedule {
   readonly #random: Random
   readonly #meetings = new Map<PeerId, Meeting>()
   #running = 0
+  #pauseMs: number
   #roundAtMs: number
   #lastRoundAtMs = -Infinity
 
@@ -45,7 +53,8 @@ export class SyncSchedule {
     this.#intervalMs = options.intervalMs
     this.#reconnect = options.reconnect
     this.#random = options.random
-    this.#roundAtMs = nowMs + this.#interval()
+    this.#pauseMs = options.intervalMs
+    this.#roundAtMs = nowMs + this.#pause()
   }
 
   /** When {@link start} has something to start; Infinity when only a change can bring that about. */
@@ -88,8 +97,9 @@ export class SyncSchedule {
     // A round for which there is nobody left waits until there is.
     if (chosen && this.#roundAtMs <= nowMs && this.#running < CONCURRENT_MAX) {
       begin(chosen)
+      this.#pauseMs = Math.min(2 * this.#pauseMs, this.#intervalMs)
       this.#lastRoundAtMs = nowMs
-      this.#roundAtMs = nowMs + this.#interval()
+      this.#roundAtMs = nowMs + this.#pause()
     }
     return started
   }
@@ -113,6 +123,12 @@ export class SyncSchedule {
     meeting.backoff.reset()
   }
 
+  /** A sync has brought something that others may not know either, and that may not be all. */
+  onNews(nowMs: number): void {
+    this.#pauseMs = Math.min(NEWS_MS, this.#intervalMs)
+    this.#roundAtMs = Math.min(this.#roundAtMs, nowMs + this.#pause())
+  }
+
   /** Gossip has brought something that a sync can clear up. */
   onDoubt(nowMs: number): void {
     const soon = nowMs + this.#random.float() * DOUBT_SPREAD_MS
@@ -124,7 +140,7 @@ export class SyncSchedule {
   }
 
   /** ±50 %, so that nodes that were started together do not sync together. */
-  #interval(): number {
-    return this.#intervalMs * (0.5 + this.#random.float())
+  #pause(): number {
+    return this.#pauseMs * (0.5 + this.#random.float())
   }
 }

@@ -102,7 +102,7 @@ export class Syncer {
    *   signal's reason.
    */
   async sync(target: DialTarget, signal?: AbortSignal): Promise<PeerId> {
-    const { host, clock, metrics, schedule } = this.#options
+    const { host, clock, schedule } = this.#options
     const startedAtMs = clock.monotonic()
     using deadline = clock.deadline(SESSION_MS, signal)
     let link: Link | undefined
@@ -173,10 +173,13 @@ export class Syncer {
     using deadline = clock.deadline(SESSION_MS, this.#options.scope.signal)
     this.#serving.push(link.peer)
     try {
-      const offer = this.#offer()
-      await accept({ fingerprint: bytesOf(offer.fingerprint) })
-      const takeIn = (records: readonly WireRecord[]): void => this.#takeIn(records)
-      await runAcceptorSide({ link, offer, takeIn, signal: deadline.signal }, opening.data.fingerprint)
+      const session = {
+        link,
+        offer: this.#offer(),
+        takeIn: (records: readonly WireRecord[]) => this.#takeIn(records),
+        signal: deadline.signal,
+      }
+      await runAcceptorSide(session, opening.data.fingerprint, accept)
       this.#options.schedule.onSynced(link.peer)
       this.#count('inbound', 'ok', startedAtMs)
     } catch (error) {
@@ -211,8 +214,12 @@ export class Syncer {
   }
 
   #take(received: readonly ReceivedRecord[]): void {
-    const { news } = this.#options.store.takeAll(received, 'sync')
-    if (news.length > 0) this.#options.onNews(news)
+    const { store, schedule, clock, onNews } = this.#options
+    const { news } = store.takeAll(received, 'sync')
+    if (news.length === 0) return
+    schedule.onNews(clock.monotonic())
+    this.#alarm.ring()
+    onNews(news)
   }
 
   /** Each record is verified for itself: a bad one is counted and left out. */
