@@ -14,7 +14,10 @@ const noEntries: Shard<never> = []
  * evenly: a change of one peer among ten thousand copies 256 pointers and one shard of about forty entries.
  */
 export class PeerMap<V> implements ReadonlyMap<PeerId, V> {
-  static readonly #none = new PeerMap<never>(new Array<Shard<never>>(SHARD_COUNT).fill(noEntries), 0)
+  static readonly #none = new PeerMap<never>(
+    Array.from({ length: SHARD_COUNT }, () => noEntries),
+    0,
+  )
 
   readonly size: number
   readonly #shards: readonly Shard<V>[]

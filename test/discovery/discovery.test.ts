@@ -83,18 +83,29 @@ describe('catalog', () => {
     await using nodes = new TestNodes()
     const halves = await Promise.all(
       [0, 1].map(async () => {
-        const first = await nodes.add()
-        const rest = [
-          await nodes.add({ seeds: first.addresses }),
-          await nodes.add({ seeds: first.addresses }),
-        ]
-        await within(5_000, first.discovery.when().peers(2).wait())
-        return [first, ...rest]
+        const quiet = { announceIntervalMs: 3_600_000 }
+        const first = await nodes.add(quiet)
+        const options = { ...quiet, seeds: first.addresses }
+        const rest = [await nodes.add(options), await nodes.add(options)]
+        await within(
+          5_000,
+          Promise.all([first, ...rest].map((node) => node.discovery.when().peers(2).wait())),
+        )
+        return { first, rest }
       }),
     )
-    const [[one], [other]] = halves as [TestNode[], TestNode[]]
-    one!.discovery.dial(other!.addresses)
+    const [near, far] = halves as [(typeof halves)[number], (typeof halves)[number]]
+    near.first.discovery.dial(far.first.addresses)
     await within(10_000, Promise.all(nodes.all.map(({ discovery }) => discovery.when().peers(5).wait())))
+    // What the two that met have learnt they have told at once, without waiting for anybody's sign of life.
+    const farPeers = new Set(far.rest.map(({ peerId }) => peerId))
+    await eventually(() =>
+      near.rest.some(({ events }) =>
+        events.some(
+          (event) => event.type === 'discovered' && event.via === 'gossip' && farPeers.has(event.entry.peer),
+        ),
+      ),
+    )
   })
 })
 
