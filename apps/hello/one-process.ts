@@ -5,3 +5,4 @@ import { Greeter, Listener } from './hello.js'
 await using net = await launch({ network: 'hello', services: [Greeter, Listener] })
 await net.converged()
 console.log('every declared edge is up')
+await net.service(Greeter).greetings.drain()
