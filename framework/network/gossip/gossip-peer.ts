@@ -75,8 +75,10 @@ export class GossipPeer {
       const cause = await this.#serve(connection, signal)
       if (signal.aborted) return
       metrics.gossipStreamLost(cause)
-      if (clock.monotonic() - since > STABLE_MS) backoff.reset()
-      else await clock.sleep(backoff.next(), { signal })
+      const wasStable = clock.monotonic() - since > STABLE_MS
+      if (wasStable) backoff.reset()
+      // Whoever finishes our stream may be going, and its connection with it: that is worth waiting for.
+      if (!wasStable || cause === 'finished') await clock.sleep(backoff.next(), { signal })
     }
   }
 
@@ -120,6 +122,11 @@ export class GossipPeer {
       outbound = await this.#openOutbound(connection, signal)
     } catch {
       return 'failed'
+    }
+    if (this.#inbound !== undefined) {
+      // The peer said what it subscribes to at the beginning of this stream. It says so again on a new one only.
+      this.#inbound.abort(new Error('gossip with the peer starts anew'))
+      await nextTurn()
     }
     const lost = deferred<LossCause>()
     this.#lose = lost.resolve
