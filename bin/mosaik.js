@@ -6,6 +6,10 @@ import { fileURLToPath } from 'node:url'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major > 22 || (major === 22 && minor >= 15)) {
+  // Before anything is imported, and inherited by the node processes: compiled code is kept from one run to the next.
+  const { enableCompileCache } = await import('node:module')
+  const { directory } = enableCompileCache()
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= directory
   await import('../dist/cli/main.js')
 } else {
   const bundled = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))

@@ -1,15 +1,12 @@
 #!/usr/bin/env node
 // The command line. Commands are imported when they run, so that `--help` does not pay for libp2p.
 import { readFileSync } from 'node:fs'
-import { enableCompileCache } from 'node:module'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { GraphFormat } from './commands/graph.js'
 import type { UpOptions } from './commands/up.js'
 import { ExitCode } from './exit-codes.js'
 import { complain, styledError } from './output.js'
 import { codeOf, isMosaikError } from '#framework/primitives'
-
-enableCompileCache()
 
 // A reader that has gone (`| head`) ends no command with a stack trace; what is printed after that goes nowhere.
 process.stdout.on('error', (error) => {

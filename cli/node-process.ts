@@ -1,14 +1,11 @@
 // The process of one replica, started by `mosaik up`. It takes its orders from the supervisor over the channel between
 // the two, and ends with it: a supervisor that is gone must not leave nodes behind.
-import { enableCompileCache } from 'node:module'
 import { codeOf, messageOf, systemClock } from '#framework/primitives'
 import { permanentCodes, runNode, type NodeRun } from './node-run.js'
 import type { FromNode, ToNode } from './supervisor/messages.js'
 
 /** A node that cannot close in this time is ended by force, so that nothing is left running. */
 const closeTimeoutMs = 6_000
-
-enableCompileCache()
 
 let run: Promise<NodeRun> | undefined
 let stopping = false
