@@ -50,6 +50,7 @@ const libraries = [
     only: ['framework/primitives/codec.ts', 'framework/primitives/codec-extensions.ts'],
   },
   { name: /^@noble\/hashes/, only: ['framework/primitives'] },
+  { name: /^dns-packet$/, only: ['framework/discovery/mdns-records.ts'] },
   { name: /^yaml$/, only: ['manifests'] },
   { name: /^@viz-js\/viz$/, only: ['framework/topology/svg.ts'] },
   { name: /^(commander|log-update)$/, only: ['cli'] },
