@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
-import { codeOf, messageOf, MosaikError } from '#framework/primitives'
+import { codeOf, messageOf, MosaikError, suggest } from '#framework/primitives'
 import {
   dataflow,
   type Graph,
@@ -142,7 +142,11 @@ async function loadServices(manifestFile: string, node: ManifestNode): Promise<L
         string,
         unknown
       >
-      const chosen = exportName === undefined ? exported : pick(exported, exportName)
+      if (exportName !== undefined && !(exportName in exported)) {
+        problems.push(noExport(file, exportName, exported, path))
+        continue
+      }
+      const chosen = exportName === undefined ? exported : { [exportName]: exported[exportName] }
       const collected = servicesIn(chosen)
       if (collected.length === 0) problems.push(noService(written, chosen, path))
       services.push(...collected.map(({ binding }) => ({ binding, use })))
@@ -153,8 +157,27 @@ async function loadServices(manifestFile: string, node: ManifestNode): Promise<L
   return { services, problems }
 }
 
-function pick(exported: Record<string, unknown>, name: string): Record<string, unknown> {
-  return name in exported ? { [name]: exported[name] } : {}
+function noExport(
+  file: string,
+  name: string,
+  exported: Record<string, unknown>,
+  path: Problem['path'],
+): Problem {
+  const likely = suggest(name, Object.keys(exported))
+  const names = Object.keys(exported).join(', ')
+  const hint =
+    likely !== undefined
+      ? `did you mean "${file}#${likely}"?`
+      : names === ''
+        ? 'it exports nothing'
+        : `it exports ${names}`
+  return {
+    code: 'MANIFEST_USE_NO_EXPORT',
+    severity: 'error',
+    message: `"${file}" exports no "${name}"`,
+    path,
+    hint,
+  }
 }
 
 function noService(use: string, exported: Record<string, unknown>, path: Problem['path']): Problem {

@@ -63,6 +63,17 @@ mosaik.yaml:5:60  MANIFEST_WRONG_TYPE  node "printer": tags must be a list of ta
     expect(code).toBe(1)
   })
 
+  test('an export that a file does not have: a suggestion', async () => {
+    await using folder = await folderWith({
+      'services.ts': counting,
+      'mosaik.yaml': 'mosaik: 1\nnetwork: demo\nnodes:\n  counter: { use: ./services.ts#Conter }\n',
+    })
+    const { code, stderr } = await mosaik(['check'], { cwd: folder.path })
+    expect(stderr).toContain('mosaik.yaml:4:19  MANIFEST_USE_NO_EXPORT  "./services.ts" exports no "Conter"')
+    expect(stderr).toContain('did you mean "./services.ts#Counter"?')
+    expect(code).toBe(1)
+  })
+
   test('two definitions of one stream with different schemas are an error that shows the difference', async () => {
     await using folder = await folderWith({
       'services.ts': counting,
