@@ -7,14 +7,14 @@ import { configOf } from './configuration.js'
 import { dependenciesOf } from './dependencies.js'
 import type { Class } from './records.js'
 
-/** How long an injectable class may take to dispose of itself. */
+/** How long everything together may take to dispose of itself: a node that closes does not wait for ever. */
 const disposeTimeoutMs = 2_000
 
 /** A share in the instances of a node. */
 export interface NodeScope {
   /** @throws What a constructor throws. */
   get(ctor: Class): object
-  /** Gives the share back. The last one disposes of the injectable classes, last made first. Never rejects. */
+  /** Gives the share back. The last one disposes of everything that was made, last made first. Never rejects. */
   release(): Promise<void>
 }
 
@@ -48,17 +48,17 @@ export function scopeOf({ streams, config, clock, logger }: ServiceRuntime): Nod
 }
 
 async function disposeAll(instances: readonly object[], clock: Clock, logger: Logger): Promise<void> {
+  const dueMs = clock.monotonic() + disposeTimeoutMs
   for (const instance of instances.toReversed()) {
     const { [Symbol.asyncDispose]: disposeLater, [Symbol.dispose]: dispose } = instance as Partial<
       AsyncDisposable & Disposable
     >
     try {
-      const disposed = await within(clock, disposeTimeoutMs, async () => {
+      const disposed = await within(clock, Math.max(0, dueMs - clock.monotonic()), async () => {
         if (disposeLater !== undefined) await disposeLater.call(instance)
         else dispose?.call(instance)
       })
-      if (!disposed)
-        logger.warn(`${instance.constructor.name} did not dispose of itself within ${disposeTimeoutMs} ms`)
+      if (!disposed) logger.warn(`${instance.constructor.name} did not dispose of itself in time`)
     } catch (error) {
       logger.warn(`${instance.constructor.name} failed to dispose of itself: ${messageOf(error)}`)
     }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
+import { ManualClock } from '#framework/primitives'
 import { stream } from '#framework/streams'
 import { collect, Config, DeclarationError, Injectable, Producer, Service, type Class } from '#decorators'
+import { eventually, within } from '../support/eventually.js'
 import { FakeNode } from './fake-node.js'
 
 const Out = stream('out', z.object({ n: z.number() }))
@@ -178,6 +180,32 @@ describe('the end of what was injected', () => {
     }
     await expect(new FakeNode().bind(Broken)).rejects.toThrow('no')
     expect(Recorder.disposed).toEqual(['Store'])
+  })
+
+  test('takes two seconds at most, for all of them together, and what hangs does not keep the others', async () => {
+    Recorder.disposed = []
+    const clock = new ManualClock()
+    @Injectable()
+    class Hanging implements AsyncDisposable {
+      constructor(readonly store: Store) {}
+      async [Symbol.asyncDispose](): Promise<void> {
+        Recorder.disposed.push('Hanging')
+        await new Promise(() => undefined)
+      }
+    }
+    @Service()
+    class Holder {
+      constructor(readonly hanging: Hanging) {}
+    }
+    const node = new FakeNode({ clock })
+    const stopped = (await node.start(Holder)).stop()
+    await eventually(() => Recorder.disposed.length === 1)
+    clock.advance(2_000)
+    await within(1000, stopped)
+    // No time was left for the next one, but it was asked.
+    expect(Recorder.disposed).toEqual(['Hanging', 'Store'])
+    expect(node.logged).toEqual(['warn: Hanging did not dispose of itself in time'])
+    expect(clock.pendingCount).toBe(0)
   })
 
   test('does not fail the node when it fails itself', async () => {
