@@ -17,9 +17,6 @@ const TTL_SECONDS = 120
 /** The longest time that a sighting may claim to be good for, in seconds (RFC 6762 §10: 75 minutes). */
 const TTL_SECONDS_MAX = 4_500
 
-/** The largest message that we send: it fits into one Ethernet frame, tunnels included. */
-const MESSAGE_BYTES_MAX = 1_232
-
 /** The largest message that we read (RFC 6762 §17 allows 9 000; nothing of ours comes near). */
 export const MDNS_READ_BYTES_MAX = 4_096
 
@@ -29,7 +26,7 @@ export const MDNS_READ_BYTES_MAX = 4_096
  */
 const RECORDS_MAX = 64
 
-/** How many addresses of a host are told. */
+/** How many addresses of a host are told. With these, a message is far from the size of an Ethernet frame. */
 const ADDRESSES_MAX = 8
 
 const HEADER_BYTES = 12
@@ -96,11 +93,8 @@ export class MdnsRecords {
 
   /** Says where we are. @param addresses Multiaddrs without the peer, the best first. */
   announcement(addresses: readonly string[]): Announcement {
-    const readable = addresses.filter(isReadable)
-    for (let count = Math.min(readable.length, ADDRESSES_MAX); ; count--) {
-      const bytes = this.#response(readable.slice(0, count), TTL_SECONDS)
-      if (bytes.length <= MESSAGE_BYTES_MAX) return { bytes, omittedCount: addresses.length - count }
-    }
+    const told = addresses.filter(isReadable).slice(0, ADDRESSES_MAX)
+    return { bytes: this.#response(told, TTL_SECONDS), omittedCount: addresses.length - told.length }
   }
 
   /** Says that we are going (RFC 6762 §10.1). */
