@@ -7,93 +7,42 @@ import {
   isMosaikError,
   messageOf,
   shortId,
-  type Clock,
-  type Logger,
-  type NetworkId,
   type PeerId,
   type ReadonlyWatch,
-  type Timer,
 } from '#framework/primitives'
-import { transportOf, withoutPeer, type TransportKind } from './addresses.js'
 import { Admission } from './admission.js'
 import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './close-reason.js'
+import { compareConnections } from './connection-choice.js'
 import { acceptLink, openLink } from './framed-link.js'
 import { GOSSIP_PROTOCOL } from './gossip/gossip-protocol.js'
 import { HELLO, askForSignsOfLife, giveSignsOfLife } from './hello.js'
-import { byteStreamOf } from './libp2p-byte-stream.js'
 import { fromLibp2pPeerId } from './libp2p-peer-id.js'
+import { ConnectionEntry, linkStream, type PeerConnection } from './peer-connection.js'
 import { raceSignal } from './race-signal.js'
-import type { ByteStream } from './byte-stream.js'
-import type { NetworkLimits } from './limits.js'
+import type { HostContext } from './host-context.js'
 import type { Link } from './link.js'
-import type { HandshakeRejection, NetworkMetrics } from './metrics.js'
-import type { Transports } from './transports.js'
-
-/** One connection, and what the host knows of it. */
-export interface PeerConnection {
-  readonly id: string
-  readonly peer: PeerId
-  readonly direction: 'inbound' | 'outbound'
-  readonly transport: TransportKind
-  /** Where it leads, without the peer. */
-  readonly address: string
-  readonly libp2p: Connection
-  /** Resolves when both sides have shown the same network; rejects when that failed. */
-  readonly admitted: Promise<void>
-  /** Resolves when the connection is closed. */
-  readonly gone: Promise<void>
-  /** The smoothed round trip in milliseconds, once measured. */
-  readonly rttMs: number | undefined
-}
-
-export interface ConnectionsOptions {
-  readonly transports: Transports
-  readonly self: PeerId
-  readonly network: NetworkId
-  readonly limits: NetworkLimits
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: NetworkMetrics
-}
+import type { HandshakeRejection } from './metrics.js'
 
 /** After a refusal the other side, which was told why, gets this long to close the connection itself. */
 const REFUSED_WAIT_MS = 500
-/** Of each new round trip, as in RFC 6298 §2.3. */
-const RTT_GAIN = 1 / 8
-/** Two connections opened within this time are taken for two peers dialling each other. */
-const SIMULTANEOUS_MS = 5_000
-
-interface Entry extends PeerConnection {
-  rttMs: number | undefined
-  readonly openedAt: number
-  readonly onAdmitted: () => void
-  readonly onRejected: (cause: unknown) => void
-  readonly onGone: () => void
-  /** Ends the time for the other side's hello. */
-  patience: Timer | undefined
-  /** The other side has begun its hello. */
-  isGreeted: boolean
-  isRejected: boolean
-  control: Link | undefined
-}
 
 /**
  * The connections of a host, and the gate before them: nothing but the hello is exchanged on a connection until both
  * sides have shown the same network.
  */
 export class Connections {
-  readonly #options: ConnectionsOptions
+  readonly #context: HostContext
   readonly #admission: Admission
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, ConnectionEntry>()
   readonly #peers = new Watch<ReadonlySet<PeerId>>(new Set())
   readonly #scope = new TaskScope()
   readonly #onAdmitted = new Set<(connection: PeerConnection) => void>()
   readonly #unregister: (() => void)[] = []
   #isClosing = false
 
-  constructor(options: ConnectionsOptions) {
-    this.#options = options
-    this.#admission = new Admission(options.limits)
+  constructor(context: HostContext) {
+    this.#context = context
+    this.#admission = new Admission(context.limits)
   }
 
   /** Admitted peers. */
@@ -107,12 +56,12 @@ export class Connections {
   }
 
   async start(): Promise<void> {
-    const { libp2p } = this.#options.transports
+    const { libp2p } = this.#context.transports
     const onOpen = ({ detail }: CustomEvent<Connection>): void => this.#onOpen(detail)
     const onClose = ({ detail }: CustomEvent<Connection>): void => this.#onClose(detail)
     libp2p.addEventListener('connection:open', onOpen)
     libp2p.addEventListener('connection:close', onClose)
-    const { metrics } = this.#options
+    const { metrics } = this.#context
     this.#unregister.push(
       () => libp2p.removeEventListener('connection:open', onOpen),
       () => libp2p.removeEventListener('connection:close', onClose),
@@ -145,14 +94,14 @@ export class Connections {
       if (origin === undefined) throw new MosaikError('CONNECTION_CLOSED', 'the connection is gone')
       if (!this.isAdmitted(origin)) {
         stream.pause()
-        const { clock, limits } = this.#options
+        const { clock, limits } = this.#context
         using patience = clock.deadline(limits.admissionTimeoutMs, this.#scope.signal)
         await raceSignal(origin.admitted, patience.signal)
         if (stream.readStatus === 'paused') stream.resume()
       }
       return origin
     } catch (error) {
-      this.#options.metrics.linkRefused(protocol, 'unadmitted')
+      this.#context.metrics.linkRefused(protocol, 'unadmitted')
       stream.abort(new Error(messageOf(error)))
       return undefined
     }
@@ -169,7 +118,8 @@ export class Connections {
 
   /** The admitted connection to use for new streams. Two peers with two connections both choose the same one. */
   best(peer: PeerId): PeerConnection | undefined {
-    return this.#admittedOf(peer).toSorted((a, b) => this.#compare(a, b))[0]
+    const self = this.#context.identity.peerId
+    return this.#admittedOf(peer).toSorted((a, b) => compareConnections(self, a, b))[0]
   }
 
   /** The shortest smoothed round trip over the connections to a peer, in milliseconds. */
@@ -203,13 +153,13 @@ export class Connections {
       [...this.#entries.values()].map((entry) => this.#end(entry, CloseReasons.GracefulShutdown)),
     )
     await this.#scope.close()
-    await this.#options.transports.libp2p.unhandle(HELLO.id)
+    await this.#context.transports.libp2p.unhandle(HELLO.id)
     for (const unregister of this.#unregister.splice(0)) unregister()
     this.#peers.end()
   }
 
   #onOpen(connection: Connection): void {
-    const { metrics, clock, limits } = this.#options
+    const { metrics, clock, limits } = this.#context
     let peer
     try {
       peer = fromLibp2pPeerId(connection.remotePeer)
@@ -225,7 +175,7 @@ export class Connections {
       connection.abort(new MosaikError('CAPACITY', 'there is no place for one more connection'))
       return
     }
-    const entry = this.#entryFor(connection, peer)
+    const entry = new ConnectionEntry(connection, peer, clock.monotonic())
     this.#entries.set(entry.id, entry)
     if (place.evict !== undefined) this.#evict(place.evict)
     if (entry.direction === 'outbound') {
@@ -244,11 +194,10 @@ export class Connections {
     this.#entries.delete(entry.id)
     entry.patience?.cancel()
     if (!this.isAdmitted(entry)) {
-      const reason = closeReason(
-        CloseReasons.UnexpectedClose,
-        'the connection was closed before it was admitted',
-      )
-      entry.onRejected(new LinkClosedError(reason, 'transport', { peer: entry.peer, protocol: HELLO.id }))
+      const text = 'the connection was closed before it was admitted'
+      const reason = closeReason(CloseReasons.UnexpectedClose, text)
+      const { peer } = entry
+      this.#reject(entry, 'lost', new LinkClosedError(reason, 'transport', { peer, protocol: HELLO.id }))
     }
     this.#admission.leave(entry.id)
     this.#peers.set(this.#admission.peers)
@@ -256,16 +205,16 @@ export class Connections {
     if (this.#admission.connectionsOf(entry.peer).length > 0) return
     // libp2p notes something about everyone it ever spoke to; the host has its own address book, which is bounded.
     this.#background('forget', async () => {
-      await this.#options.transports.libp2p.peerStore.delete(connection.remotePeer)
+      await this.#context.transports.libp2p.peerStore.delete(connection.remotePeer)
     })
   }
 
   /** The dialler's part: opens the hello, then asks for signs of life. */
-  async #greet(entry: Entry): Promise<void> {
-    const { network, clock, metrics } = this.#options
+  async #greet(entry: ConnectionEntry): Promise<void> {
+    const { network, clock, metrics } = this.#context
     let link
     try {
-      using deadline = clock.deadline(this.#options.limits.admissionTimeoutMs, this.#scope.signal)
+      using deadline = clock.deadline(this.#context.limits.admissionTimeoutMs, this.#scope.signal)
       const { signal } = deadline
       const stream = await entry.libp2p.newStream(HELLO.id, { signal, maxOutboundStreams: 1 })
       link = await openLink({ ...this.#linkOptions(entry, stream, 'outbound'), network, signal })
@@ -275,7 +224,7 @@ export class Connections {
     }
     this.#admit(entry, link)
     const onRoundTrip = (ms: number): void => {
-      entry.rttMs = entry.rttMs === undefined ? ms : entry.rttMs + RTT_GAIN * (ms - entry.rttMs)
+      entry.onRoundTrip(ms)
       metrics.roundTrip.observe(ms / 1000)
     }
     await this.#keep(entry, link, () =>
@@ -294,12 +243,12 @@ export class Connections {
     this.#background('hello', () => this.#answer(entry, stream))
   }
 
-  async #answer(entry: Entry, stream: Stream): Promise<void> {
+  async #answer(entry: ConnectionEntry, stream: Stream): Promise<void> {
     let link
     try {
       const incoming = await acceptLink({
         ...this.#linkOptions(entry, stream, 'inbound'),
-        network: this.#options.network,
+        network: this.#context.network,
         signal: this.#scope.signal,
       })
       link = incoming.link
@@ -313,19 +262,21 @@ export class Connections {
     await this.#keep(entry, link, () => giveSignsOfLife(link, intervalMs + timeoutMs))
   }
 
-  #admit(entry: Entry, control: Link): void {
+  #admit(entry: ConnectionEntry, control: Link): void {
     entry.patience?.cancel()
     entry.control = control
-    if (!this.#admission.admit(entry.id)) return
+    // Too late when it was turned away meanwhile, or is gone.
+    if (entry.isRejected || !this.#admission.admit(entry.id)) return
     this.#peers.set(this.#admission.peers)
     entry.onAdmitted()
     for (const fn of this.#onAdmitted) fn(entry)
-    if (this.#admittedOf(entry.peer).length > 1)
+    if (this.#admittedOf(entry.peer).length > 1) {
       this.#background('surplus', () => this.#closeSurplus(entry.peer))
+    }
   }
 
   /** Runs the exchange on the hello link; when that is over, so is the connection. */
-  async #keep(entry: Entry, link: Link, exchange: () => Promise<never>): Promise<void> {
+  async #keep(entry: ConnectionEntry, link: Link, exchange: () => Promise<never>): Promise<void> {
     let reason
     try {
       await exchange()
@@ -333,18 +284,18 @@ export class Connections {
       if (!isMosaikError(error, 'LINK_CLOSED') && !isMosaikError(error, 'TIMEOUT')) throw error
       reason = await link.closed
     }
-    const { logger } = this.#options
+    const { logger } = this.#context
     logger.debug('connection ends', { peer: shortId(entry.peer), address: entry.address, reason })
     await this.#closeConnection(entry)
   }
 
-  #reject(entry: Entry, reason: HandshakeRejection, cause: unknown): void {
+  #reject(entry: ConnectionEntry, reason: HandshakeRejection, cause: unknown): void {
     // Whoever rejects first counts: a connection that is closed makes the exchange on it fail too.
     if (this.isAdmitted(entry) || entry.isRejected) return
     entry.isRejected = true
     entry.patience?.cancel()
-    this.#options.metrics.handshakeRejected(reason)
-    this.#options.logger.debug('connection is not admitted', {
+    this.#context.metrics.handshakeRejected(reason)
+    this.#context.logger.debug('connection is not admitted', {
       peer: shortId(entry.peer),
       address: entry.address,
       reason,
@@ -354,7 +305,7 @@ export class Connections {
     this.#background('refuse', async () => {
       // Closing a connection drops what is still on its way, such as the reason for closing it.
       if (reason !== 'timeout' && entry.direction === 'inbound') {
-        using patience = this.#options.clock.deadline(REFUSED_WAIT_MS, this.#scope.signal)
+        using patience = this.#context.clock.deadline(REFUSED_WAIT_MS, this.#scope.signal)
         await raceSignal(entry.gone, patience.signal).catch(() => {})
       }
       await this.#closeConnection(entry)
@@ -370,7 +321,7 @@ export class Connections {
 
   /** Two peers that dialled each other at the same time need only one of the connections. */
   async #closeSurplus(peer: PeerId): Promise<void> {
-    const { clock, limits } = this.#options
+    const { clock, limits } = this.#context
     await clock.sleep(limits.surplusGraceMs, { signal: this.#scope.signal })
     const best = this.best(peer)
     const surplus = this.#admittedOf(peer).filter(
@@ -382,13 +333,13 @@ export class Connections {
   }
 
   /** Tells the other side why, if there is a link to say it on, and closes the connection. */
-  async #end(entry: Entry, reason: CloseReason): Promise<void> {
-    await entry.control?.close(reason, { timeoutMs: this.#options.limits.closeTimeoutMs })
+  async #end(entry: ConnectionEntry, reason: CloseReason): Promise<void> {
+    await entry.control?.close(reason, { timeoutMs: this.#context.limits.closeTimeoutMs })
     await this.#closeConnection(entry)
   }
 
-  async #closeConnection({ libp2p }: Entry): Promise<void> {
-    using deadline = this.#options.clock.deadline(this.#options.limits.closeTimeoutMs)
+  async #closeConnection({ libp2p }: ConnectionEntry): Promise<void> {
+    using deadline = this.#context.clock.deadline(this.#context.limits.closeTimeoutMs)
     try {
       await libp2p.close({ signal: deadline.signal })
     } catch (error) {
@@ -398,34 +349,8 @@ export class Connections {
     if (libp2p.status !== 'closed') libp2p.abort(new Error('the connection does not close'))
   }
 
-  #entryFor(connection: Connection, peer: PeerId): Entry {
-    const admitted = Promise.withResolvers<void>()
-    const gone = Promise.withResolvers<void>()
-    // Not everybody who opens a connection waits for its admission.
-    admitted.promise.catch(() => {})
-    return {
-      id: connection.id,
-      peer,
-      direction: connection.direction,
-      transport: transportOf(connection.remoteAddr) ?? 'tcp',
-      address: withoutPeer(connection.remoteAddr),
-      libp2p: connection,
-      openedAt: this.#options.clock.monotonic(),
-      admitted: admitted.promise,
-      onAdmitted: admitted.resolve,
-      onRejected: admitted.reject,
-      gone: gone.promise,
-      onGone: gone.resolve,
-      rttMs: undefined,
-      patience: undefined,
-      isGreeted: false,
-      isRejected: false,
-      control: undefined,
-    }
-  }
-
-  #linkOptions(entry: Entry, stream: Stream, direction: 'inbound' | 'outbound') {
-    const { clock, metrics, limits } = this.#options
+  #linkOptions(entry: ConnectionEntry, stream: Stream, direction: 'inbound' | 'outbound') {
+    const { clock, metrics, limits } = this.#context
     return {
       stream: linkStream(entry, stream),
       peer: entry.peer,
@@ -436,32 +361,17 @@ export class Connections {
     }
   }
 
-  #signsOfLife({ transport }: Entry) {
-    return transport === 'quic' ? this.#options.limits.signsOfLifeQuic : this.#options.limits.signsOfLife
+  #signsOfLife({ transport }: ConnectionEntry) {
+    return transport === 'quic' ? this.#context.limits.signsOfLifeQuic : this.#context.limits.signsOfLife
   }
 
   /** Oldest first. */
-  #entriesOf(peer: PeerId): Entry[] {
+  #entriesOf(peer: PeerId): ConnectionEntry[] {
     return this.#admission.connectionsOf(peer).flatMap((id) => this.#entries.get(id) ?? [])
   }
 
-  #admittedOf(peer: PeerId): Entry[] {
+  #admittedOf(peer: PeerId): ConnectionEntry[] {
     return this.#entriesOf(peer).filter((entry) => this.isAdmitted(entry) && entry.libp2p.status === 'open')
-  }
-
-  /** Negative when `a` is the better one. */
-  #compare(a: Entry, b: Entry): number {
-    const quicFirst = Number(b.transport === 'quic') - Number(a.transport === 'quic')
-    if (quicFirst !== 0) return quicFirst
-    // A peer that comes back has an old connection that nobody has missed yet: the newer one is the live one.
-    if (Math.abs(a.openedAt - b.openedAt) > SIMULTANEOUS_MS) return b.openedAt - a.openedAt
-    return (
-      Number(this.#isDialledByGreater(a)) - Number(this.#isDialledByGreater(b)) || a.openedAt - b.openedAt
-    )
-  }
-
-  #isDialledByGreater({ peer, direction }: Entry): boolean {
-    return this.#options.self > peer === (direction === 'outbound')
   }
 
   #countByState(): [{ state: string }, number][] {
@@ -478,16 +388,10 @@ export class Connections {
       try {
         await run()
       } catch (error) {
-        if (!signal.aborted) this.#options.logger.error(`${name} failed`, { cause: messageOf(error) })
+        if (!signal.aborted) this.#context.logger.error(`${name} failed`, { cause: messageOf(error) })
       }
     })
   }
-}
-
-/** A libp2p stream of that connection, for a link. */
-export function linkStream(connection: PeerConnection, stream: Stream): ByteStream {
-  // The QUIC binding has copied the bytes when it reports room; sockets and the memory transport may still hold them.
-  return byteStreamOf(stream, connection.transport === 'quic')
 }
 
 /** Whether a connection carries nothing but what every connection does. Gossip moves to another one by itself. */

@@ -1,23 +1,14 @@
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { MosaikError, messageOf, type Clock, type PeerId } from '#framework/primitives'
+import { MosaikError, messageOf, type PeerId } from '#framework/primitives'
 import { inDialOrder, parseAddress, transportOf, withPeer, withoutPeer } from './addresses.js'
 import { raceSignal } from './race-signal.js'
-import type { NetworkLimits } from './limits.js'
-import type { NetworkMetrics } from './metrics.js'
-import type { Transports } from './transports.js'
+import type { HostContext } from './host-context.js'
 
 /** One address that was tried in vain. */
 export interface DialAttempt {
   readonly address: string
   readonly error: string
-}
-
-export interface DiallerOptions {
-  readonly transports: Transports
-  readonly limits: NetworkLimits
-  readonly clock: Clock
-  readonly metrics: NetworkMetrics
 }
 
 /** A dial that is under way, shared by all who want its outcome. */
@@ -32,12 +23,12 @@ interface Flight {
  * wants the same peer at the same addresses at the same time shares one dial.
  */
 export class Dialler {
-  readonly #options: DiallerOptions
+  readonly #context: HostContext
   readonly #flights = new Set<Flight>()
   readonly #closing = new AbortController()
 
-  constructor(options: DiallerOptions) {
-    this.#options = options
+  constructor(context: HostContext) {
+    this.#context = context
   }
 
   /**
@@ -52,7 +43,7 @@ export class Dialler {
     addresses: readonly Multiaddr[],
     signal: AbortSignal,
   ): Promise<Connection> {
-    const wanted = inDialOrder(addresses).slice(0, this.#options.limits.dialAddressesMax)
+    const wanted = inDialOrder(addresses).slice(0, this.#context.limits.dialAddressesMax)
     return raceSignal(this.#flightTo(peer, wanted).outcome, signal)
   }
 
@@ -66,7 +57,7 @@ export class Dialler {
     for (const flight of this.#flights) {
       if (flight.peer === peer && texts.every((text) => flight.addresses.has(text))) return flight
     }
-    if (this.#flights.size >= this.#options.limits.dialsMax) {
+    if (this.#flights.size >= this.#context.limits.dialsMax) {
       throw dialFailed(`${this.#flights.size} dials are under way already`, [])
     }
     const outcome = this.#tryAll(peer, addresses).finally(() => this.#flights.delete(flight))
@@ -91,7 +82,7 @@ export class Dialler {
   }
 
   async #tryOne(peer: PeerId | undefined, address: Multiaddr): Promise<Connection> {
-    const { transports, limits, clock, metrics } = this.#options
+    const { transports, limits, clock, metrics } = this.#context
     const transport = transportOf(address) ?? 'unknown'
     const timeoutMs = transport === 'quic' ? limits.quicDialTimeoutMs : limits.dialTimeoutMs
     using deadline = clock.deadline(timeoutMs, this.#closing.signal)

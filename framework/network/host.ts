@@ -1,37 +1,35 @@
-import type { Connection, Stream } from '@libp2p/interface'
 import {
   MetricsRegistry,
   MosaikError,
-  TaskScope,
   Watch,
-  isMosaikError,
   messageOf,
   shortId,
   silentLogger,
   systemClock,
+  systemRandom,
   type Clock,
   type Logger,
   type NetworkId,
   type PeerId,
   type Random,
   type ReadonlyWatch,
-  systemRandom,
 } from '#framework/primitives'
 import { AddressBook } from './address-book.js'
 import { parseAddress, peerOf, withPeer, withoutPeer } from './addresses.js'
-import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './close-reason.js'
-import { Connections, linkStream, type PeerConnection } from './connections.js'
+import { LinkClosedError, type CloseReason } from './close-reason.js'
+import { Connections } from './connections.js'
 import { Dialler } from './dialler.js'
-import { acceptLink, openLink, type IncomingLink } from './framed-link.js'
-import type { Gossip } from './gossip/gossip.js'
 import { Identity } from './identity.js'
 import { defaultLimits, type NetworkLimits } from './limits.js'
+import { LinkService, type LinkHandler } from './link-service.js'
 import { listenOn, type Listening } from './listening.js'
 import { NetworkMetrics } from './metrics.js'
 import { raceSignal } from './race-signal.js'
-import type { Transports } from './transports.js'
 import type { GossipTopic, GossipTopicOptions } from './gossip/gossip-topic.js'
+import type { Gossip } from './gossip/gossip.js'
+import type { HostContext } from './host-context.js'
 import type { Link, LinkProtocol } from './link.js'
+import type { PeerConnection } from './peer-connection.js'
 
 export interface HostOptions {
   readonly network: NetworkId
@@ -69,77 +67,43 @@ export interface OpenOptions extends ReachOptions {
   readonly payload?: unknown
 }
 
-/**
- * Decides about an inbound link: it sees `link.openPayload`, and then either consents with `accept`, after which the
- * link is open, or closes the link with a reason. When it throws, the link is closed, and the error is logged and
- * counted.
- */
-export type LinkHandler = (link: Link, accept: (payload?: unknown) => Promise<void>) => Promise<void>
-
 const DEFAULT_LISTEN = ['/ip4/127.0.0.1/udp/0/quic-v1', '/ip4/127.0.0.1/tcp/0']
+
+interface HostParts {
+  readonly connections: Connections
+  readonly gossip: Gossip
+  readonly listening: Listening
+}
 
 /**
  * A node's place in one network: its identity, the addresses it listens on, its connections to peers, and links over
  * them. Peers of other networks, and strangers that do not say of which they are, get no further than the door.
  */
 export class Host implements AsyncDisposable {
-  readonly network: NetworkId
-  readonly identity: Identity
   readonly metrics: MetricsRegistry
-  readonly #clock: Clock
-  readonly #logger: Logger
-  readonly #limits: NetworkLimits
-  readonly #counts: NetworkMetrics
-  readonly #transports: Transports
+  readonly #context: HostContext
   readonly #listening: Listening
   readonly #connections: Connections
+  readonly #links: LinkService
   readonly #gossip: Gossip
   readonly #dialler: Dialler
   readonly #book: AddressBook
   readonly #addresses: Watch<readonly string[]>
-  readonly #links = new Set<Link>()
-  /** Inbound links by peer and protocol. */
-  readonly #inboundCounts = new Map<string, number>()
-  readonly #scope = new TaskScope()
   readonly #closed = Promise.withResolvers<unknown>()
-  readonly #unregister: () => void
+  readonly #closingSignal = new AbortController()
   #closing: Promise<void> | undefined
 
-  private constructor(parts: {
-    readonly options: HostOptions
-    readonly identity: Identity
-    readonly metrics: MetricsRegistry
-    readonly limits: NetworkLimits
-    readonly clock: Clock
-    readonly logger: Logger
-    readonly counts: NetworkMetrics
-    readonly transports: Transports
-    readonly connections: Connections
-    readonly listening: Listening
-    readonly gossip: Gossip
-  }) {
-    this.network = parts.options.network
-    this.identity = parts.identity
-    this.metrics = parts.metrics
-    this.#clock = parts.clock
-    this.#logger = parts.logger
-    this.#limits = parts.limits
-    this.#counts = parts.counts
-    this.#transports = parts.transports
-    this.#connections = parts.connections
+  private constructor(context: HostContext, metrics: MetricsRegistry, parts: HostParts) {
+    this.metrics = metrics
+    this.#context = context
     this.#listening = parts.listening
+    this.#connections = parts.connections
     this.#gossip = parts.gossip
-    this.#book = new AddressBook(parts.limits)
-    this.#dialler = new Dialler({
-      transports: parts.transports,
-      limits: parts.limits,
-      clock: parts.clock,
-      metrics: parts.counts,
-    })
-    this.#addresses = new Watch<readonly string[]>(
-      parts.listening.addresses.map((address) => withPeer(address, this.peerId)),
-    )
-    this.#unregister = parts.counts.linksOpen.collect(() => this.#openLinksByProtocol())
+    this.#links = new LinkService(context, parts.connections)
+    this.#dialler = new Dialler(context)
+    this.#book = new AddressBook(context.limits)
+    const addresses = parts.listening.addresses.map((address) => withPeer(address, this.peerId))
+    this.#addresses = new Watch<readonly string[]>(addresses)
   }
 
   /**
@@ -174,42 +138,14 @@ export class Host implements AsyncDisposable {
       },
     })
     try {
-      connections = new Connections({
-        transports,
-        self: identity.peerId,
-        network,
-        limits,
-        clock,
-        logger,
-        metrics: counts,
-      })
+      const context = { network, identity, limits, clock, random, logger, metrics: counts, transports }
+      connections = new Connections(context)
       await connections.start()
-      gossip = new Gossip({
-        libp2p: transports.libp2p,
-        identity,
-        connections,
-        limits: limits.gossip,
-        clock,
-        random,
-        logger,
-        metrics: counts,
-      })
+      gossip = new Gossip(context, connections)
       await gossip.start()
       let onLost = (_cause: unknown): void => {}
       const listening = await listenOn(transports, listen, (cause) => onLost(cause))
-      const host = new Host({
-        options,
-        identity,
-        metrics,
-        limits,
-        clock,
-        logger,
-        counts,
-        transports,
-        connections,
-        listening,
-        gossip,
-      })
+      const host = new Host(context, metrics, { connections, gossip, listening })
       onLost = (cause) => void host.#fail(cause)
       return host
     } catch (error) {
@@ -218,6 +154,14 @@ export class Host implements AsyncDisposable {
       await transports.libp2p.stop()
       throw error
     }
+  }
+
+  get network(): NetworkId {
+    return this.#context.network
+  }
+
+  get identity(): Identity {
+    return this.#context.identity
   }
 
   get peerId(): PeerId {
@@ -246,21 +190,7 @@ export class Host implements AsyncDisposable {
    * @throws {MosaikError} `PROTOCOL_TAKEN`.
    */
   handle(protocol: LinkProtocol, handler: LinkHandler): () => void {
-    const { libp2p } = this.#transports
-    if (libp2p.getProtocols().includes(protocol.id)) {
-      throw new MosaikError('PROTOCOL_TAKEN', `${protocol.id} has a handler already`)
-    }
-    const linksMax = protocol.maxInboundPerPeer ?? this.#limits.linksPerPeerMax
-    const onStream = (stream: Stream, connection: Connection): void =>
-      this.#background('inbound link', () => this.#onStream(protocol, handler, stream, connection))
-    this.#background('handle', async () => {
-      await libp2p.handle(protocol.id, onStream, {
-        // Counted for each connection, and without a word for those beyond. The host counts for each peer, and says so.
-        maxInboundStreams: 2 * linksMax,
-        maxOutboundStreams: this.#limits.quic.streamsMax,
-      })
-    })
-    return () => this.#background('unhandle', async () => libp2p.unhandle(protocol.id))
+    return this.#links.serve(protocol, handler)
   }
 
   /**
@@ -274,14 +204,7 @@ export class Host implements AsyncDisposable {
     using deadline = this.#deadline(options)
     const { signal } = deadline
     const connection = await this.#reach(target, signal)
-    const stream = await this.#newStream(connection, protocol, signal)
-    const link = await openLink({
-      ...this.#linkOptions(connection, protocol, stream, 'outbound'),
-      payload: options.payload,
-      signal,
-    })
-    this.#track(link)
-    return link
+    return await this.#links.open(connection, protocol, { payload: options.payload, signal })
   }
 
   /**
@@ -333,7 +256,7 @@ export class Host implements AsyncDisposable {
   }
 
   async #fail(cause: unknown): Promise<void> {
-    this.#logger.error('the host cannot go on', { cause: messageOf(cause) })
+    this.#context.logger.error('the host cannot go on', { cause: messageOf(cause) })
     await this.#shutDown(cause)
   }
 
@@ -342,27 +265,24 @@ export class Host implements AsyncDisposable {
     return this.#closing
   }
 
+  /** From the top down, so that each layer can still say goodbye over the one below. */
   async #closeAll(cause: unknown): Promise<void> {
-    const goodbye = CloseReasons.GracefulShutdown
-    const links = [...this.#links].map((link) =>
-      link.close(goodbye, { timeoutMs: this.#limits.closeTimeoutMs }),
-    )
-    await Promise.all(links)
+    const { clock, limits, transports } = this.#context
+    this.#closingSignal.abort(new MosaikError('HOST_CLOSED', 'the host was closed'))
     this.#dialler.close()
-    await this.#scope.close(new MosaikError('HOST_CLOSED', 'the host was closed'))
-    using patience = this.#clock.deadline(this.#limits.closeTimeoutMs)
+    await this.#links.close()
+    using patience = clock.deadline(limits.closeTimeoutMs)
     await this.#gossip.close(patience.signal)
     await this.#connections.close()
     await this.#listening.close()
-    await this.#transports.libp2p.stop()
-    this.#unregister()
+    await transports.libp2p.stop()
     this.#addresses.end()
     this.#closed.resolve(cause)
   }
 
-  #deadline({ signal, timeoutMs = this.#limits.openTimeoutMs }: ReachOptions) {
-    if (this.#closing !== undefined) throw new MosaikError('HOST_CLOSED', 'the host was closed')
-    return this.#clock.deadline(timeoutMs, signal, this.#scope.signal)
+  #deadline({ signal, timeoutMs = this.#context.limits.openTimeoutMs }: ReachOptions) {
+    this.#closingSignal.signal.throwIfAborted()
+    return this.#context.clock.deadline(timeoutMs, signal, this.#closingSignal.signal)
   }
 
   /** Finds an admitted connection to the target, or makes one. */
@@ -398,135 +318,6 @@ export class Host implements AsyncDisposable {
   #known(peer: PeerId | undefined, addresses: readonly string[]): PeerConnection | undefined {
     if (peer === undefined) return this.#connections.dialledTo(addresses)
     return this.#connections.best(peer) ?? this.#connections.pending(peer)
-  }
-
-  async #newStream(connection: PeerConnection, protocol: LinkProtocol, signal: AbortSignal): Promise<Stream> {
-    try {
-      return await connection.libp2p.newStream(protocol.id, {
-        signal,
-        maxOutboundStreams: this.#limits.quic.streamsMax,
-      })
-    } catch (cause) {
-      signal.throwIfAborted()
-      const { peer } = connection
-      const isUnknown = cause instanceof Error && cause.name === 'UnsupportedProtocolError'
-      const reason = isUnknown
-        ? closeReason(CloseReasons.InvalidAlpn, `the peer does not speak ${protocol.id}`)
-        : closeReason(CloseReasons.UnexpectedClose, messageOf(cause))
-      throw new LinkClosedError(
-        reason,
-        isUnknown ? 'remote' : 'transport',
-        { peer, protocol: protocol.id },
-        { cause },
-      )
-    }
-  }
-
-  async #onStream(
-    protocol: LinkProtocol,
-    handler: LinkHandler,
-    stream: Stream,
-    connection: Connection,
-  ): Promise<void> {
-    const from = await this.#connections.originOf(stream, connection, protocol.id)
-    if (from === undefined) return
-    const release = this.#takePlace(from.peer, protocol)
-    let incoming
-    try {
-      incoming = await acceptLink({
-        ...this.#linkOptions(from, protocol, stream, 'inbound'),
-        signal: this.#scope.signal,
-      })
-    } catch (error) {
-      release?.()
-      this.#counts.linkRefused(protocol.id, 'opening')
-      this.#logger.debug('inbound link was not opened', { protocol: protocol.id, cause: messageOf(error) })
-      return
-    }
-    const { link } = incoming
-    this.#track(link)
-    if (release === undefined) {
-      this.#counts.linkRefused(protocol.id, 'limit')
-      await link.close(closeReason(CloseReasons.TooManyRequests, `too many links of ${protocol.id}`))
-      return
-    }
-    void link.closed.then(release)
-    await this.#decide(handler, incoming)
-  }
-
-  async #decide(handler: LinkHandler, { link, accept }: IncomingLink): Promise<void> {
-    let isDecided = false
-    void link.closed.then(() => (isDecided = true))
-    try {
-      await handler(link, async (payload) => {
-        isDecided = true
-        await accept(payload)
-      })
-      if (!isDecided) await link.close(closeReason(CloseReasons.UnexpectedClose, 'the link was not accepted'))
-    } catch (error) {
-      await link.close(closeReason(CloseReasons.UnexpectedClose, 'the handler failed'))
-      // A link that ends while its handler still wants something of it is nothing unusual.
-      if (isMosaikError(error, 'LINK_CLOSED')) return
-      this.#counts.linkHandlerFailed(link.protocol)
-      this.#logger.error('the handler of an inbound link failed', {
-        protocol: link.protocol,
-        peer: shortId(link.peer),
-        cause: messageOf(error),
-      })
-    }
-  }
-
-  /** @returns A function that gives the place back; nothing when there is none. */
-  #takePlace(peer: PeerId, protocol: LinkProtocol): (() => void) | undefined {
-    const key = `${peer} ${protocol.id}`
-    const count = this.#inboundCounts.get(key) ?? 0
-    if (count >= (protocol.maxInboundPerPeer ?? this.#limits.linksPerPeerMax)) return undefined
-    this.#inboundCounts.set(key, count + 1)
-    return () => {
-      const left = (this.#inboundCounts.get(key) ?? 1) - 1
-      if (left === 0) this.#inboundCounts.delete(key)
-      else this.#inboundCounts.set(key, left)
-    }
-  }
-
-  #linkOptions(
-    connection: PeerConnection,
-    protocol: LinkProtocol,
-    stream: Stream,
-    direction: 'inbound' | 'outbound',
-  ) {
-    return {
-      stream: linkStream(connection, stream),
-      peer: connection.peer,
-      protocol,
-      network: this.network,
-      clock: this.#clock,
-      limits: { closeTimeoutMs: this.#limits.closeTimeoutMs },
-      observer: this.#counts.linkObserver(protocol.id, direction),
-    }
-  }
-
-  #track(link: Link): void {
-    this.#links.add(link)
-    void link.closed.then(() => this.#links.delete(link))
-    if (this.#closing !== undefined) void link.close(CloseReasons.GracefulShutdown)
-  }
-
-  #openLinksByProtocol(): [{ protocol: string }, number][] {
-    const counts = new Map<string, number>()
-    for (const { protocol } of this.#links) counts.set(protocol, (counts.get(protocol) ?? 0) + 1)
-    return [...counts].map(([protocol, count]) => [{ protocol }, count])
-  }
-
-  /** Nothing that goes wrong with one link is a failure of the host. */
-  #background(name: string, run: () => Promise<void>): void {
-    this.#scope.spawn(name, async (signal) => {
-      try {
-        await run()
-      } catch (error) {
-        if (!signal.aborted) this.#logger.error(`${name} failed`, { cause: messageOf(error) })
-      }
-    })
   }
 }
 

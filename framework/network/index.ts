@@ -10,18 +10,12 @@ export type { DialAttempt } from './dialler.js'
 export { FrameBuilder } from './frame-builder.js'
 export { FrameTooLargeError } from './frame.js'
 export type { GossipTopic, GossipTopicOptions, GossipVerdict } from './gossip/gossip-topic.js'
-export {
-  Host,
-  type DialTarget,
-  type HostOptions,
-  type LinkHandler,
-  type OpenOptions,
-  type ReachOptions,
-} from './host.js'
+export { Host, type DialTarget, type HostOptions, type OpenOptions, type ReachOptions } from './host.js'
 export { Identity, verifySignature } from './identity.js'
 export { libp2pPeerId, peerIdFromLibp2p } from './libp2p-peer-id.js'
 export { defaultLimits, type GossipLimits, type NetworkLimits, type SignsOfLife } from './limits.js'
 export { LinkBusyError } from './link-outbox.js'
+export type { LinkHandler } from './link-service.js'
 export { linkPair, type LinkPairOptions } from './link-pair.js'
 export type { Frame, Link, LinkProtocol, RecvOptions } from './link.js'
 export type { QuicOptions } from './quic/transport.js'

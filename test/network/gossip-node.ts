@@ -36,13 +36,12 @@ export class GossipNode implements AsyncDisposable {
     const limits = { ...defaultLimits, surplusGraceMs: 60_000, ...changes }
     const registry = new MetricsRegistry()
     const metrics = new NetworkMetrics(registry)
-    const common = { limits, clock: systemClock, logger: silentLogger, metrics }
-    const transports = await startTransports({ identity, ...common, refusesInbound: () => false })
-    const connections = new Connections({ transports, self: identity.peerId, network: of, ...common })
+    const common = { identity, limits, clock: systemClock, logger: silentLogger }
+    const transports = await startTransports({ ...common, refusesInbound: () => false })
+    const context = { ...common, network: of, random: systemRandom, metrics, transports }
+    const connections = new Connections(context)
     await connections.start()
-    const { libp2p } = transports
-    const random = systemRandom
-    const gossip = new Gossip({ libp2p, identity, connections, ...common, limits: limits.gossip, random })
+    const gossip = new Gossip(context, connections)
     await gossip.start()
     const listening = await listen(transports, listenOn.quic, () => {})
     return new GossipNode(identity, registry, connections, transports, gossip, listening)

@@ -88,6 +88,16 @@ describe('a stranger', () => {
     expect(connectionCount(host)).toBe(0)
   })
 
+  test('that goes without a word is counted too', async () => {
+    await using host = await startHost()
+    await using stranger = await startStranger()
+    const connection = await stranger.dial(host)
+    await eventually(() => connectionCount(host) === 1)
+    await connection.close()
+    await eventually(() => rejections(host, 'lost') === 1)
+    expect(connectionCount(host)).toBe(0)
+  })
+
   test('that opens the hello and then says nothing is cut off as well', async () => {
     await using host = await startHost({ limits })
     await using stranger = await startStranger()

@@ -8,16 +8,8 @@ import {
   type GossipsubMessage,
   type MeshPeer,
 } from '@libp2p/gossipsub'
-import type { Connection, Libp2p, PeerId as Libp2pPeerId, Stream } from '@libp2p/interface'
-import {
-  MosaikError,
-  TaskScope,
-  messageOf,
-  type Clock,
-  type Logger,
-  type PeerId,
-  type Random,
-} from '#framework/primitives'
+import type { Connection, PeerId as Libp2pPeerId, Stream } from '@libp2p/interface'
+import { MosaikError, TaskScope, messageOf, type PeerId } from '#framework/primitives'
 import { fromLibp2pPeerId, libp2pPrivateKey } from '../libp2p-peer-id.js'
 import { libp2pLogger } from '../libp2p-logger.js'
 import { raceSignal } from '../race-signal.js'
@@ -28,20 +20,7 @@ import { Topic, type GossipTopic, type GossipTopicOptions, type GossipVerdict } 
 import { internalsOf, type GossipsubInternals } from './gossipsub-internals.js'
 import { Reputation, scoreThresholds } from './reputation.js'
 import type { Connections } from '../connections.js'
-import type { Identity } from '../identity.js'
-import type { GossipLimits } from '../limits.js'
-import type { NetworkMetrics } from '../metrics.js'
-
-export interface GossipOptions {
-  readonly libp2p: Libp2p
-  readonly identity: Identity
-  readonly connections: Connections
-  readonly limits: GossipLimits
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly metrics: NetworkMetrics
-}
+import type { HostContext } from '../host-context.js'
 
 /** How many heartbeats a message can be caught up on, and is remembered at all. */
 const CATCH_UP_HEARTBEATS = 5
@@ -58,7 +37,8 @@ const TOPIC_COST_BYTES = 1_100
  * is for the messages themselves), without peer exchange, and with streams that the host looks after.
  */
 export class Gossip {
-  readonly #options: GossipOptions
+  readonly #context: HostContext
+  readonly #connections: Connections
   readonly #registrar = new GossipRegistrar()
   readonly #gossipsub: GossipSub
   readonly #internals: GossipsubInternals
@@ -71,9 +51,12 @@ export class Gossip {
   readonly #unregister: (() => void)[] = []
   #heartbeats = 0
 
-  constructor(options: GossipOptions) {
-    this.#options = options
-    const { libp2p, identity, limits, clock, logger } = options
+  constructor(context: HostContext, connections: Connections) {
+    this.#context = context
+    this.#connections = connections
+    const { identity, clock, logger } = context
+    const { libp2p } = context.transports
+    const limits = context.limits.gossip
     const components: Omit<GossipSubComponents, 'connectionManager'> = {
       privateKey: libp2pPrivateKey(identity),
       peerId: libp2p.peerId,
@@ -121,20 +104,20 @@ export class Gossip {
   }
 
   async start(): Promise<void> {
-    const { libp2p, connections, metrics } = this.#options
+    const { transports, metrics } = this.#context
     await this.#internals.start()
     this.#gossipsub.addEventListener('gossipsub:message', ({ detail }) => this.#onMessage(detail))
     this.#gossipsub.addEventListener('gossipsub:heartbeat', () => this.#onHeartbeat())
     this.#gossipsub.addEventListener('gossipsub:graft', ({ detail }) => this.#onMeshChange(detail))
     this.#gossipsub.addEventListener('gossipsub:prune', ({ detail }) => this.#onMeshChange(detail))
     this.#unregister.push(
-      connections.onAdmitted(({ peer }) => this.#onAdmitted(peer)),
-      connections.peers.subscribe((peers) => this.#onPeers(peers)),
+      this.#connections.onAdmitted(({ peer }) => this.#onAdmitted(peer)),
+      this.#connections.peers.subscribe((peers) => this.#onPeers(peers)),
       metrics.gossipNeighbours.collect(() => this.#neighbourCount()),
     )
     const onStream = (stream: Stream, connection: Connection): void =>
       this.#background('gossip stream', () => this.#onStream(stream, connection))
-    await libp2p.handle(GOSSIP_PROTOCOL, onStream, {
+    await transports.libp2p.handle(GOSSIP_PROTOCOL, onStream, {
       maxInboundStreams: GOSSIP_STREAMS_MAX,
       maxOutboundStreams: GOSSIP_STREAMS_MAX,
     })
@@ -150,13 +133,13 @@ export class Gossip {
     if (this.#topics.has(name)) {
       throw new MosaikError('GOSSIP_TOPIC_TAKEN', `the topic ${name} is in use on this node`)
     }
-    const messageBytesMax = Math.min(options.messageBytesMax, this.#options.limits.messageBytesMax)
+    const messageBytesMax = Math.min(options.messageBytesMax, this.#context.limits.gossip.messageBytesMax)
     const topic = new Topic({
       messageBytesMax,
       publish: (data) => this.#publish(name, data),
       leave: () => this.#leave(name),
       onListenerFailed: (error) => {
-        this.#options.logger.error('a listener to gossip failed', { cause: messageOf(error) })
+        this.#context.logger.error('a listener to gossip failed', { cause: messageOf(error) })
       },
     })
     this.#topics.set(name, topic)
@@ -188,12 +171,12 @@ export class Gossip {
     this.#members.clear()
     for (const topic of this.#topics.values()) topic.end()
     this.#topics.clear()
-    await this.#options.libp2p.unhandle(GOSSIP_PROTOCOL)
+    await this.#context.transports.libp2p.unhandle(GOSSIP_PROTOCOL)
   }
 
   async #publish(name: string, data: Uint8Array): Promise<number> {
     const { recipients } = await this.#gossipsub.publish(name, data)
-    this.#options.metrics.gossipPublished(recipients.length > 0 ? 'sent' : 'nobody')
+    this.#context.metrics.gossipPublished(recipients.length > 0 ? 'sent' : 'nobody')
     return recipients.length
   }
 
@@ -208,7 +191,7 @@ export class Gossip {
     from: Libp2pPeerId,
     data: Uint8Array,
   ): TopicValidatorResult {
-    const { metrics, clock, logger } = this.#options
+    const { metrics, clock, logger } = this.#context
     if (data.byteLength > messageBytesMax) {
       metrics.gossipReceived('too_large')
       return TopicValidatorResult.Ignore
@@ -230,14 +213,14 @@ export class Gossip {
 
   #onAdmitted(peer: PeerId): void {
     if (this.#peers.has(peer)) return
-    const { connections, limits, clock, random, metrics } = this.#options
+    const { limits, clock, random, metrics } = this.#context
     const member = new GossipPeer({
       peer,
-      connections,
+      connections: this.#connections,
       internals: this.#internals,
       handler: this.#registrar.handler,
       topology: this.#registrar.topology,
-      limits,
+      limits: limits.gossip,
       clock,
       random,
       metrics,
@@ -261,7 +244,7 @@ export class Gossip {
   }
 
   async #onStream(stream: Stream, connection: Connection): Promise<void> {
-    const origin = await this.#options.connections.originOf(stream, connection, GOSSIP_PROTOCOL)
+    const origin = await this.#connections.originOf(stream, connection, GOSSIP_PROTOCOL)
     if (origin === undefined) return
     const known = this.#peers.get(origin.peer)
     if (known === undefined) stream.abort(new Error('the peer is gone'))
@@ -271,7 +254,7 @@ export class Gossip {
   #onHeartbeat(): void {
     this.#heartbeats++
     for (const { member } of this.#peers.values()) member.check()
-    this.#reputation.prune(this.#options.clock.monotonic())
+    this.#reputation.prune(this.#context.clock.monotonic())
     if (this.#heartbeats % RESUBSCRIBE_HEARTBEATS === 0) this.#resubscribe()
     this.#updateNeighbours()
   }
@@ -304,7 +287,7 @@ export class Gossip {
     const ihave = [{ topicID: topic, messageIDs }]
     const control = { ihave, iwant: [], graft: [], prune: [], idontwant: [] }
     if (this.#internals.sendRpc(name, { subscriptions: [], messages: [], control })) {
-      this.#options.metrics.gossipCaughtUp.add()
+      this.#context.metrics.gossipCaughtUp.add()
     }
   }
 
@@ -327,7 +310,7 @@ export class Gossip {
       try {
         await run(signal)
       } catch (error) {
-        if (!signal.aborted) this.#options.logger.debug(`${name} failed`, { cause: messageOf(error) })
+        if (!signal.aborted) this.#context.logger.debug(`${name} failed`, { cause: messageOf(error) })
       }
     })
   }

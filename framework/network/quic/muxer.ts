@@ -8,6 +8,8 @@ import type { NativeConnection, NativeStream } from './binding.js'
 const NAME = 'quic'
 /** How many streams may wait for the other side's permission to open. */
 const OPENING_MAX = 1_024
+/** How long one waits where nobody says. libp2p passes no signal of its own accord. */
+const OPENING_TIMEOUT_MS = 5_000
 
 export interface QuicMuxerInit {
   readonly native: NativeConnection
@@ -39,7 +41,7 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
   /**
    * Opens a stream. The other side hears of it with the first bytes.
    *
-   * @throws The signal's reason, also while the other side allows no more streams.
+   * @throws The signal's reason, or a TimeoutError after 5 s, while the other side allows no more streams.
    */
   async onCreateStream({ signal }: CreateStreamOptions): Promise<QuicStream> {
     if (this.#openingCount >= OPENING_MAX) {
@@ -50,7 +52,8 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
     // Counted until the native side is done with it: a stream that nobody waits for any more still takes its place.
     const settle = (): void => void this.#openingCount--
     opening.then(settle, settle)
-    const native = await raceSignal(opening, signal, discard)
+    using deadline = this.#clock.deadline(OPENING_TIMEOUT_MS, signal)
+    const native = await raceSignal(opening, deadline.signal, discard)
     if (this.status !== 'open') {
       discard(native)
       throw new MosaikError(

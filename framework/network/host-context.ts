@@ -1,0 +1,17 @@
+import type { Clock, Logger, NetworkId, Random } from '#framework/primitives'
+import type { Identity } from './identity.js'
+import type { NetworkLimits } from './limits.js'
+import type { NetworkMetrics } from './metrics.js'
+import type { Transports } from './transports.js'
+
+/** What the parts of one host share. */
+export interface HostContext {
+  readonly network: NetworkId
+  readonly identity: Identity
+  readonly limits: NetworkLimits
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly metrics: NetworkMetrics
+  readonly transports: Transports
+}

@@ -1,0 +1,206 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import { MosaikError, TaskScope, isMosaikError, messageOf, shortId, type PeerId } from '#framework/primitives'
+import { CloseReasons, LinkClosedError, closeReason } from './close-reason.js'
+import { linkStream, type PeerConnection } from './peer-connection.js'
+import { acceptLink, openLink, type IncomingLink } from './framed-link.js'
+import type { Connections } from './connections.js'
+import type { HostContext } from './host-context.js'
+import type { Link, LinkProtocol } from './link.js'
+
+/**
+ * Decides about an inbound link: it sees `link.openPayload`, and then either consents with `accept`, after which the
+ * link is open, or closes the link with a reason. When it throws, the link is closed, and the error is logged and
+ * counted.
+ */
+export type LinkHandler = (link: Link, accept: (payload?: unknown) => Promise<void>) => Promise<void>
+
+/** The links of a host: those it serves and those it opens, over connections that are admitted. */
+export class LinkService {
+  readonly #context: HostContext
+  readonly #connections: Connections
+  readonly #links = new Set<Link>()
+  /** Inbound links by peer and protocol. */
+  readonly #inboundCounts = new Map<string, number>()
+  readonly #scope = new TaskScope()
+  readonly #unregister: () => void
+  #isClosing = false
+
+  constructor(context: HostContext, connections: Connections) {
+    this.#context = context
+    this.#connections = connections
+    this.#unregister = context.metrics.linksOpen.collect(() => this.#countByProtocol())
+  }
+
+  /** @throws {MosaikError} `PROTOCOL_TAKEN`. */
+  serve(protocol: LinkProtocol, handler: LinkHandler): () => void {
+    const { libp2p } = this.#context.transports
+    if (libp2p.getProtocols().includes(protocol.id)) {
+      throw new MosaikError('PROTOCOL_TAKEN', `${protocol.id} has a handler already`)
+    }
+    const onStream = (stream: Stream, connection: Connection): void =>
+      this.#background('inbound link', () => this.#onStream(protocol, handler, stream, connection))
+    this.#background('serve', () =>
+      libp2p.handle(protocol.id, onStream, {
+        // libp2p counts for each connection, and has no word for those beyond. The host counts for each peer, and says so.
+        maxInboundStreams: 2 * this.#linksMax(protocol),
+        maxOutboundStreams: this.#context.limits.quic.streamsMax,
+      }),
+    )
+    return () => this.#background('unserve', () => libp2p.unhandle(protocol.id))
+  }
+
+  /** @throws {LinkClosedError} LINK_CLOSED; the signal's reason. */
+  async open(
+    connection: PeerConnection,
+    protocol: LinkProtocol,
+    options: { readonly payload: unknown; readonly signal: AbortSignal },
+  ): Promise<Link> {
+    const stream = await this.#newStream(connection, protocol, options.signal)
+    const link = await openLink({
+      ...this.#linkOptions(connection, protocol, stream, 'outbound'),
+      ...options,
+    })
+    this.#track(link)
+    return link
+  }
+
+  /** Ends all links with GracefulShutdown, also those that come about meanwhile. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    const { closeTimeoutMs } = this.#context.limits
+    const goodbyes = [...this.#links].map((link) =>
+      link.close(CloseReasons.GracefulShutdown, { timeoutMs: closeTimeoutMs }),
+    )
+    await Promise.all(goodbyes)
+    await this.#scope.close(new MosaikError('HOST_CLOSED', 'the host was closed'))
+    this.#unregister()
+  }
+
+  async #newStream(connection: PeerConnection, protocol: LinkProtocol, signal: AbortSignal): Promise<Stream> {
+    const maxOutboundStreams = this.#context.limits.quic.streamsMax
+    try {
+      return await connection.libp2p.newStream(protocol.id, { signal, maxOutboundStreams })
+    } catch (cause) {
+      signal.throwIfAborted()
+      const isUnknown = cause instanceof Error && cause.name === 'UnsupportedProtocolError'
+      const reason = isUnknown
+        ? closeReason(CloseReasons.InvalidAlpn, `the peer does not speak ${protocol.id}`)
+        : closeReason(CloseReasons.UnexpectedClose, messageOf(cause))
+      const link = { peer: connection.peer, protocol: protocol.id }
+      throw new LinkClosedError(reason, isUnknown ? 'remote' : 'transport', link, { cause })
+    }
+  }
+
+  async #onStream(
+    protocol: LinkProtocol,
+    handler: LinkHandler,
+    stream: Stream,
+    connection: Connection,
+  ): Promise<void> {
+    const origin = await this.#connections.originOf(stream, connection, protocol.id)
+    if (origin === undefined) return
+    const { metrics, logger } = this.#context
+    const release = this.#takePlace(origin.peer, protocol)
+    let incoming
+    try {
+      incoming = await acceptLink({
+        ...this.#linkOptions(origin, protocol, stream, 'inbound'),
+        signal: this.#scope.signal,
+      })
+    } catch (error) {
+      release?.()
+      metrics.linkRefused(protocol.id, 'opening')
+      logger.debug('inbound link was not opened', { protocol: protocol.id, cause: messageOf(error) })
+      return
+    }
+    const { link } = incoming
+    this.#track(link)
+    if (release === undefined) {
+      metrics.linkRefused(protocol.id, 'limit')
+      await link.close(closeReason(CloseReasons.TooManyRequests, `too many links of ${protocol.id}`))
+      return
+    }
+    void link.closed.then(release)
+    await this.#decide(handler, incoming)
+  }
+
+  async #decide(handler: LinkHandler, { link, accept }: IncomingLink): Promise<void> {
+    let isDecided = false
+    void link.closed.then(() => (isDecided = true))
+    try {
+      await handler(link, async (payload) => {
+        isDecided = true
+        await accept(payload)
+      })
+      if (!isDecided) await link.close(closeReason(CloseReasons.UnexpectedClose, 'the link was not accepted'))
+    } catch (error) {
+      await link.close(closeReason(CloseReasons.UnexpectedClose, 'the handler failed'))
+      // A link that ends while its handler still wants something of it is nothing unusual.
+      if (isMosaikError(error, 'LINK_CLOSED')) return
+      this.#context.metrics.linkHandlerFailed(link.protocol)
+      this.#context.logger.error('the handler of an inbound link failed', {
+        protocol: link.protocol,
+        peer: shortId(link.peer),
+        cause: messageOf(error),
+      })
+    }
+  }
+
+  /** @returns A function that gives the place back; nothing when there is none. */
+  #takePlace(peer: PeerId, protocol: LinkProtocol): (() => void) | undefined {
+    const key = `${peer} ${protocol.id}`
+    const count = this.#inboundCounts.get(key) ?? 0
+    if (count >= this.#linksMax(protocol)) return undefined
+    this.#inboundCounts.set(key, count + 1)
+    return () => {
+      const left = (this.#inboundCounts.get(key) ?? 1) - 1
+      if (left === 0) this.#inboundCounts.delete(key)
+      else this.#inboundCounts.set(key, left)
+    }
+  }
+
+  #linksMax(protocol: LinkProtocol): number {
+    return protocol.maxInboundPerPeer ?? this.#context.limits.linksPerPeerMax
+  }
+
+  #linkOptions(
+    connection: PeerConnection,
+    protocol: LinkProtocol,
+    stream: Stream,
+    direction: 'inbound' | 'outbound',
+  ) {
+    const { network, clock, limits, metrics } = this.#context
+    return {
+      stream: linkStream(connection, stream),
+      peer: connection.peer,
+      protocol,
+      network,
+      clock,
+      limits: { closeTimeoutMs: limits.closeTimeoutMs },
+      observer: metrics.linkObserver(protocol.id, direction),
+    }
+  }
+
+  #track(link: Link): void {
+    this.#links.add(link)
+    void link.closed.then(() => this.#links.delete(link))
+    if (this.#isClosing) void link.close(CloseReasons.GracefulShutdown)
+  }
+
+  #countByProtocol(): [{ protocol: string }, number][] {
+    const counts = new Map<string, number>()
+    for (const { protocol } of this.#links) counts.set(protocol, (counts.get(protocol) ?? 0) + 1)
+    return [...counts].map(([protocol, count]) => [{ protocol }, count])
+  }
+
+  /** Nothing that goes wrong with one link is a failure of the host. */
+  #background(name: string, run: () => Promise<void>): void {
+    this.#scope.spawn(name, async (signal) => {
+      try {
+        await run()
+      } catch (error) {
+        if (!signal.aborted) this.#context.logger.error(`${name} failed`, { cause: messageOf(error) })
+      }
+    })
+  }
+}

@@ -1,0 +1,97 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import type { PeerId, Timer } from '#framework/primitives'
+import { transportOf, withoutPeer, type TransportKind } from './addresses.js'
+import { byteStreamOf } from './libp2p-byte-stream.js'
+import type { ByteStream } from './byte-stream.js'
+import type { Link } from './link.js'
+
+/** One connection, and what the host knows of it. */
+export interface PeerConnection {
+  readonly id: string
+  readonly peer: PeerId
+  readonly direction: 'inbound' | 'outbound'
+  readonly transport: TransportKind
+  /** Where it leads, without the peer. */
+  readonly address: string
+  readonly libp2p: Connection
+  /** Resolves when both sides have shown the same network; rejects when that failed. */
+  readonly admitted: Promise<void>
+  /** Resolves when the connection is closed. */
+  readonly gone: Promise<void>
+}
+
+/** Of each new round trip, as in RFC 6298 §2.3. */
+const RTT_GAIN = 1 / 8
+
+/** A connection from the side of those who look after it. */
+export class ConnectionEntry implements PeerConnection {
+  readonly libp2p: Connection
+  readonly peer: PeerId
+  readonly transport: TransportKind
+  readonly address: string
+  /** Monotonic milliseconds. */
+  readonly openedAt: number
+  /** Ends the time for the other side's hello. */
+  patience: Timer | undefined
+  /** The other side has begun its hello. */
+  isGreeted = false
+  isRejected = false
+  /** The hello link, once the connection is admitted. */
+  control: Link | undefined
+  readonly #admitted = Promise.withResolvers<void>()
+  readonly #gone = Promise.withResolvers<void>()
+  #rttMs: number | undefined
+
+  constructor(connection: Connection, peer: PeerId, openedAt: number) {
+    this.libp2p = connection
+    this.peer = peer
+    this.transport = transportOf(connection.remoteAddr) ?? 'tcp'
+    this.address = withoutPeer(connection.remoteAddr)
+    this.openedAt = openedAt
+    // Not everybody who opens a connection waits for its admission.
+    this.#admitted.promise.catch(() => {})
+  }
+
+  get id(): string {
+    return this.libp2p.id
+  }
+
+  get direction(): 'inbound' | 'outbound' {
+    return this.libp2p.direction
+  }
+
+  get admitted(): Promise<void> {
+    return this.#admitted.promise
+  }
+
+  get gone(): Promise<void> {
+    return this.#gone.promise
+  }
+
+  /** The smoothed round trip in milliseconds, once measured. */
+  get rttMs(): number | undefined {
+    return this.#rttMs
+  }
+
+  onAdmitted(): void {
+    this.#admitted.resolve()
+  }
+
+  onRejected(cause: unknown): void {
+    this.#admitted.reject(cause)
+  }
+
+  onGone(): void {
+    this.#gone.resolve()
+  }
+
+  onRoundTrip(ms: number): void {
+    this.#rttMs = this.#rttMs === undefined ? ms : this.#rttMs + RTT_GAIN * (ms - this.#rttMs)
+  }
+}
+
+/** A libp2p stream of that connection, for a link. */
+export function linkStream(connection: PeerConnection, stream: Stream): ByteStream {
+  // The QUIC binding has copied the bytes when it reports room; sockets and the memory transport may still hold them.
+  return byteStreamOf(stream, connection.transport === 'quic')
+}
