@@ -5,7 +5,7 @@ import { permanentCodes, runNode, type NodeRun } from './node-run.js'
 import type { FromNode, ToNode } from './supervisor/messages.js'
 
 /** A node that cannot close in this time is ended by force, so that nothing is left running. */
-const closeTimeoutMs = 6_000
+const closeTimeoutMs = 10_000
 
 let run: Promise<NodeRun> | undefined
 let stopping = false

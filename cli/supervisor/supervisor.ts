@@ -10,7 +10,7 @@ import { NodeChild } from './node-child.js'
 import { type RestartDecision, RestartPolicy } from './restart-policy.js'
 
 /** How long a node may take to say goodbye before it is killed. */
-const stopTimeoutMs = 8_000
+const stopTimeoutMs = 12_000
 
 /** A node that has just become ready is told about this many others; gossip brings the rest. */
 const introductionCountMax = 4
