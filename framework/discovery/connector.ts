@@ -64,7 +64,6 @@ export class Connector {
 
   /** Adds a candidate, to be dialled soon and again until it answers. */
   add(target: DialTarget): void {
-    if (this.#isOurs(target)) return
     if (!this.#options.plan.add({ ...target, ...peerNamedIn(target) })) {
       this.#options.logger.warn('a bootstrap candidate was dropped: there are too many', { ...target })
     }
@@ -73,7 +72,7 @@ export class Connector {
 
   async #dial(dial: Dial, signal: AbortSignal): Promise<void> {
     const { host, plan, clock, metrics, logger } = this.#options
-    // By now the address may have turned out to be ours: a node may be given a list that it is on itself.
+    // A node may be given a list that it is on itself.
     if (this.#isOurs(dial.target)) return plan.onConnected(dial, host.peerId, clock.monotonic())
     try {
       const peer = await host.connect(dial.target, { signal })

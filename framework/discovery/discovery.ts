@@ -336,14 +336,10 @@ export class Discovery implements AsyncDisposable {
   async #depart(): Promise<void> {
     using deadline = this.#clock.deadline(this.#departureMs)
     const record = this.#store.depart()
-    const told = Promise.allSettled([
+    await Promise.allSettled([
       this.#announcer.depart(record),
       this.#syncer.sayGoodbye(record, deadline.signal),
     ])
-    const expired = new Promise<void>((resolve) => {
-      deadline.signal.addEventListener('abort', () => resolve())
-    })
-    await Promise.race([told, expired])
   }
 
   #assertOpen(): void {

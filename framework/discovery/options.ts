@@ -1,5 +1,14 @@
 import type { Host } from '#framework/network'
-import { MosaikError, type BackoffOptions, type Clock, type Logger, type Random } from '#framework/primitives'
+import {
+  Backoff,
+  MosaikError,
+  messageOf,
+  systemRandom,
+  type BackoffOptions,
+  type Clock,
+  type Logger,
+  type Random,
+} from '#framework/primitives'
 import type { BootstrapSource } from './bootstrap.js'
 
 /** What discovery can be told. Only `host` is required. */
@@ -83,7 +92,23 @@ export function settingsOf(options: Partial<DiscoverySettings>): DiscoverySettin
   }
   const { announceJitter } = settings
   check(settings, 'announceJitter', announceJitter >= 0 && announceJitter < 1, 'from 0 to less than 1')
+  checkReconnect(settings)
   return settings
+}
+
+function checkReconnect(settings: DiscoverySettings): void {
+  try {
+    new Backoff(settings.reconnect, systemRandom)
+  } catch (cause) {
+    throw new MosaikError(
+      'DISCOVERY_OPTION_INVALID',
+      `the discovery option "reconnect": ${messageOf(cause)}`,
+      {
+        cause,
+        details: { option: 'reconnect', value: settings.reconnect },
+      },
+    )
+  }
 }
 
 function check(

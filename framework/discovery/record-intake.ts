@@ -8,7 +8,7 @@ import { compareRecords, rejectionOf, type UnverifiedRecord } from './signed-rec
 
 /** What one neighbour may send, its own and what it passes on: ample for a thousand nodes, and bounds the time for signatures. */
 const NEIGHBOUR_RATE = { capacity: 1024, perSecond: 256 }
-const NEIGHBOURS_MAX = 256
+const NEIGHBOURS_MAX = 1024
 
 /** What one author may say; authors keep well below it, see `AnnouncePolicy`. */
 const AUTHOR_RATE = { capacity: 32, perSecond: 4 }

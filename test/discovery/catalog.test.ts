@@ -167,10 +167,15 @@ describe('merging', () => {
 
   test('given no room but departures, then the oldest departure gives way', () => {
     const small = { ...rules, recordsMax: 2 }
-    let state = merge(start, departureRecord('a'), at(10), small).state
-    state = merge(state, departureRecord('b'), at(5), small).state
-    state = merge(state, entryRecord('c'), at(20), small).state
-    expect([...state.records.keys()].toSorted()).toEqual([peer('a'), peer('c')].toSorted())
+    for (const [younger, older] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      let state = merge(start, departureRecord(younger), at(10), small).state
+      state = merge(state, departureRecord(older), at(5), small).state
+      state = merge(state, entryRecord('c'), at(20), small).state
+      expect([...state.records.keys()].toSorted()).toEqual([peer(younger), peer('c')].toSorted())
+    }
   })
 })
 

@@ -174,6 +174,20 @@ describe('peers of the catalog', () => {
     expect(dials.length === 1 || atMs <= 600_310).toBe(true)
   })
 
+  test('given a node that is alone and many peers that take long to answer, then four attempts run at a time', () => {
+    const plan = planOf(8)
+    const running = [0, 1_000, 2_000].flatMap((now) => plan.next(situation({ peers: ids }), now).dials)
+    expect(running).toHaveLength(4)
+  })
+
+  test('given a peer that left the catalog and comes back, then what was known of it is forgotten', () => {
+    const plan = planOf(8)
+    const peers = [ids[0]!]
+    failing(plan, situation({ peers }), 0, 600_000)
+    plan.next(situation(), 600_000)
+    expect(plan.next(situation({ peers }), 600_010).atMs).toBeLessThanOrEqual(600_310)
+  })
+
   test('given a peer that left the catalog, then it is not dialled any more', () => {
     const plan = planOf()
     plan.next(situation({ peers: ids }), 0)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { Discovery } from '#framework/discovery'
 import { Identity } from '#framework/network'
-import { digestOf, isMosaikError } from '#framework/primitives'
+import { Watch, digestOf, isMosaikError } from '#framework/primitives'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes, freePort, skewedClock } from './node.js'
 import { offerOf } from './support.js'
@@ -83,7 +83,7 @@ describe('catalog', () => {
     await using nodes = new TestNodes()
     const halves = await Promise.all(
       [0, 1].map(async () => {
-        const quiet = { announceIntervalMs: 3_600_000 }
+        const quiet = { announceIntervalMs: 3_600_000, meshPeers: 0 }
         const first = await nodes.add(quiet)
         const options = { ...quiet, seeds: first.addresses }
         const rest = [await nodes.add(options), await nodes.add(options)]
@@ -308,14 +308,22 @@ describe('what this node says about itself', () => {
     expect(other.discovery.feed(new Uint8Array([1, 2, 3]))).toBe(false)
   })
 
-  test('given addresses that were set by hand, then they are announced in place of those that the host listens on', async () => {
-    await using nodes = new TestNodes()
-    const one = await nodes.add()
-    const addresses = ['/dns4/node.example/udp/4001/quic-v1', ...one.addresses]
-    one.discovery.update(() => ({ addresses }))
-    const other = await nodes.add({ seeds: one.addresses })
-    await within(5_000, other.discovery.when().peers(1).wait())
-    expect(other.discovery.catalog.value.get(one.peerId)?.addresses).toEqual(addresses.toSorted())
+  test('given a host whose addresses change, then they are announced, until they are set by hand', async () => {
+    await using host = await TestNode.host()
+    const addresses = new Watch<readonly string[]>(host.addresses.value)
+    const moving = new Proxy(host, {
+      get: (target, key) => {
+        if (key === 'addresses') return addresses
+        const value: unknown = Reflect.get(target, key, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    await using discovery = await Discovery.start({ host: moving })
+    addresses.set(['/ip4/10.0.0.1/udp/1/quic-v1'])
+    expect(discovery.me.addresses).toEqual(['/ip4/10.0.0.1/udp/1/quic-v1'])
+    discovery.update(() => ({ addresses: ['/dns4/node.example/udp/1/quic-v1'] }))
+    addresses.set(['/ip4/10.0.0.2/udp/1/quic-v1'])
+    expect(discovery.me.addresses).toEqual(['/dns4/node.example/udp/1/quic-v1'])
   })
 
   test('given a declared node, then its name and replica, addresses and tags are in the entry', async () => {
@@ -359,6 +367,7 @@ describe('the life of discovery', () => {
       announceJitter: 1,
       peersMax: 1.5,
       maxDriftMs: -1,
+      reconnect: { initialMs: 0 },
     })) {
       await expect(Discovery.start({ host, [option]: value })).rejects.toMatchObject({
         code: 'DISCOVERY_OPTION_INVALID',

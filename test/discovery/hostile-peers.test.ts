@@ -4,7 +4,7 @@ import { bytesOf, hashBytes } from '#framework/primitives'
 import { syncProtocol } from '../../framework/discovery/sync/protocol.js'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes } from './node.js'
-import { entryRecord } from './support.js'
+import { departureRecord, entryRecord } from './support.js'
 
 /** A fingerprint that no catalog has. */
 const fingerprint = bytesOf(hashBytes(new Uint8Array([1])))
@@ -63,7 +63,8 @@ describe('a peer that starts a catalog sync', () => {
   test.each([
     ['garbage with its opening', { payload: { fingerprint: 'x' } }],
     ['nothing with its opening', {}],
-    ['a goodbye that is not its own', { payload: { departure: entryRecord('x').bytes } }],
+    ['an entry for a goodbye', { payload: { departure: entryRecord('x').bytes } }],
+    ['a goodbye that is not its own', { payload: { departure: departureRecord('x').bytes } }],
   ])('given %s, then it is refused with 400', async (_, options) => {
     await using node = await TestNode.start()
     await using stranger = await TestNode.host()
@@ -133,18 +134,22 @@ describe('a peer that serves catalog syncs', () => {
   test('given a sync that hangs, when its signal aborts, then it rejects with the reason', async () => {
     await using node = await TestNode.start()
     await using mute = await TestNode.host()
+    const reasons: number[] = []
+    let isAccepted = false
     mute.handle(syncProtocol, async (link, accept) => {
       await accept({ fingerprint })
-      await link.closed
+      isAccepted = true
+      reasons.push((await link.closed).code)
     })
     const controller = new AbortController()
     const syncing = node.discovery.syncWith(
       { addresses: mute.addresses.value },
       { signal: controller.signal },
     )
-    await eventually(() => mute.connections.value.size > 0)
+    await eventually(() => isAccepted)
     controller.abort(new Error('enough'))
     await expect(within(2_000, syncing)).rejects.toThrow('enough')
+    await eventually(() => reasons.length > 0)
   })
 })
 

@@ -83,10 +83,12 @@ describe('a catalog sync', () => {
   test('given one record of a peer on each side, then both have the later one, and only that has travelled', async () => {
     const older = entryRecord('x', { run: NOW, tags: ['old'] })
     const newer = entryRecord('x', { run: NOW, update: NOW + 1, tags: ['new'] })
-    const [a, b] = [side('a', [newer]), side('b', [older])]
+    const shared = [entryRecord('y', { run: NOW }), entryRecord('z', { run: NOW })]
+    const [a, b] = [side('a', [newer, ...shared]), side('b', [older, ...shared])]
     await sync(a, b)
     expect(held(a)).toEqual(held(b))
-    expect(a.pages).toEqual([1])
+    // Beside that, each has sent its own record.
+    expect([a.pages, b.pages]).toEqual([[1], [2]])
     expect(b.store.catalog.value.get(newer.peer)?.tags).toEqual(['new'])
   })
 

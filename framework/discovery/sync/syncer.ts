@@ -129,14 +129,15 @@ export class Syncer {
     }
   }
 
-  /** Tells connected peers that we leave, so that it is certain to have reached them. Resolves when all have answered. */
+  /** Tells connected peers that we leave, so that it is certain to have reached them. Resolves when all have answered, or the signal aborts. */
   async sayGoodbye(record: DepartureRecord & SignedRecord, signal: AbortSignal): Promise<void> {
     const { host } = this.#options
     const peers = [...host.connections.value].slice(0, GOODBYES_MAX)
     await Promise.allSettled(
       peers.map(async (peer) => {
         const link = await host.open({ peer }, syncProtocol, { payload: { departure: record.bytes }, signal })
-        await link.close(CloseReasons.Success)
+        // The peer has accepted, and so it has taken the record in: there is nothing to wait for.
+        link.abort(CloseReasons.Success)
       }),
     )
   }
@@ -161,8 +162,9 @@ export class Syncer {
       return link.close(closeReason(CloseReasons.ProtocolViolation, 'not the opening of a catalog sync'))
     }
     const { clock, inboundMax } = this.#options
-    if (!this.#inboundRate.tryTake(link.peer, clock.monotonic()))
+    if (!this.#inboundRate.tryTake(link.peer, clock.monotonic())) {
       return link.close(CloseReasons.TooManyRequests)
+    }
     if ('departure' in opening.data) return this.#hearGoodbye(link, accept, opening.data.departure)
     const ofThisPeer = this.#serving.filter((peer) => peer === link.peer).length
     if (this.#serving.length >= inboundMax || ofThisPeer >= INBOUND_PER_PEER_MAX) {
@@ -238,16 +240,16 @@ export class Syncer {
   #count(direction: 'inbound' | 'outbound', result: string, startedAtMs: number): void {
     const { metrics, clock } = this.#options
     metrics.syncs.add(1, { direction, result })
-    if (result === 'ok')
-      metrics.syncDuration.observe((clock.monotonic() - startedAtMs) / 1_000, { direction })
+    if (result !== 'ok') return
+    metrics.syncDuration.observe((clock.monotonic() - startedAtMs) / 1_000, { direction })
   }
 }
 
 /** Ends a link on which something went wrong, unless it has ended, or is about to end with a reason of its own. */
 function giveUp(link: Link, error: unknown, signal: AbortSignal): void {
-  if (signal.aborted)
-    link.abort(isMosaikError(error, 'TIMEOUT') ? CloseReasons.Timeout : CloseReasons.Cancelled)
-  else if (!isMosaikError(error, 'TIMEOUT') && !isMosaikError(error, 'LINK_CLOSED')) {
+  const isTimeout = isMosaikError(error, 'TIMEOUT')
+  if (signal.aborted) link.abort(isTimeout ? CloseReasons.Timeout : CloseReasons.Cancelled)
+  else if (!isTimeout && !isMosaikError(error, 'LINK_CLOSED')) {
     link.abort(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
   }
 }
