@@ -118,3 +118,16 @@ test('given a process that closed its hosts, ends by itself within half a second
   expect(lingeredMs).toBeLessThan(500 * Number(process.env.TIME_FACTOR ?? 1))
   expect(await child.exit()).toBe(0)
 })
+
+test('given a peer that hangs while gossip for it waits, the process that closes its host still ends by itself', async () => {
+  await using server = new Child('server', ...listenOn.quic)
+  const { addresses } = await server.line<{ addresses: string[] }>()
+  await using closing = new Child('stuck-gossip', ...addresses)
+  expect(await closing.line()).toEqual({ neighbours: 1 })
+  server.kill('SIGSTOP')
+  closing.kill('SIGUSR2')
+  const { lingeredMs } = await closing.line<{ lingeredMs: number }>()
+  expect(lingeredMs).toBeLessThan(500 * Number(process.env.TIME_FACTOR ?? 1))
+  expect(await closing.exit()).toBe(0)
+  server.kill('SIGCONT')
+})

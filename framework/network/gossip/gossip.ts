@@ -164,8 +164,11 @@ export class Gossip {
     const { heartbeatTimeout } = this.#internals.status
     const stopping = this.#internals.stop()
     clearTimeout(heartbeatTimeout)
-    // It waits until streams are flushed, and a peer that does not read would make it wait for ever.
+    // It waits until streams are flushed, and a peer that does not read would make it wait for ever. What it does only
+    // after that must be done in any case: these timers would keep the process alive.
     await raceSignal(stopping, signal).catch(() => {})
+    this.#internals.score.stop()
+    clearTimeout(this.#internals.directPeerInitial ?? undefined)
     for (const { member } of this.#peers.values()) member.dispose()
     this.#peers.clear()
     this.#members.clear()

@@ -26,13 +26,27 @@ export interface GossipsubInternals {
   readonly mcache: { getGossipIDs(topics: ReadonlySet<string>): ReadonlyMap<string, Uint8Array[]> }
   /** While started, the timer of the next heartbeat, which stopping leaves running. */
   readonly status: { readonly heartbeatTimeout?: NodeJS.Timeout }
+  /** Its timer is stopped only after all streams are closed. */
+  readonly score: { stop(): void }
+  /** A timer that is cleared only after all streams are closed. */
+  readonly directPeerInitial: NodeJS.Timeout | null
   /** False when there is no stream to send it on. */
   sendRpc(peer: string, rpc: GossipRpc): boolean
   start(): Promise<void>
   stop(): Promise<void>
 }
 
-const MEMBERS = ['mesh', 'streamsOutbound', 'mcache', 'status', 'sendRpc', 'start', 'stop'] as const
+const MEMBERS = [
+  'mesh',
+  'streamsOutbound',
+  'mcache',
+  'status',
+  'score',
+  'directPeerInitial',
+  'sendRpc',
+  'start',
+  'stop',
+] as const
 
 /** @throws {InvariantError} When this is another gossipsub than the one we know. */
 export function internalsOf(gossipsub: GossipSub): GossipsubInternals {
@@ -40,6 +54,7 @@ export function internalsOf(gossipsub: GossipSub): GossipsubInternals {
     invariant(member in gossipsub, `gossipsub has no "${member}": this version is not the one we know`)
   }
   const internals = gossipsub as unknown as GossipsubInternals
+  invariant(typeof internals.score.stop === 'function', 'the score of gossipsub is another')
   invariant(typeof internals.mcache.getGossipIDs === 'function', 'the message cache of gossipsub is another')
   return internals
 }

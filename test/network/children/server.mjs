@@ -10,4 +10,5 @@ host.handle({ id: '/tests/echo/1.0', frameBytesMax: 1024 * 1024 }, async (link, 
     if (frame.kind === 'message') await link.send(frame.value)
   }
 })
+host.gossip('topic', { validate: () => 'accept', messageBytesMax: 64 * 1024 })
 process.stdout.write(`${JSON.stringify({ peer: host.peerId, addresses: host.addresses.value })}\n`)
