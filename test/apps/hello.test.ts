@@ -14,10 +14,14 @@ test('hello runs as processes', async () => {
 })
 
 test('hello runs in one process, and the process ends by itself', async () => {
-  const { stdout } = await run(process.execPath, ['--import', 'mosaik/register', 'apps/hello/one-process.ts'], {
-    cwd: repository,
-    env: { ...process.env, NODE_OPTIONS: '' },
-  })
+  const { stdout } = await run(
+    process.execPath,
+    ['--import', 'mosaik/register', 'apps/hello/one-process.ts'],
+    {
+      cwd: repository,
+      env: { ...process.env, NODE_OPTIONS: '' },
+    },
+  )
   expect(stdout).toContain('every declared edge is up')
   expect(stdout).toContain('hello 1')
 })
