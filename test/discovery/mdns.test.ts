@@ -155,12 +155,21 @@ describe('mDNS records', () => {
 
   test('given a header that promises more records than a message can need, then nothing of it is decoded', () => {
     const bytes = Buffer.from(alice.announcement([ADDRESS]).bytes)
-    expect(sightingsIn(bob.read(bytes))).toHaveLength(1)
-    bytes.writeUInt16BE(65_535, 6)
-    expect(bob.read(bytes)).toEqual({ kind: 'malformed' })
-    bytes.writeUInt16BE(3, 6)
-    bytes.writeUInt16BE(65, 4)
-    expect(bob.read(bytes)).toEqual({ kind: 'malformed' })
+    // A text record that ends beyond the message sends the decoder back to the beginning, as often as the header says.
+    const textBytes = ['txtvers=1', `peer=${peer('alice')}`, `a0=${ADDRESS}`].join('-').length + 1
+    const lengthAt = bytes.length - textBytes - 2
+    expect(bytes.readUInt16BE(lengthAt)).toBe(textBytes)
+    bytes.writeUInt16BE(textBytes + 2, lengthAt)
+    const kindFor = (recordCount: number): string => {
+      bytes.writeUInt16BE(recordCount, 6)
+      return bob.read(bytes).kind
+    }
+    expect([3, 64, 65, 65_535].map(kindFor)).toEqual([
+      'announcement',
+      'announcement',
+      'malformed',
+      'malformed',
+    ])
   })
 })
 
@@ -459,6 +468,24 @@ describeOverMulticast('mDNS over multicast', () => {
     expect([first, second].map(({ discovery }) => discovery.catalog.value.size)).toEqual([1, 1])
   })
 
+  test('given a host alone, then it announces itself twice, again when its addresses change, and when somebody asks, but not to another network', async () => {
+    const port = await freeUdpPort()
+    await using a = new Seeker(fakeHost('a'), { port })
+    await using asker = await MdnsSocket.open({ port, onPacket: () => undefined, onFailure: () => undefined })
+    await eventually(() => expect(a.sent('announcement')).toBe(2))
+    a.host.addresses.set([ADDRESS, '/ip4/127.0.0.1/tcp/7'])
+    await eventually(() => expect(a.sent('announcement')).toBe(4))
+    await asker.send(bob.query(), '127.0.0.1')
+    await eventually(() => expect(a.sent('announcement')).toBe(5))
+
+    await asker.send(mallory.query(), '127.0.0.1')
+    await eventually(() => expect(a.received('unrelated')).toBe(1))
+    // Nobody there can use any of these, so that there is nothing left to announce.
+    a.host.addresses.set(['/ip4/203.0.113.1/tcp/7'])
+    await eventually(() => expect(a.sent('goodbye')).toBe(1))
+    expect(a.sent('announcement')).toBe(5)
+  })
+
   test('given a host whose addresses change, then others are told, each time once', async () => {
     const port = await freeUdpPort()
     await using a = new Seeker(fakeHost('a'), { port })
@@ -499,6 +526,20 @@ describeOverMulticast('mDNS over multicast', () => {
     socket.bind({ port, exclusive: true })
     await once(socket, 'listening')
     socket.close()
+  })
+
+  test('given a host that claims to be where it cannot be, then only what is on the link is taken for a candidate', async () => {
+    const port = await freeUdpPort()
+    await using a = new Seeker(fakeHost('a'), { port })
+    await eventually(() => expect(a.sent('query')).toBeGreaterThan(0))
+    await using liar = await MdnsSocket.open({ port, onPacket: () => undefined, onFailure: () => undefined })
+    await liar.send(alice.announcement(['/ip4/203.0.113.1/tcp/1']).bytes, '127.0.0.1')
+    await liar.send(bob.announcement(['/ip4/203.0.113.1/tcp/1', '/ip4/127.0.0.1/tcp/2']).bytes, '127.0.0.1')
+    await eventually(() =>
+      expect(a.found).toEqual([{ peer: peer('bob'), addresses: ['/ip4/127.0.0.1/tcp/2'] }]),
+    )
+    const unreachable = { result: 'unreachable' }
+    expect(a.host.metrics.value('mosaik_discovery_mdns_sightings_total', unreachable)).toBe(1)
   })
 
   test('given garbage and more of it than is read, then it is counted, nothing comes of it, and hosts are still found', async () => {
