@@ -40,7 +40,8 @@ export class DatumReader<T> {
    */
   next(signal?: AbortSignal): Promise<Envelope<T> | undefined> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
-    const envelope = this.#waiting.size === 0 ? this.#inbox.take() : undefined
+    // While calls wait there is nothing here: so nobody overtakes them.
+    const envelope = this.#inbox.take()
     if (envelope !== undefined) {
       if (!this.#isTurnDue) return Promise.resolve(envelope)
       this.#isTurnDue = false

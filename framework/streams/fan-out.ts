@@ -175,14 +175,13 @@ export class FanOut<T> implements Producer<T> {
   async drain(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     const { signal } = options
     signal?.throwIfAborted()
-    if (this.#isClosing) throw this.#closedError()
     const target = this.#nextSequence
     const drained = Promise.all(
       [...this.#served.values()].map((subscription) => subscription.drained(target)),
     )
     await withAbort(drained, signal)
     // A producer that closes ends its subscriptions: then nobody can say what was taken.
-    if (this.#isClosing) throw this.#closedError()
+    if (this.#isClosing) throw new MosaikError('PRODUCER_CLOSED', `${this.#what}: it was closed`)
   }
 
   close(): Promise<void> {
@@ -394,10 +393,6 @@ export class FanOut<T> implements Producer<T> {
 
   #error(code: ProducerErrorCode, message: string, datum: T): ProducerError<T> {
     return new ProducerError(code, `${this.#what}: ${message}`, datum)
-  }
-
-  #closedError(): MosaikError {
-    return new MosaikError('PRODUCER_CLOSED', `${this.#what}: it was closed`)
   }
 
   /** Ends a subscription for a reason of ours. From now on it counts for nothing. */

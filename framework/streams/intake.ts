@@ -125,8 +125,6 @@ export class Intake implements FrameSource {
   }
 
   #handleFrame(frame: Frame): void {
-    // What arrives behind an invalid datum, until the link is closed, is of no use any more.
-    if (this.#isDiscarded) return
     if (frame.kind === 'bytes') this.#handleDatums(new DatumFrameReader(frame.bytes))
     else this.#handleMessage(parseFromProducer(frame.value))
   }

@@ -55,8 +55,8 @@ export class OutgoingSubscription {
   readonly #connectedAtMs: number
   /** Which process of the consumer's this is. */
   readonly #run: number
-  /** Nothing is sent before the consumer was told that it is served, nor behind the end. */
-  #phase: 'opening' | 'open' | 'ending' | 'over' = 'opening'
+  /** Nothing is sent before the consumer was told that it is served. */
+  #phase: 'opening' | 'open' | 'over' = 'opening'
   #isWriting = false
   #sentDatums = 0
   #sentBytes = 0
@@ -175,7 +175,6 @@ export class OutgoingSubscription {
   /** Ends in good order: sends what is queued until the signal aborts, marks the end, and closes. Never rejects. */
   async finish(endSequence: number, signal: AbortSignal): Promise<void> {
     await this.#whenEmpty(signal)
-    this.#phase = 'ending'
     // Whether it gets out is the link's business: close() comes behind it, and is bounded.
     this.#link.send({ kind: 'end', sequence: endSequence } satisfies FromProducer).catch(() => {})
     await this.#link.close(CloseReasons.GracefulShutdown)
