@@ -79,10 +79,25 @@ describe('a greeting', () => {
   })
 })
 
+test('a producer that nothing but an unsigned entry was known of is known by its own entry from the greeting on', async () => {
+  const network = freshNetwork()
+  await using producer = await ScriptedProducer.start(network, Data1)
+  await using node = await TestNode.start(network, { discovery: { meshPeers: 0 } })
+  const { me } = producer.discovery
+  // Without discovery at the other end there is no other way to learn it.
+  await producer.discovery.close()
+  node.discovery.insert(me)
+  const consumer = node.streams.consume(Data1)
+  await within(5_000, consumer.when().subscribed())
+  expect(node.discovery.catalog.value.unsigned.size).toBe(0)
+  expect(node.discovery.catalog.value.get(producer.peerId)).toEqual(me)
+})
+
 describe('a producer that does not keep to the protocol is left with ProtocolViolation', () => {
-  test.each<[string, (producer: ScriptedProducer, link: Link) => Promise<void>]>([
+  test.each<[string, string, (producer: ScriptedProducer, link: Link) => Promise<unknown>]>([
     [
       'when sequence numbers go back',
+      'do not go back',
       async (producer, link) => {
         await producer.send(link, 7, { n: 7 })
         await producer.send(link, 7, { n: 7 })
@@ -90,18 +105,30 @@ describe('a producer that does not keep to the protocol is left with ProtocolVio
     ],
     [
       'when it sends more than was granted',
+      'more than was granted',
       async (producer, link) => {
         for (let n = 0; n < 5; n++) await producer.send(link, n, { n })
       },
     ],
-    ['when a frame is malformed', async (_, link) => link.sendFrame(Uint8Array.of(0, 0, 0, 3, 4, 1, 2))],
-    ['when nobody understands it', (_, link) => link.send({ kind: 'surprise' })],
-    ['when an end goes back', (_, link) => link.send({ kind: 'end', sequence: -1 })],
-  ])('%s', async (_, misbehave) => {
+    [
+      'when a frame is malformed',
+      'without a head',
+      async (_, link) => link.sendFrame(Uint8Array.of(0, 0, 0, 3, 4, 1, 2)),
+    ],
+    ['when nobody understands it', 'not as expected', (_, link) => link.send({ kind: 'surprise' })],
+    [
+      'when an end goes back',
+      'do not go back',
+      async (producer, link) => {
+        await producer.send(link, 7, { n: 7 })
+        await link.send({ kind: 'end', sequence: 7 })
+      },
+    ],
+  ])('%s', async (_, words, misbehave) => {
     await using it = await scene({ windowBytes: 2 * frameCreditBytes(20) })
     const link = await linkOf(it)
     await misbehave(it.producer, link).catch(() => undefined)
-    await closedWith(it, 400)
+    expect(await closedWith(it, 400)).toContain(words)
     expect(await within(5_000, link.closed)).toMatchObject({ code: 400 })
     expect(it.consumer.stats().lost).toBeLessThanOrEqual(7)
   })

@@ -159,6 +159,23 @@ describe('the ways to receive', () => {
     expect((await within(5_000, Promise.all(waiting))).map((datum) => datum?.n)).toEqual([100, 101])
   })
 
+  test('a loop over more than fits into a turn of the event loop lets it turn', async () => {
+    await using nodes = await startNodes({})
+    const producer = nodes[0]!.streams.produce(Blob, { queue: 10_000 })
+    const consumer = nodes[0]!.streams.consume(Blob)
+    await within(2_000, producer.when().online())
+    for (let n = 0; n < 5_000; n++) producer.trySend({ n, bytes: new Uint8Array() })
+    await eventually(() => consumer.subscriptions.value[0]?.datums === 5_000)
+    let hasTurned = false
+    setImmediate(() => (hasTurned = true))
+    let taken = 0
+    for await (const { n } of consumer) {
+      expect(n).toBe(taken++)
+      if (hasTurned || taken === 5_000) break
+    }
+    expect(taken).toBeLessThan(5_000)
+  })
+
   test('a recv that is aborted loses no datum', async () => {
     await using nodes = await startNodes({}, {})
     const producer = nodes[0]!.streams.produce(Blob)

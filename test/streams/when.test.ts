@@ -183,6 +183,29 @@ describe('producer/when', () => {
   })
 })
 
+test('a tag that the other end gains or loses while it is subscribed counts at once, on both sides', async () => {
+  await using nodes = await startNodes({}, {})
+  const [n0, n1] = nodes
+  const producer = n0!.streams.produce(Data1, { onlineWhen: { tags: ['ready'] } })
+  const consumer = n1!.streams.consume(Data1, { onlineWhen: { tags: ['ready'] } })
+  await n1!.meet(n0!)
+  await within(3_000, producer.when().subscribed())
+  await within(3_000, consumer.when().subscribed())
+  expect([producer.online, consumer.online]).toEqual([false, false])
+  for (const [node, other, end] of [
+    [n1!, n0!, producer],
+    [n0!, n1!, consumer],
+  ] as const) {
+    node.discovery.addTags('ready')
+    feed(other, node)
+    await within(3_000, end.when().online())
+    node.discovery.removeTags('ready')
+    feed(other, node)
+    await within(3_000, end.when().offline())
+    expect(end.when().subscribed().met).toBe(true)
+  }
+})
+
 describe('when() after the end', () => {
   test('waits reject with ENDED, also those that began before; offline is met; a receiver is told that it is over', async () => {
     await using nodes = await startNodes({})
@@ -213,6 +236,17 @@ describe('when() after the end', () => {
       datum: { text: 'x' },
     })
     await expect(producer.drain()).rejects.toMatchObject({ code: 'PRODUCER_CLOSED' })
+  })
+
+  test('what was online is offline from the moment at which it is closed', async () => {
+    await using nodes = await startNodes({})
+    const producer = nodes[0]!.streams.produce(Data1, { onlineWhen: 0 })
+    const consumer = nodes[0]!.streams.consume(Data1)
+    expect([producer.online, consumer.online]).toEqual([true, true])
+    const closing = [producer.close(), consumer.close()]
+    expect([producer.online, consumer.online]).toEqual([false, false])
+    await Promise.all(closing)
+    expect([producer.online, consumer.online]).toEqual([false, false])
   })
 
   test('a send that waits is rejected with its datum when the producer closes', async () => {
