@@ -11,6 +11,8 @@ export interface Candidate {
   readonly transport: TransportKind
   /** Monotonic milliseconds. */
   readonly openedAt: number
+  /** Which start of the peer is at the other end, if it has said. */
+  readonly instance?: string | undefined
 }
 
 /**
@@ -18,9 +20,13 @@ export interface Candidate {
  * about connections that they made at the same time, so that the other one can be closed. Pure.
  */
 export function compareConnections(self: PeerId, a: Candidate, b: Candidate): number {
+  // A peer that was killed and started again leaves a connection that nobody has missed yet.
+  if (a.instance !== undefined && b.instance !== undefined && a.instance !== b.instance) {
+    return b.openedAt - a.openedAt
+  }
   const quicFirst = Number(b.transport === 'quic') - Number(a.transport === 'quic')
   if (quicFirst !== 0) return quicFirst
-  // A peer that comes back has an old connection that nobody has missed yet: the newer one is the live one.
+  // The network may have lost the old one without either side having noticed: the newer one is the live one.
   if (Math.abs(a.openedAt - b.openedAt) > SIMULTANEOUS_MS) return b.openedAt - a.openedAt
   const smallerDials = Number(isDialledBySmaller(self, b)) - Number(isDialledBySmaller(self, a))
   return smallerDials === 0 ? a.openedAt - b.openedAt : smallerDials

@@ -15,7 +15,7 @@ import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './
 import { compareConnections } from './connection-choice.js'
 import { acceptLink, openLink } from './framed-link.js'
 import { GOSSIP_PROTOCOL } from './gossip/gossip-protocol.js'
-import { HELLO, askForSignsOfLife, giveSignsOfLife } from './hello.js'
+import { HELLO, askForSignsOfLife, giveSignsOfLife, greetingOf, instanceIn } from './hello.js'
 import { fromLibp2pPeerId } from './libp2p-peer-id.js'
 import { ConnectionEntry, linkStream, type PeerConnection } from './peer-connection.js'
 import { raceSignal } from './race-signal.js'
@@ -211,13 +211,19 @@ export class Connections {
 
   /** The dialler's part: opens the hello, then asks for signs of life. */
   async #greet(entry: ConnectionEntry): Promise<void> {
-    const { network, clock, metrics } = this.#context
+    const { network, instance, clock, metrics } = this.#context
     let link
     try {
       using deadline = clock.deadline(this.#context.limits.admissionTimeoutMs, this.#scope.signal)
       const { signal } = deadline
       const stream = await entry.libp2p.newStream(HELLO.id, { signal, maxOutboundStreams: 1 })
-      link = await openLink({ ...this.#linkOptions(entry, stream, 'outbound'), network, signal })
+      link = await openLink({
+        ...this.#linkOptions(entry, stream, 'outbound'),
+        network,
+        signal,
+        payload: greetingOf(instance),
+      })
+      entry.instance = instanceIn(link.acceptPayload)
     } catch (error) {
       this.#reject(entry, rejectionOf(error), error)
       return
@@ -252,7 +258,8 @@ export class Connections {
         signal: this.#scope.signal,
       })
       link = incoming.link
-      await incoming.accept()
+      entry.instance = instanceIn(link.openPayload)
+      await incoming.accept(greetingOf(this.#context.instance))
     } catch (error) {
       this.#reject(entry, rejectionOf(error), error)
       return

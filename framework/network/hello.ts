@@ -10,6 +10,21 @@ import type { Link, LinkProtocol } from './link.js'
  */
 export const HELLO: LinkProtocol = { id: '/mosaik/hello/1.0', frameBytesMax: 4 * 1024 }
 
+/** What both sides say with the opening. */
+const greeting = z.object({
+  /** Which start of the peer this is: another one means that whatever was before has ended. */
+  instance: z.string().min(1).max(64),
+})
+
+export function greetingOf(instance: string): z.output<typeof greeting> {
+  return { instance }
+}
+
+/** Which start of the peer said this; undefined when it does not say. */
+export function instanceIn(payload: unknown): string | undefined {
+  return greeting.safeParse(payload).data?.instance
+}
+
 /** Unknown fields are let through, for newer peers. */
 const ping = z.object({ type: z.literal('ping'), id: z.int().nonnegative() })
 const pong = z.object({ type: z.literal('pong'), id: z.int().nonnegative() })

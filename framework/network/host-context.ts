@@ -8,6 +8,8 @@ import type { Transports } from './transports.js'
 export interface HostContext {
   readonly network: NetworkId
   readonly identity: Identity
+  /** Which start of this identity this is; random. */
+  readonly instance: string
   readonly limits: NetworkLimits
   readonly clock: Clock
   readonly random: Random

@@ -7,6 +7,7 @@ import {
   silentLogger,
   systemClock,
   systemRandom,
+  toHex,
   type Clock,
   type Logger,
   type NetworkId,
@@ -67,6 +68,7 @@ export interface OpenOptions extends ReachOptions {
   readonly payload?: unknown
 }
 
+const INSTANCE_BYTES = 8
 const DEFAULT_LISTEN = ['/ip4/127.0.0.1/udp/0/quic-v1', '/ip4/127.0.0.1/tcp/0']
 
 interface HostParts {
@@ -138,7 +140,18 @@ export class Host implements AsyncDisposable {
       },
     })
     try {
-      const context = { network, identity, limits, clock, random, logger, metrics: counts, transports }
+      const instance = toHex(random.bytes(INSTANCE_BYTES))
+      const context = {
+        network,
+        identity,
+        instance,
+        limits,
+        clock,
+        random,
+        logger,
+        metrics: counts,
+        transports,
+      }
       connections = new Connections(context)
       await connections.start()
       gossip = new Gossip(context, connections)

@@ -36,6 +36,8 @@ export class ConnectionEntry implements PeerConnection {
   /** The other side has begun its hello. */
   isGreeted = false
   isRejected = false
+  /** Which start of the peer is at the other end, as far as it has said. */
+  instance: string | undefined
   /** The hello link, once the connection is admitted. */
   control: Link | undefined
   readonly #admitted = Promise.withResolvers<void>()

@@ -165,7 +165,11 @@ describe('a QUIC connection', () => {
     const [a] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
     pair.acceptor.abort(new Error('pulled the plug'))
     await eventually(() => a.end !== undefined)
-    expect(a.end).toMatchObject({ clean: false, error: { message: expect.stringMatching(/connection/) } })
+    // Either the end of the connection comes first, or the resets of its streams.
+    expect(a.end).toMatchObject({
+      clean: false,
+      error: { message: expect.stringMatching(/connection|reset/) },
+    })
   })
 
   test('given an abort while a write is stuck, the reader that reads on learns of the reset', async () => {

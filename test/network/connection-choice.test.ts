@@ -18,6 +18,13 @@ describe('of two connections to the same peer', () => {
     expect(compareConnections(smaller, tcp, quic)).toBeGreaterThan(0)
   })
 
+  test('given another start of the peer, its connection is used, whatever the transport: the one before is dead', () => {
+    const before = connection(greater, { instance: 'first' })
+    const after = connection(greater, { instance: 'second', transport: 'tcp', openedAt: 300 })
+    expect(compareConnections(smaller, after, before)).toBeLessThan(0)
+    expect(compareConnections(smaller, before, after)).toBeGreaterThan(0)
+  })
+
   test('given a much newer one, that is used: the old one may be dead', () => {
     const old = connection(greater, {})
     const young = connection(greater, { direction: 'inbound', openedAt: 5_001 })

@@ -38,7 +38,7 @@ export class GossipNode implements AsyncDisposable {
     const metrics = new NetworkMetrics(registry)
     const common = { identity, limits, clock: systemClock, logger: silentLogger }
     const transports = await startTransports({ ...common, refusesInbound: () => false })
-    const context = { ...common, network: of, random: systemRandom, metrics, transports }
+    const context = { ...common, network: of, instance: 'test', random: systemRandom, metrics, transports }
     const connections = new Connections(context)
     await connections.start()
     const gossip = new Gossip(context, connections)
