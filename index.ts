@@ -30,7 +30,7 @@ export type {
 // The layers below, for programs that do without decorators.
 export { ConfigError, ServiceError, startNode } from '#framework/topology'
 export type { NodeInfo, NodeOptions, ObservedEdge, RunningNode, Topology } from '#framework/topology'
-export { Discovery, RecordError, seeds } from '#framework/discovery'
+export { Discovery, RecordError, mdns, seeds } from '#framework/discovery'
 export type {
   BootstrapSource,
   Catalog,

@@ -1,6 +1,5 @@
-import { invariant, MosaikError, nextTurn, Ring } from '#framework/primitives'
+import { deferred, type Deferred, invariant, MosaikError, nextTurn, Ring } from '#framework/primitives'
 import type { ByteStream, ByteStreamHandlers } from './byte-stream.js'
-import { deferred, type Deferred } from './deferred.js'
 
 export interface ByteStreamPairOptions {
   /** Bytes that may be on their way in one direction before its writer has to wait. 256 KiB by default. */

@@ -1,4 +1,5 @@
 import {
+  deferred,
   decode,
   encode,
   invariant,
@@ -12,7 +13,6 @@ import {
 } from '#framework/primitives'
 import type { ByteStream } from './byte-stream.js'
 import { CloseReasons, closeReason, LinkClosedError, type CloseReason } from './close-reason.js'
-import { deferred } from './deferred.js'
 import {
   FrameError,
   FrameKind,

@@ -1,6 +1,5 @@
-import { TimeoutError, type Clock, type NetworkId, type Timer } from '#framework/primitives'
+import { deferred, TimeoutError, type Clock, type NetworkId, type Timer } from '#framework/primitives'
 import { CloseReasons, closeReason, type CloseReason } from './close-reason.js'
-import { deferred } from './deferred.js'
 import { FrameError, FrameKind, type RawFrame } from './frame.js'
 import { openingFrame, readOpening } from './link-messages.js'
 

@@ -1,6 +1,5 @@
-import { MosaikError } from '#framework/primitives'
+import { deferred, MosaikError } from '#framework/primitives'
 import type { ByteStream } from './byte-stream.js'
-import { deferred } from './deferred.js'
 
 /** More sends wait for room than a link lets wait. The frame was not sent; the link stays open. Code `LINK_BUSY`. */
 export class LinkBusyError extends MosaikError {

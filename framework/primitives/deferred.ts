@@ -6,7 +6,7 @@ export interface Deferred<T> {
 }
 
 /** A promise that is settled from outside. */
-export function deferred<T>(): Deferred<T> {
+export function deferred<T = void>(): Deferred<T> {
   let resolve!: (value: T | PromiseLike<T>) => void
   let reject!: (reason: unknown) => void
   const promise = new Promise<T>((onResolve, onReject) => {
