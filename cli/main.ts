@@ -48,6 +48,7 @@ program
   .option('--for <duration>', 'stop by itself after 500ms, 10s, 2m …')
   .option('--node <name...>', 'run only these nodes here; the others run elsewhere with the same manifest')
   .option('--seed <multiaddr...>', 'addresses of nodes that already run, to join them')
+  .option('--mdns', 'find the nodes of other runs, and be found by them, by multicast DNS')
   .option('--listen <host>', "address to listen on instead of the manifest's (0.0.0.0: every interface)")
   .addOption(
     new Option('--log-level <level>', 'lowest level shown')

@@ -19,6 +19,7 @@ export interface UpOptions {
   readonly for?: string
   readonly node?: readonly string[]
   readonly seed?: readonly string[]
+  readonly mdns?: boolean
   readonly listen?: string
   readonly logLevel: LogLevel
   readonly json?: boolean
@@ -62,6 +63,7 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
     replicas,
     expectedEdges: expectedEdges(topology).map(edgeReport),
     seeds: [...topology.seeds, ...(options.seed ?? [])],
+    mdns: options.mdns ?? false,
     spares,
     logLevel: options.logLevel,
     reporter,

@@ -15,6 +15,7 @@ export interface StartMessage {
   readonly seed: string
   readonly listen: readonly string[]
   readonly seeds: readonly string[]
+  readonly mdns: boolean
   readonly logLevel: LogLevel
 }
 

@@ -28,6 +28,8 @@ export interface SupervisorOptions {
   /** Every edge that the manifest declares, between replicas. */
   readonly expectedEdges: readonly EdgeReport[]
   readonly seeds: readonly string[]
+  /** Whether nodes look for nodes of other runs by multicast DNS. */
+  readonly mdns: boolean
   /** Processes that are loading already, for the first starts. */
   readonly spares?: readonly NodeChild[]
   readonly logLevel: LogLevel
@@ -122,7 +124,7 @@ export class Supervisor {
   }
 
   #start(replica: Replica): void {
-    const { manifest, seeds, logLevel, reporter, clock } = this.#options
+    const { manifest, seeds, mdns, logLevel, reporter, clock } = this.#options
     const { node, replica: number, listen } = replica.plan
     replica.restart = undefined
     replica.failure = undefined
@@ -156,6 +158,7 @@ export class Supervisor {
       seed: replica.seed,
       listen,
       seeds,
+      mdns,
       logLevel,
     })
   }

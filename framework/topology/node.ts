@@ -12,7 +12,7 @@ import {
   type ReadonlyWatch,
 } from '#framework/primitives'
 import { Host, type Identity } from '#framework/network'
-import { Discovery, seeds as seedsAt } from '#framework/discovery'
+import { Discovery, mdns, seeds as seedsAt } from '#framework/discovery'
 import { Streams } from '#framework/streams'
 import { assertConfig } from './config-error.js'
 import { observedEdges, sameEdges, type EdgeEnd, type ObservedEdge } from './observed-edges.js'
@@ -37,6 +37,8 @@ export interface NodeOptions {
   readonly listen?: readonly string[]
   /** Multiaddrs of peers to contact first. Default: none, the node waits to be contacted. */
   readonly seeds?: readonly string[]
+  /** Whether to find peers, and be found, by multicast DNS. It tells the local network that one is there. Default: false. */
+  readonly mdns?: boolean
   readonly clock?: Clock
   readonly random?: Random
   readonly logger?: Logger
@@ -107,6 +109,7 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
     ...new Set([...options.tags, ...options.services.flatMap((service) => service.declaration.tags)]),
   ]
   const bootstrap = [seedsAt(options.seeds ?? [])]
+  if (options.mdns === true) bootstrap.push(mdns({ ...common, host }))
   const discovery = await Discovery.start({ ...common, host, bootstrap, tags, node: { name, replica } })
   cleanup.add('discovery', () => discovery.close())
 

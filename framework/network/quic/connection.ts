@@ -6,8 +6,10 @@ import { MosaikError, type Clock } from '#framework/primitives'
 import type { NativeConnection } from './binding.js'
 
 /** How long closing waits for bytes that are still going out. */
-const LINGER_MS = 250
+const LINGER_MS = 500
 const LINGER_STEP_MS = 5
+/** How long nothing may move before it counts as standing still: a busy machine runs nobody for longer than a round trip. */
+const STILL_MS_MIN = 40
 
 export interface QuicConnectionInit {
   readonly native: NativeConnection
@@ -61,7 +63,7 @@ export class QuicConnection extends AbstractMultiaddrConnection {
    */
   async sendClose({ signal }: AbortOptions = {}): Promise<void> {
     const until = this.#clock.monotonic() + LINGER_MS
-    const quietMs = Math.max(2 * this.#native.rtt(), 2 * LINGER_STEP_MS)
+    const quietMs = Math.max(2 * this.#native.rtt(), STILL_MS_MIN)
     let sent = this.#native.stats().frameTxStream
     let stillSince = this.#clock.monotonic()
     for (;;) {
