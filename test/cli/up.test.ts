@@ -10,12 +10,17 @@ import {
   repository,
   type UpEvent,
 } from '../support/mosaik-process.js'
+import { whyNoMulticast } from '../support/multicast.js'
 import { counting, countingManifest } from '../support/services.js'
 
 const files = (network: string): Record<string, string> => ({
   'services.ts': counting,
   'mosaik.yaml': countingManifest(network),
 })
+const noMulticast = await whyNoMulticast()
+if (noMulticast !== undefined) console.warn(`no multicast here, --mdns is not tested: ${noMulticast}`)
+const testOverMulticast = noMulticast === undefined ? test : test.skip
+
 const edges = [
   { stream: 'numbers', from: 'counter-0', to: 'printer-0' },
   { stream: 'numbers', from: 'counter-0', to: 'printer-1' },
@@ -180,6 +185,23 @@ export class Faulty {
     expect(await there.exit()).toBe(0)
     await here.event('edge-down', ({ to }) => to === 'printer-0')
     await here.event('edge-down', ({ to }) => to === 'printer-1')
+  })
+
+  testOverMulticast('--mdns: two runs of one manifest find each other without an address', async () => {
+    await using folder = await folderWith(files(`up-mdns-${process.pid}`))
+    await using here = new MosaikProcess(['up', '--json', '--mdns', '--node', 'counter'], {
+      cwd: folder.path,
+    })
+    await here.event('node-ready')
+    await using there = new MosaikProcess(['up', '--json', '--mdns', '--node', 'printer'], {
+      cwd: folder.path,
+    })
+    expect(await there.event('converged')).toEqual(expect.objectContaining({ edges: 2 }))
+    expect(await here.event('converged')).toEqual(expect.objectContaining({ edges: 2 }))
+    for (const run of [here, there]) {
+      run.signal('SIGINT')
+      expect(await run.exit()).toBe(0)
+    }
   })
 
   test('nodes end when the supervisor is killed', async () => {

@@ -25,6 +25,7 @@ import { MdnsSchedule } from '../../framework/discovery/mdns-schedule.js'
 import { MdnsSightings, type SightingResult } from '../../framework/discovery/mdns-sightings.js'
 import { MdnsSocket } from '../../framework/discovery/mdns-socket.js'
 import { eventually, within } from '../support/eventually.js'
+import { freeUdpPort, whyNoMulticast } from '../support/multicast.js'
 import { TestNode } from './node.js'
 
 const networkA = digestOf('mdns tests, a')
@@ -352,34 +353,6 @@ describe('mDNS sightings', () => {
     expect(counts.limited).toBe(10_000 - counts.new)
   })
 })
-
-/** A port that is free now. */
-async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
-}
-
-/** Whether a packet that is sent to the group on loopback arrives: in some sandboxes it does not. */
-async function whyNoMulticast(): Promise<string | undefined> {
-  try {
-    const arrived = Promise.withResolvers<void>()
-    await using socket = await MdnsSocket.open({
-      port: await freeUdpPort(),
-      onPacket: () => arrived.resolve(),
-      onFailure: arrived.reject,
-    })
-    socket.join('127.0.0.1')
-    await socket.send(Buffer.from('is anybody there?'), '127.0.0.1')
-    await within(2_000, arrived.promise)
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
-}
 
 const unavailable = await whyNoMulticast()
 if (unavailable !== undefined) console.warn(`no multicast on loopback, its tests are skipped: ${unavailable}`)
