@@ -9,8 +9,10 @@ const dueAt = performance.now() + 5_000
 while (topic.neighbours.value.size === 0 && performance.now() < dueAt) {
   await new Promise((resolve) => setTimeout(resolve, 5))
 }
+// Listening before saying so: a signal that nobody listens for would end the process.
+const signalled = new Promise((resolve) => process.once('SIGUSR2', resolve))
 process.stdout.write(`${JSON.stringify({ neighbours: topic.neighbours.value.size })}\n`)
-await new Promise((resolve) => process.once('SIGUSR2', resolve))
+await signalled
 for (let i = 0; i < 100; i++) await topic.publish(new Uint8Array(60_000).fill(i))
 await host.close()
 const closedAt = performance.now()
