@@ -15,6 +15,9 @@ import { NodeChild } from '../supervisor/node-child.js'
 import { type ReplicaPlan, Supervisor } from '../supervisor/supervisor.js'
 import { TextReporter } from '../supervisor/text-reporter.js'
 
+/** Processes that are made before it is known that they will be needed. */
+const spareCountMax = 16
+
 export interface UpOptions {
   readonly for?: string
   readonly node?: readonly string[]
@@ -40,7 +43,7 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
   const replicaCount = (opened.manifest?.nodes ?? [])
     .filter(isHere)
     .reduce((sum, node) => sum + node.replicas, 0)
-  const spares = Array.from({ length: replicaCount }, () => new NodeChild())
+  const spares = Array.from({ length: Math.min(replicaCount, spareCountMax) }, () => new NodeChild())
   const { topology, problems } = await judgeManifest(opened)
   reportProblems(problems)
   if (topology === undefined) {

@@ -13,7 +13,7 @@ export async function freeUdpPort(): Promise<number> {
   return port
 }
 
-/** Whether a packet that is sent to the group on loopback arrives: in some sandboxes it does not. */
+/** Whether a packet that is sent to the group on loopback arrives: on some machines it does not. */
 export async function whyNoMulticast(): Promise<string | undefined> {
   try {
     const arrived = Promise.withResolvers<void>()
