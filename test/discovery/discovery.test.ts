@@ -73,7 +73,6 @@ describe('catalog', () => {
         expect.objectContaining({
           type: 'updated',
           entry: expect.objectContaining({ peer: a.peerId }),
-          via: 'gossip',
         }),
       ),
     )
