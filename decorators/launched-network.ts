@@ -1,11 +1,4 @@
-import {
-  Condition,
-  deferred,
-  EndedError,
-  MosaikError,
-  Watch,
-  type ReadonlyWatch,
-} from '#framework/primitives'
+import { Condition, EndedError, MosaikError, Watch, type ReadonlyWatch } from '#framework/primitives'
 import {
   expectedEdges,
   type ExpectedEdge,
@@ -64,7 +57,7 @@ export class LocalNetwork implements LaunchedNetwork {
   readonly #planned: readonly PlannedNode[]
   readonly #missing: Watch<readonly ExpectedEdge[]>
   #closing: Promise<void> | undefined
-  readonly #closed = deferred<unknown>()
+  readonly #closed = Promise.withResolvers<unknown>()
 
   constructor(topology: Topology, nodes: readonly RunningNode[], planned: readonly PlannedNode[]) {
     this.topology = topology

@@ -1,5 +1,4 @@
 import {
-  deferred,
   EndedError,
   messageOf,
   TaskScope,
@@ -60,7 +59,7 @@ export class RunningService implements BoundService {
     this.#methods = methods
     this.#runtime = runtime
     this.#release = release
-    const failed = deferred<unknown>()
+    const failed = Promise.withResolvers<unknown>()
     this.failed = failed.promise
     this.#tasks = new TaskScope({ parent: runtime.signal, onFailure: (cause) => failed.resolve(cause) })
   }

@@ -32,7 +32,6 @@ export interface EdgeReport {
 }
 
 export type FromNode =
-  | { readonly type: 'booted' }
   | { readonly type: 'ready'; readonly peerId: string; readonly addresses: readonly string[] }
   | { readonly type: 'edges'; readonly edges: readonly EdgeReport[] }
   | {

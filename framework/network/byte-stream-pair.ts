@@ -1,4 +1,4 @@
-import { deferred, type Deferred, invariant, MosaikError, nextTurn, Ring } from '#framework/primitives'
+import { invariant, MosaikError, nextTurn, Ring } from '#framework/primitives'
 import type { ByteStream, ByteStreamHandlers } from './byte-stream.js'
 
 export interface ByteStreamPairOptions {
@@ -72,8 +72,8 @@ class Pipe {
   #state: 'flowing' | 'ended' | 'broken' = 'flowing'
   #error: Error | undefined
   /** The writer that waits for room, and the one that waits for the end to be delivered. */
-  #room: Deferred<void> | undefined
-  #flushed: Deferred<void> | undefined
+  #room: PromiseWithResolvers<void> | undefined
+  #flushed: PromiseWithResolvers<void> | undefined
   #reader: ByteStreamHandlers | undefined
   #isPaused = false
   #isScheduled = false
@@ -96,7 +96,7 @@ class Pipe {
     this.#bufferedBytes += bytes.byteLength
     this.#schedule()
     if (this.#bufferedBytes < this.#bufferedBytesMax) return undefined
-    this.#room = deferred()
+    this.#room = Promise.withResolvers<void>()
     return this.#room.promise
   }
 
@@ -105,7 +105,7 @@ class Pipe {
     signal.throwIfAborted()
     this.#state = 'ended'
     if (this.#isEndTold) return
-    this.#flushed ??= deferred()
+    this.#flushed ??= Promise.withResolvers<void>()
     const { promise, reject } = this.#flushed
     const onAbort = (): void => reject(signal.reason)
     signal.addEventListener('abort', onAbort, { once: true })

@@ -1,5 +1,4 @@
 import {
-  deferred,
   decode,
   encode,
   invariant,
@@ -126,7 +125,7 @@ class FramedLink implements Link {
   readonly #lifecycle: LinkLifecycle
   readonly #intake: LinkIntake
   readonly #outbox: LinkOutbox
-  readonly #over = deferred<CloseReason>()
+  readonly #over = Promise.withResolvers<CloseReason>()
 
   #opening: LinkOpening | undefined
   #waitingRecv: WaitingRecv | undefined
@@ -354,7 +353,7 @@ class FramedLink implements Link {
   }
 
   #waitForFrame({ signal, timeoutMs }: RecvOptions): Promise<Frame> {
-    const { promise, resolve, reject } = deferred<Frame>()
+    const { promise, resolve, reject } = Promise.withResolvers<Frame>()
     const leave = (): void => {
       this.#waitingRecv = undefined
       timer?.cancel()

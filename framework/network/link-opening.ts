@@ -1,4 +1,4 @@
-import { deferred, TimeoutError, type Clock, type NetworkId, type Timer } from '#framework/primitives'
+import { TimeoutError, type Clock, type NetworkId, type Timer } from '#framework/primitives'
 import { CloseReasons, closeReason, type CloseReason } from './close-reason.js'
 import { FrameError, FrameKind, type RawFrame } from './frame.js'
 import { openingFrame, readOpening } from './link-messages.js'
@@ -31,7 +31,7 @@ export interface OpeningOptions {
  */
 export class LinkOpening {
   readonly #options: OpeningOptions
-  readonly #heard = deferred()
+  readonly #heard = Promise.withResolvers<void>()
   #step: Step
   #timer: Timer
   #failure: { readonly cause: unknown } | undefined

@@ -1,4 +1,4 @@
-import { deferred, MosaikError } from '#framework/primitives'
+import { MosaikError } from '#framework/primitives'
 import type { ByteStream } from './byte-stream.js'
 
 /** More sends wait for room than a link lets wait. The frame was not sent; the link stays open. Code `LINK_BUSY`. */
@@ -91,7 +91,7 @@ export class LinkOutbox {
     frame: Uint8Array,
     signal: AbortSignal | undefined,
   ): { pending: PendingSend; promise: Promise<void> } {
-    const { promise, resolve, reject } = deferred()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
     if (signal === undefined) return { pending: { frame, done: resolve, failed: reject }, promise }
     const onAbort = (): void => {
       if (this.#waiting.delete(pending)) reject(signal.reason)

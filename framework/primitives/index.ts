@@ -2,7 +2,6 @@ export { Backoff, type BackoffOptions } from './backoff.js'
 export { concatBytes, encodeUtf8, equalBytes, fromHex, toHex } from './bytes.js'
 export { ManualClock, nextTurn, systemClock, type Clock, type Deadline, type Timer } from './clock.js'
 export { CodecError, decode, encode, encodeShared } from './codec.js'
-export { deferred, type Deferred } from './deferred.js'
 export {
   ZERO_DIGEST,
   abbreviate,

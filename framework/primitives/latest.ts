@@ -1,4 +1,3 @@
-import { deferred, type Deferred } from './deferred.js'
 import { InvariantError } from './errors.js'
 
 /**
@@ -13,7 +12,7 @@ export class LatestIterator<T> implements AsyncIterableIterator<T> {
   #detach: (() => void) | undefined
   #attached = false
   #slot: { value: T } | undefined
-  #waiter: Deferred<IteratorResult<T>> | undefined
+  #waiter: PromiseWithResolvers<IteratorResult<T>> | undefined
   #over = false
   #failure: { cause: unknown } | undefined
 
@@ -53,7 +52,7 @@ export class LatestIterator<T> implements AsyncIterableIterator<T> {
     }
     if (this.#waiter)
       return Promise.reject(new InvariantError('one reader at a time: the last next() is pending'))
-    this.#waiter = deferred()
+    this.#waiter = Promise.withResolvers<IteratorResult<T>>()
     return this.#waiter.promise
   }
 

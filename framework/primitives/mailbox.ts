@@ -1,4 +1,3 @@
-import { deferred, type Deferred } from './deferred.js'
 import { InvariantError } from './errors.js'
 import { Ring } from './ring.js'
 
@@ -25,7 +24,7 @@ export class Mailbox<T> implements AsyncIterable<T> {
   readonly #ring: Ring<T>
   readonly #overflow: 'drop-oldest' | 'drop-newest' | 'reject'
   #droppedCount = 0
-  #reader: Deferred<T | undefined> | undefined
+  #reader: PromiseWithResolvers<T | undefined> | undefined
   #ended = false
   #cause: unknown
 
@@ -80,7 +79,7 @@ export class Mailbox<T> implements AsyncIterable<T> {
     if (this.#ended) {
       return this.#cause === undefined ? Promise.resolve(undefined) : Promise.reject(this.#cause)
     }
-    this.#reader = deferred<T | undefined>()
+    this.#reader = Promise.withResolvers<T | undefined>()
     return signal ? this.#takeUnless(signal, this.#reader) : this.#reader.promise
   }
 
@@ -109,7 +108,10 @@ export class Mailbox<T> implements AsyncIterable<T> {
     for (let item = await this.take(); item !== undefined; item = await this.take()) yield item
   }
 
-  async #takeUnless(signal: AbortSignal, reader: Deferred<T | undefined>): Promise<T | undefined> {
+  async #takeUnless(
+    signal: AbortSignal,
+    reader: PromiseWithResolvers<T | undefined>,
+  ): Promise<T | undefined> {
     const onAbort = (): void => {
       // An item that was handed over in the same turn is delivered, not lost.
       if (this.#reader !== reader) return

@@ -1,5 +1,4 @@
 import { systemClock, type Clock, type Deadline } from './clock.js'
-import { deferred } from './deferred.js'
 import { EndedError, TimeoutError } from './errors.js'
 import { LatestIterator } from './latest.js'
 import type { ReadonlyWatch } from './watch.js'
@@ -70,7 +69,7 @@ export class Condition<T> implements PromiseLike<T> {
    * @throws What the predicate throws.
    */
   wait(options: WaitOptions = {}): Promise<T> {
-    const { promise, resolve, reject } = deferred<T>()
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
     const aborted = [this.#signal, options.signal].find((signal) => signal?.aborted)
     if (aborted) {
       reject(aborted.reason)

@@ -8,7 +8,7 @@ import {
   type Frame,
   type Link,
 } from '#framework/network'
-import { deferred, messageOf, type Clock, type Deferred, type PeerId } from '#framework/primitives'
+import { messageOf, type Clock, type PeerId } from '#framework/primitives'
 import { CreditBalance } from './credit.js'
 import { DatumFrameWriter } from './datum-frame.js'
 import type { DropCause, ProducerCounters } from './metrics.js'
@@ -65,7 +65,7 @@ export class OutgoingSubscription {
   #drainTarget: number
   #drainAsked: number
   readonly #drains = new Set<{ readonly target: number; readonly resolve: () => void }>()
-  #emptied: Deferred<void> | undefined
+  #emptied: PromiseWithResolvers<void> | undefined
 
   constructor(options: OutgoingSubscriptionOptions) {
     const { link, request, entry, firstSequence, limits, clock } = options
@@ -261,7 +261,7 @@ export class OutgoingSubscription {
 
   #whenEmpty(signal: AbortSignal): Promise<void> {
     if (this.#queue.length === 0 || this.#phase === 'over' || signal.aborted) return Promise.resolve()
-    const emptied = deferred<void>()
+    const emptied = Promise.withResolvers<void>()
     this.#emptied = emptied
     signal.addEventListener('abort', () => emptied.resolve(), { once: true })
     return emptied.promise

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { isMosaikError, type Logger } from '#framework/primitives'
+import { isMosaikError } from '#framework/primitives'
 import { stream } from '#framework/streams'
 import {
   Config,
@@ -16,6 +16,7 @@ import {
   type ServiceContext,
 } from '#decorators'
 import { eventually, within } from '../support/eventually.js'
+import { recordingLogger } from '../support/recording-logger.js'
 
 const greeting = z.object({ text: z.string(), from: z.string() })
 type Greeting = z.infer<typeof greeting>
@@ -39,17 +40,6 @@ class PoliteListener {
 
   @Consumer(Greetings) onGreeting(datum: Greeting): void {
     this.heard.push(datum)
-  }
-}
-
-function recordingLogger(lines: string[]): Logger {
-  const at = (level: string) => (message: string) => void lines.push(`${level}: ${message}`)
-  return {
-    debug: () => undefined,
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: () => recordingLogger(lines),
   }
 }
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { afterEach, describe, expect, jest, test } from '@jest/globals'
-import { MosaikError, TaskScope, deferred, systemClock } from '#framework/primitives'
+import { MosaikError, TaskScope, systemClock } from '#framework/primitives'
 import { eventually, within } from '../support/eventually.js'
 
 /** A task that ends when it is told to, by its signal. */
@@ -23,7 +23,7 @@ const observed = (parent?: AbortSignal): { scope: TaskScope; failures: Failure[]
 describe('a task scope', () => {
   test('starts a task at once and counts it while it runs', async () => {
     await using scope = new TaskScope()
-    const gate = deferred<void>()
+    const gate = Promise.withResolvers<void>()
     const steps: string[] = []
     scope.spawn('worker', async () => {
       steps.push('started')
@@ -72,7 +72,7 @@ describe('a task scope', () => {
 
   test('starts nothing any more once it is closing', async () => {
     const scope = new TaskScope()
-    const gate = deferred<void>()
+    const gate = Promise.withResolvers<void>()
     scope.spawn('slow', () => gate.promise)
     const closing = scope.close()
     let started = false
@@ -89,7 +89,7 @@ describe('a task scope', () => {
 
   test('waits for tasks that tasks have spawned', async () => {
     const scope = new TaskScope()
-    const gate = deferred<void>()
+    const gate = Promise.withResolvers<void>()
     let innerEnded = false
     scope.spawn('outer', async () => {
       scope.spawn('inner', async () => {
@@ -150,7 +150,7 @@ describe('a task that fails', () => {
   })
 
   test('may be answered by closing the scope', async () => {
-    const closed = deferred<void>()
+    const closed = Promise.withResolvers<void>()
     const scope: TaskScope = new TaskScope({ onFailure: () => closed.resolve(scope.close()) })
     scope.spawn('steady', untilAborted)
     scope.spawn('fragile', () => Promise.reject(new Error('boom')))

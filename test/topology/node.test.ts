@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { codeOf, type Logger } from '#framework/primitives'
+import { codeOf } from '#framework/primitives'
 import { stream, type Consumer } from '#framework/streams'
 import {
   ServiceError,
@@ -13,6 +13,7 @@ import {
   type ServiceRuntime,
 } from '#framework/topology'
 import { eventually, within } from '../support/eventually.js'
+import { recordingLogger } from '../support/recording-logger.js'
 import { port, service } from './declare.js'
 
 const Ticks = stream('ticks', z.object({ n: z.number() }))
@@ -59,17 +60,6 @@ function edgesOf(node: RunningNode): string[] {
   return node.edges.value.map(
     ({ stream: name, from, to }) => `${name} ${from.node}-${from.replica} > ${to.node}-${to.replica}`,
   )
-}
-
-function recordingLogger(lines: string[]): Logger {
-  const at = (level: string) => (message: string) => void lines.push(`${level}: ${message}`)
-  return {
-    debug: () => undefined,
-    info: at('info'),
-    warn: at('warn'),
-    error: at('error'),
-    child: () => recordingLogger(lines),
-  }
 }
 
 describe('a started node', () => {

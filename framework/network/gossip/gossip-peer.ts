@@ -1,5 +1,5 @@
 import type { Connection, PeerId as Libp2pPeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
-import { deferred, Backoff, nextTurn, type Clock, type PeerId, type Random } from '#framework/primitives'
+import { Backoff, nextTurn, type Clock, type PeerId, type Random } from '#framework/primitives'
 import { toLibp2pPeerId } from '../libp2p-peer-id.js'
 import { GOSSIP_PROTOCOL, GOSSIP_STREAMS_MAX } from './gossip-protocol.js'
 import type { Connections } from '../connections.js'
@@ -128,7 +128,7 @@ export class GossipPeer {
       this.#inbound.abort(new Error('gossip with the peer starts anew'))
       await nextTurn()
     }
-    const lost = deferred<LossCause>()
+    const lost = Promise.withResolvers<LossCause>()
     this.#lose = lost.resolve
     outbound.addEventListener('close', ({ error }) => {
       lost.resolve(error?.name === 'StreamBufferError' ? 'overflow' : 'closed')
