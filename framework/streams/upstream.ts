@@ -8,10 +8,8 @@ import {
   type Link,
 } from '#framework/network'
 import { isMosaikError, messageOf, type BackoffOptions, type PeerId } from '#framework/primitives'
-import type { DatumFrameReader } from './datum-frame.js'
 import type { StreamDefinition } from './definition.js'
-import type { FrameSource } from './inbox.js'
-import { Intake } from './intake.js'
+import { Intake, type IntakeSink } from './intake.js'
 import { RetryPolicy } from './retry.js'
 import { learnEntry, peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionState, SubscriptionStatus } from './subscription-status.js'
@@ -21,7 +19,7 @@ import { parseSubscribed, type Subscribe, type Subscribed } from './wire.js'
 export type OpenSubscription = (entry: PeerEntry, request: Subscribe, signal: AbortSignal) => Promise<Link>
 
 /** What all subscriptions of one consumer have in common. */
-export interface UpstreamOwner {
+export interface UpstreamOwner extends IntakeSink {
   readonly context: StreamsContext
   readonly stream: StreamDefinition<unknown>
   readonly windowBytes: number
@@ -29,14 +27,6 @@ export interface UpstreamOwner {
   readonly open: OpenSubscription
   /** What to say to a producer. Each request outranks all those before it, whichever subscription they were for. */
   readonly request: () => Subscribe
-  onFrame(
-    source: FrameSource,
-    reader: DatumFrameReader,
-    arrival: { lostBefore: number; receivedAtMs: number },
-  ): void
-  onLost(count: number): void
-  onTaken(byteLength: number): void
-  onInvalid(): void
   /** The state of a subscription has changed. */
   onStatus(upstream: Upstream): void
 }
