@@ -89,6 +89,11 @@ export const networkMetrics = {
     help: 'Messages of others by what the validator of their topic made of them; each message counts once.',
     labels: ['result'],
   },
+  gossipBytes: {
+    name: 'mosaik_gossip_bytes_total',
+    help: 'Bytes of gossip given to and received from the transport: messages, offers of messages, and what neighbours agree on.',
+    labels: ['direction'],
+  },
   gossipStreamsLost: {
     name: 'mosaik_gossip_streams_lost_total',
     help: 'Gossip streams that ended or could not be opened while their peer was connected, by cause.',
@@ -112,6 +117,7 @@ export class NetworkMetrics {
   readonly gossipNeighbours: Gauge
   readonly roundTrip: Histogram
   readonly gossipCaughtUp: Counter
+  readonly gossipBytes: { readonly sent: CounterHandle; readonly received: CounterHandle }
   readonly #handshakesRejected: Counter
   readonly #dials: Counter
   readonly #linksOpened: Counter
@@ -134,6 +140,11 @@ export class NetworkMetrics {
     this.gossipNeighbours = registry.gauge(networkMetrics.gossipNeighbours)
     this.roundTrip = registry.histogram(networkMetrics.roundTrip)
     this.gossipCaughtUp = registry.counter(networkMetrics.gossipCaughtUp)
+    const gossipBytes = registry.counter(networkMetrics.gossipBytes)
+    this.gossipBytes = {
+      sent: gossipBytes.with({ direction: 'outbound' }),
+      received: gossipBytes.with({ direction: 'inbound' }),
+    }
     this.#handshakesRejected = registry.counter(networkMetrics.handshakesRejected)
     this.#dials = registry.counter(networkMetrics.dials)
     this.#linksOpened = registry.counter(networkMetrics.linksOpened)

@@ -159,12 +159,19 @@ export class GossipPeer {
   }
 
   async #openOutbound(connection: PeerConnection, stop: AbortSignal): Promise<Stream> {
-    const { clock, limits } = this.#options
+    const { clock, limits, metrics } = this.#options
     using deadline = clock.deadline(limits.streamTimeoutMs, stop)
-    return await connection.libp2p.newStream(GOSSIP_PROTOCOL, {
+    const stream = await connection.libp2p.newStream(GOSSIP_PROTOCOL, {
       signal: deadline.signal,
       maxOutboundStreams: GOSSIP_STREAMS_MAX,
     })
+    // gossipsub writes to its streams behind our back, so what it writes is counted where it leaves.
+    const send = stream.send.bind(stream)
+    stream.send = (data) => {
+      metrics.gossipBytes.sent.add(data.byteLength)
+      return send(data)
+    }
+    return stream
   }
 
   async #isTakenOver(): Promise<boolean> {
@@ -195,6 +202,9 @@ export class GossipPeer {
     this.#inbound = stream
     const noStream = (): Promise<never> => Promise.reject(new Error('the host opens the gossip streams'))
     void this.#options.handler(stream, viewOf(connection, noStream))
+    // After gossipsub: what arrives waits for the first listener, and would be lost to any later one.
+    const { gossipBytes } = this.#options.metrics
+    stream.addEventListener('message', ({ data }) => gossipBytes.received.add(data.byteLength))
     if (stream.readStatus === 'paused') stream.resume()
   }
 
