@@ -1,8 +1,9 @@
 import type { GossipTopic } from '#framework/network'
-import { messageOf, nextTurn, type Clock, type Logger, type PeerId } from '#framework/primitives'
+import { messageOf, nextTurn, type Clock, type Logger, type PeerId, type Random } from '#framework/primitives'
 import { Alarm } from './alarm.js'
+import { encodeOwn, encodePassedOn } from './announcement.js'
 import type { AnnouncePolicy } from './announce-policy.js'
-import type { CatalogStore } from './catalog-store.js'
+import type { CatalogStore, ReceivedRecord } from './catalog-store.js'
 import type { DiscoveryMetrics } from './metrics.js'
 import type { DepartureRecord, SignedRecord } from './signed-record.js'
 
@@ -17,6 +18,7 @@ export interface AnnouncerOptions {
   readonly policy: AnnouncePolicy
   readonly store: CatalogStore
   readonly clock: Clock
+  readonly random: Random
   readonly metrics: DiscoveryMetrics
   readonly logger: Logger
 }
@@ -27,6 +29,7 @@ export class Announcer {
   readonly #policy: AnnouncePolicy
   readonly #store: CatalogStore
   readonly #clock: Clock
+  readonly #random: Random
   readonly #metrics: DiscoveryMetrics
   readonly #logger: Logger
   readonly #alarm: Alarm
@@ -36,6 +39,7 @@ export class Announcer {
     this.#policy = options.policy
     this.#store = options.store
     this.#clock = options.clock
+    this.#random = options.random
     this.#metrics = options.metrics
     this.#logger = options.logger
     this.#alarm = new Alarm(options.clock)
@@ -54,24 +58,28 @@ export class Announcer {
 
   /** Says goodbye; whoever hears it passes it on. */
   async depart(record: DepartureRecord & SignedRecord): Promise<void> {
-    if (await this.#publish(record)) this.#metrics.announcements.add(1, { kind: 'departure' })
+    if (await this.#publish(encodeOwn(record.bytes)))
+      this.#metrics.announcements.add(1, { kind: 'departure' })
   }
 
   /** Passes on records that reached us by other ways than gossip, and that others may therefore lack. */
-  async spread(records: readonly SignedRecord[]): Promise<void> {
-    for (const record of records.slice(0, SPREAD_MAX)) await this.#publish(record)
+  async spread(records: readonly ReceivedRecord[]): Promise<void> {
+    for (const { record, ageMs } of records.slice(0, SPREAD_MAX)) {
+      await this.#publish(encodePassedOn(record.bytes, ageMs, this.#random))
+    }
   }
 
   async #announce(): Promise<void> {
     // Always a new record: gossip suppresses bytes that it has seen before, also for neighbours that have just come.
-    if (await this.#publish(this.#store.beat())) this.#metrics.announcements.add(1, { kind: 'entry' })
+    if (await this.#publish(encodeOwn(this.#store.beat().bytes)))
+      this.#metrics.announcements.add(1, { kind: 'entry' })
     else this.#policy.onFailure(this.#clock.monotonic())
   }
 
   /** Whether anybody was reached. */
-  async #publish(record: SignedRecord): Promise<boolean> {
+  async #publish(message: Uint8Array): Promise<boolean> {
     try {
-      const { recipients } = await this.#topic.publish(record.bytes)
+      const { recipients } = await this.#topic.publish(message)
       return recipients > 0
     } catch (error) {
       this.#logger.debug('a record could not be gossiped', { error: messageOf(error) })

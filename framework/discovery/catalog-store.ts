@@ -106,9 +106,9 @@ export class CatalogStore {
     }
   }
 
-  /** Takes in one record that was received just now. */
-  take(record: SignedRecord, via: Via): MergeRefusal | undefined {
-    return this.takeAll([{ record, ageMs: 0 }], via).refusals[0]
+  /** Takes in one record, the sign of life of `ageMs` ago. */
+  take(record: SignedRecord, via: Via, ageMs = 0): MergeRefusal | undefined {
+    return this.takeAll([{ record, ageMs }], via).refusals[0]
   }
 
   /**
@@ -119,16 +119,16 @@ export class CatalogStore {
   takeAll(
     received: readonly ReceivedRecord[],
     via: Via,
-  ): { refusals: (MergeRefusal | undefined)[]; news: SignedRecord[] } {
+  ): { refusals: (MergeRefusal | undefined)[]; news: ReceivedRecord[] } {
     const changes: CatalogChange[] = []
-    const news: SignedRecord[] = []
+    const news: ReceivedRecord[] = []
     const refusals = received.map(({ record, ageMs }) => {
       const moment = { nowMs: this.#clock.now(), monotonicMs: this.#clock.monotonic(), ageMs }
       const result = merge(this.#state, record, moment, this.#rules)
       this.#state = result.state
       if (result.change) {
         changes.push(result.change)
-        if (result.change.type !== 'updated') news.push(record)
+        if (result.change.type !== 'updated') news.push({ record, ageMs })
       }
       if (result.refused) this.#onRefused(record, result.refused, moment.nowMs)
       else this.#onTaken(record)

@@ -11,10 +11,11 @@ import {
   type PeerId,
   type ReadonlyWatch,
 } from '#framework/primitives'
+import { ANNOUNCEMENT_OVERHEAD_BYTES } from './announcement.js'
 import { AnnouncePolicy } from './announce-policy.js'
 import { Announcer } from './announcer.js'
 import type { Catalog } from './catalog.js'
-import { CatalogStore } from './catalog-store.js'
+import { CatalogStore, type ReceivedRecord } from './catalog-store.js'
 import { conditionsOf, type DiscoveryConditions } from './conditions.js'
 import { Connector } from './connector.js'
 import { DialPlan } from './dial-plan.js'
@@ -25,7 +26,7 @@ import { declareMetrics } from './metrics.js'
 import { settingsOf, type DiscoveryOptions } from './options.js'
 import { OwnEntry } from './own-entry.js'
 import { RecordReader } from './record-reader.js'
-import { RECORD_BYTES_MAX, type SignedRecord } from './signed-record.js'
+import { RECORD_BYTES_MAX } from './signed-record.js'
 import { SyncSchedule } from './sync/sync-schedule.js'
 import { Syncer } from './sync/syncer.js'
 
@@ -123,7 +124,7 @@ export class Discovery implements AsyncDisposable {
     })
     this.#topic = host.gossip(ANNOUNCE_TOPIC, {
       validate: (data, from) => this.#intake.receive(data, from),
-      messageBytesMax: RECORD_BYTES_MAX,
+      messageBytesMax: RECORD_BYTES_MAX + ANNOUNCEMENT_OVERHEAD_BYTES,
     })
     this.#announcer = new Announcer({
       topic: this.#topic,
@@ -133,6 +134,7 @@ export class Discovery implements AsyncDisposable {
       ),
       store: this.#store,
       clock,
+      random,
       metrics,
       logger,
     })
@@ -313,7 +315,7 @@ export class Discovery implements AsyncDisposable {
     if (ended !== 'aborted') throw new MosaikError('DISCOVERY_HOST_CLOSED', 'the host was closed', ended)
   }
 
-  #spread(records: readonly SignedRecord[]): void {
+  #spread(records: readonly ReceivedRecord[]): void {
     // With one connection there is nobody to tell: it is where the records came from.
     if (this.#host.connections.value.size < 2) return
     this.#scope.spawn('spread', () => this.#announcer.spread(records))

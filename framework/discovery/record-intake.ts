@@ -1,5 +1,6 @@
 import type { GossipVerdict } from '#framework/network'
 import type { Clock, PeerId } from '#framework/primitives'
+import { decodeAnnouncement } from './announcement.js'
 import type { CatalogStore } from './catalog-store.js'
 import { KeyedLimiter } from './keyed-limiter.js'
 import type { DiscoveryMetrics } from './metrics.js'
@@ -52,14 +53,17 @@ export class RecordIntake {
     const now = this.#clock.monotonic()
     if (!this.#neighbours.tryTake(from, now)) return this.#refuse('ignore', 'rate')
     let record
+    let ageMs
     try {
-      record = this.#reader.parse(data)
+      const announcement = decodeAnnouncement(data)
+      record = this.#reader.parse(announcement.record)
+      ageMs = announcement.ageMs
     } catch (error) {
       const reason = rejectionOf(error)
       // Later versions may have kinds of records that we do not know, and neighbours that pass them on.
       return this.#refuse(reason === 'kind' ? 'ignore' : 'reject', reason)
     }
-    return this.#judge(record, now)
+    return this.#judge(record, ageMs, now)
   }
 
   /** Takes in a record that came by another way than gossip, from somebody who need not be trusted either. */
@@ -74,19 +78,25 @@ export class RecordIntake {
     return this.#store.take(record, 'feed') === undefined
   }
 
-  #judge(record: UnverifiedRecord, now: number): GossipVerdict {
+  /** @param ageMs Undefined for what an author says itself. */
+  #judge(record: UnverifiedRecord, ageMs: number | undefined, now: number): GossipVerdict {
     const { me } = this.#store.catalog.value
     if (record.network !== me.network) return this.#refuse('reject', 'network')
 
     const held = this.#store.state.records.get(record.peer)
     if (held) {
       const order = compareRecords(record, held.record)
-      // Learnt by sync before, perhaps; our neighbours may still need it.
-      if (order === 0) return 'accept'
+      // Learnt by sync before, perhaps; our neighbours may still need it. But what is passed on would go round once for
+      // each node that does so: it ends where it is known, and whoever knows it has told its neighbours or will.
+      if (order === 0) return ageMs === undefined ? 'accept' : 'ignore'
       if (order < 0) return this.#refuse('ignore', 'outdated')
-    } else if (record.peer !== me.peer && record.stamp.beat < this.#clock.now() - this.#maxDriftMs) {
+    } else if (
+      ageMs === undefined &&
+      record.peer !== me.peer &&
+      record.stamp.beat < this.#clock.now() - this.#maxDriftMs
+    ) {
       // Of a peer that we have forgotten and that somebody replays, or of one whose clock is behind. A sync
-      // tells them apart, because it says how long ago the peer was heard.
+      // tells them apart, because it says how long ago the peer was heard; so does who passes on what a sync has brought.
       this.#onDoubt()
       return this.#refuse('ignore', 'past')
     }
@@ -98,7 +108,7 @@ export class RecordIntake {
       return this.#refuse('reject', rejectionOf(error))
     }
     if (!this.#authors.tryTake(record.peer, now)) return this.#refuse('ignore', 'rate')
-    return this.#store.take(signed, 'gossip') === undefined ? 'accept' : 'ignore'
+    return this.#store.take(signed, 'gossip', ageMs) === undefined ? 'accept' : 'ignore'
   }
 
   #refuse(verdict: GossipVerdict, reason: string): GossipVerdict {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { Discovery } from '#framework/discovery'
 import { Identity } from '#framework/network'
-import { Watch, digestOf, isMosaikError } from '#framework/primitives'
+import { Watch, digestOf, isMosaikError, type PeerId } from '#framework/primitives'
+import { decodeAnnouncement } from '../../framework/discovery/announcement.js'
+import { parseRecord } from '../../framework/discovery/signed-record.js'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes, freePort, skewedClock } from './node.js'
 import { offerOf } from './support.js'
@@ -267,6 +269,30 @@ describe('restarts and identities', () => {
         expect.objectContaining({ type: 'clock-skewed', peer: seed.peerId }),
       ),
     )
+  })
+})
+
+describe('what a sync has brought', () => {
+  test('given a record that a neighbour has refused for its clock and then learnt by a sync, then those beyond it hear it by gossip', async () => {
+    await using nodes = new TestNodes()
+    const seed = await nodes.add({ syncIntervalMs: 3_600_000 })
+    // It takes part in gossip alone, so that no sync can bring it anything.
+    await using listener = await TestNode.host()
+    const passedOn: PeerId[] = []
+    const topic = listener.gossip('/mosaik/discovery/announce/1.0', {
+      validate: (data) => {
+        const { record, ageMs } = decodeAnnouncement(data)
+        if (ageMs !== undefined) passedOn.push(parseRecord(record).peer)
+        return 'ignore'
+      },
+      messageBytesMax: 64 * 1024,
+    })
+    await listener.connect({ addresses: seed.addresses })
+    await eventually(() => topic.neighbours.value.size > 0)
+
+    const behind = await nodes.add({ seeds: seed.addresses, clock: skewedClock(-60_000), meshPeers: 0 })
+    await within(5_000, seed.discovery.when().peer(behind.peerId).wait())
+    await eventually(() => expect(passedOn).toContain(behind.peerId))
   })
 })
 

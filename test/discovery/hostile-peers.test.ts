@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Host, Link } from '#framework/network'
 import { bytesOf, hashBytes } from '#framework/primitives'
+import { encodeOwn } from '../../framework/discovery/announcement.js'
 import { syncProtocol } from '../../framework/discovery/sync/protocol.js'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes } from './node.js'
@@ -170,14 +171,14 @@ describe('a peer that gossips', () => {
     const now = Date.now()
     const forged = entryRecord('forged', { run: now }).bytes.slice()
     forged[3] = (forged[3] ?? 0) ^ 1
-    await topic.publish(entryRecord('replayed', { run: now - 3_600_000 }).bytes)
-    await topic.publish(entryRecord('ahead', { run: now + 3_600_000 }).bytes)
-    await topic.publish(forged)
+    await topic.publish(encodeOwn(entryRecord('replayed', { run: now - 3_600_000 }).bytes))
+    await topic.publish(encodeOwn(entryRecord('ahead', { run: now + 3_600_000 }).bytes))
+    await topic.publish(encodeOwn(forged))
     for (const reason of ['past', 'future', 'signature']) await rejected(node, reason)
     expect(node.count).toBe(1)
 
     const honest = entryRecord('honest', { run: now })
-    await topic.publish(honest.bytes)
+    await topic.publish(encodeOwn(honest.bytes))
     await within(5_000, witness.discovery.when().peer(honest.peer).wait())
     expect(witness.count).toBe(2)
     for (const reason of ['past', 'future', 'signature']) {

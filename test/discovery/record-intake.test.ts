@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { bytesOf, concatBytes, digestOf, encode } from '#framework/primitives'
+import { bytesOf, concatBytes, digestOf, encode, seededRandom } from '#framework/primitives'
+import { encodeOwn, encodePassedOn } from '../../framework/discovery/announcement.js'
 import { RecordIntake } from '../../framework/discovery/record-intake.js'
 import { RecordReader } from '../../framework/discovery/record-reader.js'
 import { NOW, departureRecord, entryRecord, identityOf, network, storeOf } from './support.js'
@@ -8,6 +9,7 @@ import { NOW, departureRecord, entryRecord, identityOf, network, storeOf } from 
 const neighbour = identityOf('neighbour').peerId
 
 function setup() {
+  const random = seededRandom('salt')
   const parts = storeOf('me')
   let doubts = 0
   const intake = new RecordIntake({
@@ -22,7 +24,9 @@ function setup() {
     ...parts,
     intake,
     doubts: () => doubts,
-    receive: (bytes: Uint8Array) => intake.receive(bytes, neighbour),
+    receive: (record: Uint8Array) => intake.receive(encodeOwn(record), neighbour),
+    receivePassedOn: (record: Uint8Array, ageMs: number) =>
+      intake.receive(encodePassedOn(record, ageMs, random), neighbour),
     rejected: (reason: string) =>
       parts.registry.value('mosaik_discovery_entries_rejected_total', { reason }) ?? 0,
   }
@@ -135,14 +139,42 @@ describe('gossiped records', () => {
     const { receive, intake, rejected } = setup()
     for (let i = 0; i < 2_000; i++) receive(new Uint8Array([i & 0xff]))
     expect(rejected('rate')).toBeGreaterThan(900)
-    expect(intake.receive(entryRecord('a', { run: NOW }).bytes, identityOf('another').peerId)).toBe('accept')
+    expect(
+      intake.receive(encodeOwn(entryRecord('a', { run: NOW }).bytes), identityOf('another').peerId),
+    ).toBe('accept')
+  })
+
+  test('given a record that is passed on of a peer whose clock is behind, then it is taken in as old as it is said to be, and passed on', () => {
+    const { receivePassedOn, store, doubts, clock } = setup()
+    const { bytes, peer } = entryRecord('a', { run: NOW - 60_000 })
+    expect(receivePassedOn(bytes, 2_000)).toBe('accept')
+    expect(store.state.records.get(peer)?.heardAtMs).toBe(clock.monotonic() - 2_000)
+    expect(doubts()).toBe(0)
+  })
+
+  test('given a record that is passed on and known, then it goes no further, however often it comes', () => {
+    const { receive, receivePassedOn, store, rejected } = setup()
+    const { bytes } = entryRecord('a', { run: NOW })
+    receive(bytes)
+    const before = store.state
+    expect([receivePassedOn(bytes, 0), receivePassedOn(bytes, 0)]).toEqual(['ignore', 'ignore'])
+    expect(store.state).toBe(before)
+    expect(rejected('rate')).toBe(0)
+  })
+
+  test('given a record that is passed on of a peer that has long been silent, then it does not come back', () => {
+    const { receivePassedOn, store, rejected } = setup()
+    expect(receivePassedOn(entryRecord('a', { run: NOW - 300_000 }).bytes, 300_000)).toBe('ignore')
+    expect(store.catalog.value.size).toBe(0)
+    expect(rejected('stale')).toBe(1)
   })
 
   test('given any bytes, then nothing throws and nothing is accepted', () => {
-    const { receive } = setup()
+    const { intake, receive } = setup()
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expect(receive(bytes)).not.toBe('accept')
+        expect(intake.receive(bytes, neighbour)).not.toBe('accept')
       }),
     )
   })

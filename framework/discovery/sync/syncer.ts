@@ -46,7 +46,7 @@ export interface SyncerOptions {
   readonly metrics: DiscoveryMetrics
   readonly logger: Logger
   /** Told of records by which a peer became known or departed, and that came by sync, so that others may lack them. */
-  readonly onNews: (records: readonly SignedRecord[]) => void
+  readonly onNews: (records: readonly ReceivedRecord[]) => void
 }
 
 /** Runs catalog syncs: those that the schedule wants, those that the user wants, and those that others start with us. */
