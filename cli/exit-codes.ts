@@ -5,6 +5,8 @@ export const ExitCode = {
   failure: 1,
   /** The command line itself was wrong. */
   usage: 2,
+  /** The command ran, and what it looked for was not there: nobody was found, a peer did not answer, a check failed. */
+  unreachable: 3,
   /** Stopped by a second interrupt before everything had closed. */
   interrupted: 130,
 } as const

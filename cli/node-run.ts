@@ -37,7 +37,7 @@ export async function runNode(order: StartMessage, tell: (message: FromNode) => 
     identity: Identity.fromSeed(Buffer.from(order.seed, 'hex')),
     listen: order.listen,
     seeds: order.seeds,
-    mdns: order.mdns,
+    discovery: { mdns: order.mdns },
     clock: systemClock,
     logger: loggerTo(tell, order.logLevel),
     display: (text) => tell({ type: 'display', text }),

@@ -35,4 +35,5 @@ export type { BoundService, ConfigProblem, NodeInfo, ServiceBinding, ServiceRunt
 export { assertConfig, ConfigError, type NodeConfigProblem } from './config-error.js'
 export { ServiceError } from './service-error.js'
 export type { EdgeEnd, ObservedEdge } from './observed-edges.js'
+export { joinNetwork, type DiscoverySwitches, type JoinOptions, type Membership } from './membership.js'
 export { startNode, type NodeOptions, type RunningNode } from './node.js'

@@ -1,27 +1,24 @@
 import {
-  digestOf,
   EndedError,
   messageOf,
   silentLogger,
   systemClock,
   systemRandom,
   Watch,
-  type Clock,
   type Logger,
-  type Random,
   type ReadonlyWatch,
 } from '#framework/primitives'
-import { Host, type Identity } from '#framework/network'
-import { Discovery, mdns, seeds as seedsAt } from '#framework/discovery'
+import type { Host } from '#framework/network'
+import type { Discovery } from '#framework/discovery'
 import { Streams } from '#framework/streams'
 import { assertConfig } from './config-error.js'
+import { joinNetwork, type JoinOptions } from './membership.js'
 import { observedEdges, sameEdges, type EdgeEnd, type ObservedEdge } from './observed-edges.js'
 import { ServiceError } from './service-error.js'
 import type { BoundService, NodeInfo, ServiceBinding } from './service.js'
 
-export interface NodeOptions {
-  /** Name of the network to take part in. */
-  readonly network: string
+/** What a node is started with: how it takes part in the network, and what it runs. */
+export interface NodeOptions extends Omit<JoinOptions, 'node'> {
   readonly name: string
   /** Which of the node's replicas this is, counted from 0. */
   readonly replica: number
@@ -31,17 +28,6 @@ export interface NodeOptions {
   readonly config: Readonly<Record<string, unknown>>
   /** Started in this order. */
   readonly services: readonly ServiceBinding[]
-  /** Default: a new random one. */
-  readonly identity?: Identity
-  /** Multiaddrs. Default: QUIC and TCP on any free port of the loopback interface. */
-  readonly listen?: readonly string[]
-  /** Multiaddrs of peers to contact first. Default: none, the node waits to be contacted. */
-  readonly seeds?: readonly string[]
-  /** Whether to find peers, and be found, by multicast DNS. It tells the local network that one is there. Default: false. */
-  readonly mdns?: boolean
-  readonly clock?: Clock
-  readonly random?: Random
-  readonly logger?: Logger
   /** Where the services' displays go. Default: the log. */
   readonly display?: (text: string) => void
 }
@@ -78,7 +64,7 @@ export interface RunningNode extends AsyncDisposable {
  * When it rejects, everything that was started has been closed again.
  *
  * @throws ConfigError (`CONFIG_INVALID`) with every problem of the configuration, before anything is started.
- * @throws What {@link Host.start} throws, such as `ADDRESS_IN_USE`.
+ * @throws What {@link joinNetwork} throws, such as `ADDRESS_IN_USE`.
  * @throws What a service throws while it is made.
  */
 export async function startNode(options: NodeOptions): Promise<RunningNode> {
@@ -93,25 +79,16 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 }
 
 async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNode> {
-  const { network, name, replica, config, listen, identity } = options
+  const { network, name, replica, config } = options
   const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
   const common = { clock, random, logger }
-
-  const host = await Host.start({
-    ...common,
-    network: digestOf(network),
-    ...(identity !== undefined && { identity }),
-    ...(listen !== undefined && { listen }),
-  })
-  cleanup.add('the host', () => host.close())
 
   const tags = [
     ...new Set([...options.tags, ...options.services.flatMap((service) => service.declaration.tags)]),
   ]
-  const bootstrap = [seedsAt(options.seeds ?? [])]
-  if (options.mdns === true) bootstrap.push(mdns({ ...common, host }))
-  const discovery = await Discovery.start({ ...common, host, bootstrap, tags, node: { name, replica } })
-  cleanup.add('discovery', () => discovery.close())
+  const membership = await joinNetwork({ ...options, ...common, tags, node: { name, replica } })
+  cleanup.add('the membership', () => membership.close())
+  const { host, discovery } = membership
 
   const edges = new Watch<readonly ObservedEdge[]>([])
   cleanup.add('the edges', async () => edges.end())

@@ -1,0 +1,116 @@
+import {
+  digestOf,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  type Clock,
+  type Logger,
+  type Random,
+} from '#framework/primitives'
+import { Host, Identity } from '#framework/network'
+import { Discovery, mdns, seeds as seedsAt, type BootstrapSource } from '#framework/discovery'
+
+/** By which means a node finds peers, besides its seeds and being found. */
+export interface DiscoverySwitches {
+  /** Multicast DNS, which tells the local network that one is there. Default: false. */
+  readonly mdns?: boolean
+}
+
+/** What it takes to be a peer of a network. */
+export interface JoinOptions {
+  /** Name of the network to take part in. */
+  readonly network: string
+  /** Default: the one that `data` keeps, else a new random one. */
+  readonly identity?: Identity
+  /** A folder of the node's own, which keeps what has to outlive the process. Default: nothing is kept. */
+  readonly data?: string
+  /** Multiaddrs. Default: QUIC and TCP on any free port of the loopback interface. */
+  readonly listen?: readonly string[]
+  /** Multiaddrs of peers to contact first. Default: none, the node waits to be contacted. */
+  readonly seeds?: readonly string[]
+  readonly discovery?: DiscoverySwitches
+  /** Labels to announce. */
+  readonly tags?: readonly string[]
+  /** Which declared node this is. */
+  readonly node?: { readonly name: string; readonly replica: number }
+  readonly clock?: Clock
+  readonly random?: Random
+  readonly logger?: Logger
+}
+
+/** A peer of a network: what is below streams and services. */
+export interface Membership extends AsyncDisposable {
+  readonly host: Host
+  readonly discovery: Discovery
+  /** Says goodbye, then ends the host. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * Joins a network, under a name only or with all that a node can be given. Resolves when the host listens: other peers
+ * are found from then on, in the background. When it rejects, nothing is left running.
+ *
+ * @throws What {@link Host.start}, `Identity.fromFolder` and {@link Discovery.start} throw.
+ */
+export async function joinNetwork(options: JoinOptions): Promise<Membership> {
+  const { clock = systemClock, random = systemRandom, logger = silentLogger, data } = options
+  const common = { clock, random, logger }
+  const identity = options.identity ?? (data === undefined ? undefined : await Identity.fromFolder(data))
+  const host = await Host.start({
+    ...common,
+    network: digestOf(options.network),
+    ...(identity !== undefined && { identity }),
+    ...(options.listen !== undefined && { listen: options.listen }),
+  })
+  try {
+    const discovery = await Discovery.start({
+      ...common,
+      host,
+      bootstrap: sourcesOf(options, host, common),
+      tags: options.tags ?? [],
+      ...(options.node !== undefined && { node: options.node }),
+    })
+    return new LocalMembership(host, discovery)
+  } catch (error) {
+    await host.close()
+    throw error
+  }
+}
+
+function sourcesOf(
+  { seeds = [], discovery = {} }: JoinOptions,
+  host: Host,
+  common: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
+): readonly BootstrapSource[] {
+  const sources = [seedsAt(seeds)]
+  if (discovery.mdns === true) sources.push(mdns({ ...common, host }))
+  return sources
+}
+
+class LocalMembership implements Membership {
+  readonly host: Host
+  readonly discovery: Discovery
+  #closing: Promise<void> | undefined
+
+  constructor(host: Host, discovery: Discovery) {
+    this.host = host
+    this.discovery = discovery
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.discovery.close()
+    } finally {
+      await this.host.close()
+    }
+  }
+}
