@@ -31,6 +31,30 @@ export async function seedFromFolder(folder: string): Promise<Uint8Array> {
   }
 }
 
+/** Reads the seed that a file keeps. See `Identity.fromFile` for the errors. */
+export async function seedFromFile(file: string): Promise<Uint8Array> {
+  try {
+    const seed = await readSeed(file)
+    if (seed === undefined) throw failure('IDENTITY_KEY_MISSING', file, 'there is no such key file')
+    return seed
+  } catch (cause) {
+    if (isMosaikError(cause)) throw cause
+    throw failure('IDENTITY_KEY_UNREADABLE', file, messageOf(cause), cause)
+  }
+}
+
+/** Keeps a seed in a new file. See `Identity.toNewFile` for the errors. */
+export async function seedToNewFile(seed: Uint8Array, file: string): Promise<void> {
+  let isNew
+  try {
+    isNew = await writeSeed(seed, file)
+  } catch (cause) {
+    throw failure('IDENTITY_KEY_UNWRITABLE', file, messageOf(cause), cause)
+  }
+  if (!isNew)
+    throw failure('IDENTITY_KEY_EXISTS', file, 'there is something already, which is not overwritten')
+}
+
 /** The seed, or nothing when there is no file. Looks at the opened file, so that it cannot be exchanged in between. */
 async function readSeed(file: string): Promise<Uint8Array | undefined> {
   let handle
@@ -57,10 +81,20 @@ async function readSeed(file: string): Promise<Uint8Array | undefined> {
   }
 }
 
-/** Writes the whole key under another name first: nobody ever reads half of one, and the first to link it wins. */
 async function makeSeed(folder: string, file: string): Promise<Uint8Array> {
   await mkdir(folder, { recursive: true, mode: FOLDER_OWNER_ONLY })
   const seed = systemRandom.bytes(SEED_BYTES)
+  if (await writeSeed(seed, file)) return seed
+  const theirs = await readSeed(file)
+  if (theirs === undefined) throw failure('IDENTITY_KEY_UNREADABLE', file, 'it came and went')
+  return theirs
+}
+
+/**
+ * Writes the whole key under another name first: nobody ever reads half of one, and the first to link it wins. False when
+ * there is something under that name already.
+ */
+async function writeSeed(seed: Uint8Array, file: string): Promise<boolean> {
   const draft = `${file}.${randomUUID()}`
   const handle = await open(draft, 'wx', OWNER_ONLY)
   try {
@@ -71,12 +105,10 @@ async function makeSeed(folder: string, file: string): Promise<Uint8Array> {
   }
   try {
     await link(draft, file)
-    return seed
+    return true
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error
-    const theirs = await readSeed(file)
-    if (theirs === undefined) throw error
-    return theirs
+    return false
   } finally {
     await unlink(draft)
   }

@@ -9,7 +9,7 @@ import {
   type PeerId,
   type Random,
 } from '#framework/primitives'
-import { SEED_BYTES, seedFromFolder } from './identity-file.js'
+import { SEED_BYTES, seedFromFile, seedFromFolder, seedToNewFile } from './identity-file.js'
 
 const SIGNATURE_BYTES = 64
 /** DER up to the key itself (RFC 8410 §4 and §7), which node:crypto wants in front of the 32 bytes. */
@@ -62,6 +62,24 @@ export class Identity {
    */
   static async fromFolder(folder: string): Promise<Identity> {
     return new Identity(await seedFromFolder(folder))
+  }
+
+  /**
+   * The identity that a key file keeps: the seed in hexadecimal, readable by the owner alone.
+   *
+   * @throws {MosaikError} `IDENTITY_KEY_MISSING`, and as {@link fromFolder}.
+   */
+  static async fromFile(file: string): Promise<Identity> {
+    return new Identity(await seedFromFile(file))
+  }
+
+  /**
+   * Keeps the identity in a key file, which must not be there yet.
+   *
+   * @throws {MosaikError} `IDENTITY_KEY_EXISTS`; `IDENTITY_KEY_UNWRITABLE`, when the file system refuses.
+   */
+  async toNewFile(file: string): Promise<void> {
+    await seedToNewFile(this.#seed, file)
   }
 
   /** An Ed25519 signature, 64 bytes. */
