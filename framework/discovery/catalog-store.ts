@@ -11,16 +11,19 @@ import {
 import {
   emptyState,
   insertUnsigned,
+  lose,
   merge,
   nextExpiryMs,
   purge,
   removeUnsigned,
+  revive,
   withMe,
   type Catalog,
   type CatalogChange,
   type CatalogRules,
   type CatalogState,
   type MergeRefusal,
+  type MergeResult,
 } from './catalog.js'
 import type { EntryContent, PeerEntry } from './entry.js'
 import type { EventHub, Via } from './events.js'
@@ -174,6 +177,18 @@ export class CatalogStore {
     return changes.length > 0
   }
 
+  /** The peer cannot be reached any more. False when it was not in the catalog as a signed entry. */
+  lose(peer: PeerId): boolean {
+    return this.#apply(lose(this.#state, peer, this.#clock.monotonic()))
+  }
+
+  /** A peer that was lost has been reached. False when it was not lost. */
+  revive(peer: PeerId): boolean {
+    const isBack = this.#apply(revive(this.#state, peer, this.#clock.monotonic()))
+    if (isBack) this.#purgeBy(nextExpiryMs(this.#state, this.#rules))
+    return isBack
+  }
+
   /** No more changes. Idempotent. */
   close(cause?: unknown): void {
     this.#closed = true
@@ -182,6 +197,12 @@ export class CatalogStore {
     this.#ownRecordDue.clear()
     this.#catalog.end(cause)
     this.#events.end(cause)
+  }
+
+  #apply({ state, change }: MergeResult): boolean {
+    this.#state = state
+    if (change) this.#publish([change], 'local')
+    return change !== undefined
   }
 
   #publish(changes: readonly CatalogChange[], via: Via): void {

@@ -37,6 +37,8 @@ export interface HeldRecord {
   readonly record: SignedRecord
   /** On our monotonic clock. The author's clock plays no part in it. */
   readonly heardAtMs: number
+  /** When we lost the peer: it could not be reached any more. On our monotonic clock; absent for all others. */
+  readonly lostAtMs?: number
 }
 
 /** All that discovery knows. Persistent: functions of this file return a new state and leave the old one as it was. */
@@ -46,6 +48,18 @@ export interface CatalogState {
   readonly catalog: Snapshot
 }
 
+/**
+ * Why a peer is no longer in the catalog: it said goodbye; it gave no sign of life for too long; its connection ended
+ * without a word and it could not be reached again; it had been inserted by hand and was removed.
+ */
+export type DepartureCause = 'graceful' | 'stale' | 'lost' | 'removed'
+
+/**
+ * For how long after a loss news of the same life of the peer is taken for what it had said before, in milliseconds: the
+ * last words of a peer that was killed may still be going round.
+ */
+const ECHO_MS = 2_000
+
 /** What others can notice of a change. */
 export type CatalogChange =
   | { readonly type: 'discovered' | 'updated'; readonly entry: PeerEntry }
@@ -53,7 +67,7 @@ export type CatalogChange =
       readonly type: 'departed'
       readonly peer: PeerId
       readonly entry?: PeerEntry
-      readonly cause: 'graceful' | 'stale' | 'removed'
+      readonly cause: DepartureCause
     }
 
 /** Why a record was not taken in. */
@@ -136,6 +150,10 @@ export function merge(
 
   const heardAtMs = Math.max(moment.monotonicMs - Math.max(0, moment.ageMs), held?.heardAtMs ?? -Infinity)
   const records = room.with(peer, { record, heardAtMs })
+  if (record.kind === 'entry' && held?.lostAtMs !== undefined && isEcho(record, held, heardAtMs)) {
+    const { lostAtMs } = held
+    return { state: { records: room.with(peer, { record, heardAtMs, lostAtMs }), catalog: state.catalog } }
+  }
   if (record.kind === 'entry' && isSignOfLife(record, held)) {
     return { state: { records, catalog: state.catalog } }
   }
@@ -170,6 +188,26 @@ export function insertUnsigned(state: CatalogState, entry: PeerEntry): MergeResu
 export function removeUnsigned(state: CatalogState, peer: PeerId): MergeResult {
   if (!state.catalog.unsigned.has(peer)) return { state }
   return changed(state.records, state, withoutEntry(state.catalog, peer, 'removed'))
+}
+
+/**
+ * Takes a peer out of the catalog that could not be reached any more. What it said is kept, and it is back as soon as
+ * anybody has heard it later than this, or by {@link revive}. No change when it is not there, or was never signed.
+ */
+export function lose(state: CatalogState, peer: PeerId, monotonicMs: number): MergeResult {
+  const held = state.records.get(peer)
+  if (held?.record.kind !== 'entry' || held.lostAtMs !== undefined) return { state }
+  const records = state.records.with(peer, { ...held, lostAtMs: monotonicMs })
+  return changed(records, state, withoutEntry(state.catalog, peer, 'lost'))
+}
+
+/** Brings back a peer that was lost, because it has been reached. No change when it was not. */
+export function revive(state: CatalogState, peer: PeerId, monotonicMs: number): MergeResult {
+  const held = state.records.get(peer)
+  if (held?.record.kind !== 'entry' || held.lostAtMs === undefined) return { state }
+  const { record } = held
+  const records = state.records.with(peer, { record, heardAtMs: monotonicMs })
+  return changed(records, state, withEntry(state.catalog, record.entry))
 }
 
 /** Lets go of the entries whose peers gave no sign of life for too long, and of departures that nobody can miss any more. */
@@ -245,7 +283,7 @@ function withEntry(live: Live, entry: PeerEntry): { live: Live; change: CatalogC
 function withoutEntry(
   live: Live,
   peer: PeerId,
-  cause: 'graceful' | 'stale' | 'removed',
+  cause: DepartureCause,
 ): { live: Live; change?: CatalogChange } {
   const { me, peers, unsigned } = live
   const entry = peers.get(peer)
@@ -260,9 +298,16 @@ function withoutEntry(
 function isSignOfLife(record: EntryRecord, held: HeldRecord | undefined): boolean {
   return (
     held?.record.kind === 'entry' &&
+    held.lostAtMs === undefined &&
     compareVersions(held.record.stamp, record.stamp) === 0 &&
     equalBytes(held.record.content, record.content)
   )
+}
+
+/** Whether news of a lost peer may be no more than what it said before we lost it. Of a later start it never is. */
+function isEcho(record: EntryRecord, held: HeldRecord, heardAtMs: number): boolean {
+  if (held.lostAtMs === undefined || record.stamp.run !== held.record.stamp.run) return false
+  return heardAtMs < held.lostAtMs + ECHO_MS
 }
 
 function expiryMsOf({ record, heardAtMs }: HeldRecord, rules: CatalogRules): number {

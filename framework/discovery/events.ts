@@ -1,4 +1,5 @@
 import { Mailbox, type PeerId } from '#framework/primitives'
+import type { DepartureCause } from './catalog.js'
 import type { PeerEntry } from './entry.js'
 
 /** By which way a record reached this node. */
@@ -12,8 +13,7 @@ export type DiscoveryEvent =
       readonly peer: PeerId
       /** What the peer had said of itself last. */
       readonly entry?: PeerEntry
-      /** It said goodbye; it gave no sign of life for too long; it had been inserted by hand and was removed. */
-      readonly cause: 'graceful' | 'stale' | 'removed'
+      readonly cause: DepartureCause
     }
   /** Another process uses this node's identity. Both are told; neither can be relied on until one of them stops. */
   | { readonly type: 'duplicate-identity'; readonly peer: PeerId }
