@@ -15,8 +15,11 @@ import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './
 import { compareConnections } from './connection-choice.js'
 import { acceptLink, openLink } from './framed-link.js'
 import { GOSSIP_PROTOCOL } from './gossip/gossip-protocol.js'
-import { HELLO, askForSignsOfLife, giveSignsOfLife, greetingOf, instanceIn } from './hello.js'
+import { UnprovenError, answerGreeting, greet, type Greeted } from './greet.js'
+import { DiallerGreeting, type GreetingOptions, type Introduction } from './greeting.js'
+import { HELLO, askForSignsOfLife, giveSignsOfLife } from './hello.js'
 import { fromLibp2pPeerId } from './libp2p-peer-id.js'
+import { NONCE_BYTES } from './network-key.js'
 import { ConnectionEntry, linkStream, type PeerConnection } from './peer-connection.js'
 import { raceSignal } from './race-signal.js'
 import type { HostContext } from './host-context.js'
@@ -211,24 +214,28 @@ export class Connections {
 
   /** The dialler's part: opens the hello, then asks for signs of life. */
   async #greet(entry: ConnectionEntry): Promise<void> {
-    const { network, instance, clock, metrics } = this.#context
-    let link
+    const { clock, metrics, networkKey } = this.#context
+    let greeted
     try {
       using deadline = clock.deadline(this.#context.limits.admissionTimeoutMs, this.#scope.signal)
       const { signal } = deadline
+      const options = this.#greetingOptions(entry)
       const stream = await entry.libp2p.newStream(HELLO.id, { signal, maxOutboundStreams: 1 })
-      link = await openLink({
-        ...this.#linkOptions(entry, stream, 'outbound'),
-        network,
-        signal,
-        payload: greetingOf(instance),
-      })
-      entry.instance = instanceIn(link.acceptPayload)
+      const open = (payload: unknown): Promise<Link> =>
+        openLink({
+          ...this.#linkOptions(entry, stream, 'outbound'),
+          network: networkKey.greetingId(options.self, options.peer),
+          signal,
+          payload,
+        })
+      const own = this.#introductionTo(entry)
+      greeted = await greet(new DiallerGreeting(options), own, open, signal)
     } catch (error) {
       this.#reject(entry, rejectionOf(error), error)
       return
     }
-    this.#admit(entry, link)
+    const { link } = greeted
+    this.#admit(entry, greeted)
     const onRoundTrip = (ms: number): void => {
       entry.onRoundTrip(ms)
       metrics.roundTrip.observe(ms / 1000)
@@ -250,30 +257,36 @@ export class Connections {
   }
 
   async #answer(entry: ConnectionEntry, stream: Stream): Promise<void> {
-    let link
+    const { networkKey, limits } = this.#context
+    let greeted
     try {
+      const options = this.#greetingOptions(entry)
       const incoming = await acceptLink({
         ...this.#linkOptions(entry, stream, 'inbound'),
-        network: this.#context.network,
+        network: networkKey.greetingId(options.peer, options.self),
         signal: this.#scope.signal,
       })
-      link = incoming.link
-      entry.instance = instanceIn(link.openPayload)
-      await incoming.accept(greetingOf(this.#context.instance))
+      const own = this.#introductionTo(entry)
+      greeted = await answerGreeting(incoming, options, own, limits.admissionTimeoutMs)
     } catch (error) {
       this.#reject(entry, rejectionOf(error), error)
       return
     }
-    this.#admit(entry, link)
+    const { link } = greeted
+    this.#admit(entry, greeted)
     const { intervalMs, timeoutMs } = this.#signsOfLife(entry)
     await this.#keep(entry, link, () => giveSignsOfLife(link, intervalMs + timeoutMs))
   }
 
-  #admit(entry: ConnectionEntry, control: Link): void {
+  #admit(entry: ConnectionEntry, { link, said }: Greeted): void {
     entry.patience?.cancel()
-    entry.control = control
+    entry.control = link
+    entry.instance = said.instance
     // Too late when it was turned away meanwhile, or is gone.
     if (entry.isRejected || !this.#admission.admit(entry.id)) return
+    if (said.observed !== undefined) {
+      this.#context.observed?.note(entry.peer, said.observed, entry.direction)
+    }
     this.#peers.set(this.#admission.peers)
     entry.onAdmitted()
     for (const fn of this.#onAdmitted) fn(entry)
@@ -356,6 +369,17 @@ export class Connections {
     if (libp2p.status !== 'closed') libp2p.abort(new Error('the connection does not close'))
   }
 
+  #greetingOptions({ peer }: ConnectionEntry): GreetingOptions {
+    const { networkKey, identity, random } = this.#context
+    return { key: networkKey, self: identity.peerId, peer, nonce: random.bytes(NONCE_BYTES) }
+  }
+
+  #introductionTo({ address }: ConnectionEntry): Introduction {
+    const { instance } = this.#context
+    // Over a relay we see the relay, not the peer.
+    return address.includes('/p2p-circuit') ? { instance } : { instance, observed: address }
+  }
+
   #linkOptions(entry: ConnectionEntry, stream: Stream, direction: 'inbound' | 'outbound') {
     const { clock, metrics, limits } = this.#context
     return {
@@ -407,6 +431,7 @@ function isUnused(connection: Connection): boolean {
 }
 
 function rejectionOf(error: unknown): HandshakeRejection {
+  if (error instanceof UnprovenError) return 'proof'
   if (isMosaikError(error, 'TIMEOUT')) return 'timeout'
   if (!(error instanceof LinkClosedError)) return 'lost'
   switch (error.reason.code) {

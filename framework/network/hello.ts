@@ -3,27 +3,12 @@ import type { Clock } from '#framework/primitives'
 import type { Link, LinkProtocol } from './link.js'
 
 /**
- * The first words on every connection. The dialler opens one link of this protocol; that both sides are of the same
- * network is what opening any link shows, so once it is open the connection is admitted. The link then stays for as
- * long as the connection and is its voice: the dialler asks for signs of life on it, and whoever ends the connection
+ * The first words on every connection. The dialler opens one link of this protocol, on which both sides prove that they
+ * are of the same network; each admits the connection when it believes the other. The link then stays for as long as
+ * the connection and is its voice: the dialler asks for signs of life on it, and whoever ends the connection
  * says why by closing it.
  */
 export const HELLO: LinkProtocol = { id: '/mosaik/hello/1.0', frameBytesMax: 4 * 1024 }
-
-/** What both sides say with the opening. */
-const greeting = z.object({
-  /** Which start of the peer this is: another one means that whatever was before has ended. */
-  instance: z.string().min(1).max(64),
-})
-
-export function greetingOf(instance: string): z.output<typeof greeting> {
-  return { instance }
-}
-
-/** Which start of the peer said this; undefined when it does not say. */
-export function instanceIn(payload: unknown): string | undefined {
-  return greeting.safeParse(payload).data?.instance
-}
 
 /** Unknown fields are let through, for newer peers. */
 const ping = z.object({ type: z.literal('ping'), id: z.int().nonnegative() })

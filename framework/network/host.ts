@@ -25,6 +25,7 @@ import { defaultLimits, type NetworkLimits } from './limits.js'
 import { LinkService, type LinkHandler } from './link-service.js'
 import { listenOn, type Listening } from './listening.js'
 import { NetworkMetrics } from './metrics.js'
+import { NetworkKey } from './network-key.js'
 import { raceSignal } from './race-signal.js'
 import type { GossipTopic, GossipTopicOptions } from './gossip/gossip-topic.js'
 import type { Gossip } from './gossip/gossip.js'
@@ -34,6 +35,12 @@ import type { PeerConnection } from './peer-connection.js'
 
 export interface HostOptions {
   readonly network: NetworkId
+  /**
+   * Closes the network: only who has the same secret gets in, and to everybody else it is not even recognisable. Text
+   * counts as its UTF-8 bytes; at least 16 bytes, drawn at random. Default: none, the network is open to all who know
+   * its name.
+   */
+  readonly secret?: string | Uint8Array
   /** Default: a new random one. */
   readonly identity?: Identity
   /**
@@ -111,14 +118,15 @@ export class Host implements AsyncDisposable {
   /**
    * Starts a host and resolves when it listens on every address.
    *
-   * @throws {MosaikError} `ADDRESS_IN_USE` or `ADDRESS_INVALID`, naming the address; `QUIC_UNAVAILABLE`.
+   * @throws {MosaikError} `ADDRESS_IN_USE` or `ADDRESS_INVALID`, naming the address; `QUIC_UNAVAILABLE`; `SECRET_WEAK`.
    */
   static async start(options: HostOptions): Promise<Host> {
-    const { network, clock = systemClock, random = systemRandom, logger = silentLogger } = options
+    const networkKey = new NetworkKey(options.network, options.secret)
+    const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
     const listen = options.listen ?? DEFAULT_LISTEN
     const identity = options.identity ?? Identity.random(random)
     const limits = { ...defaultLimits, ...options.limits }
-    const metrics = options.metrics ?? new MetricsRegistry({ network: shortId(network) })
+    const metrics = options.metrics ?? new MetricsRegistry({ network: shortId(options.network) })
     const counts = new NetworkMetrics(metrics)
     let connections: Connections | undefined
     let gossip: Gossip | undefined
@@ -142,7 +150,8 @@ export class Host implements AsyncDisposable {
     try {
       const instance = toHex(random.bytes(INSTANCE_BYTES))
       const context = {
-        network,
+        network: networkKey.id,
+        networkKey,
         identity,
         instance,
         limits,
@@ -169,8 +178,17 @@ export class Host implements AsyncDisposable {
     }
   }
 
+  /**
+   * The id that members know the network by, also in records and gossip. Not the one that was given when there is a
+   * secret: who has only the name must not be able to tell.
+   */
   get network(): NetworkId {
     return this.#context.network
+  }
+
+  /** 32 bytes that only members have, to derive from where they leave word for each other in public places. */
+  get rendezvousSeed(): Uint8Array {
+    return this.#context.networkKey.rendezvousSeed
   }
 
   get identity(): Identity {

@@ -1,5 +1,6 @@
+import { timingSafeEqual } from 'node:crypto'
 import { types } from 'node:util'
-import { bytesOf, decode, digestFromRaw, encode, messageOf, type NetworkId } from '#framework/primitives'
+import { bytesOf, decode, encode, messageOf, type NetworkId } from '#framework/primitives'
 import { CloseReasons, closeReason, type CloseReason } from './close-reason.js'
 import { CLOSE_FRAME_BYTES_MAX, FrameError, FrameKind, frameOf, OPENING_FRAME_BYTES_MAX } from './frame.js'
 
@@ -47,7 +48,7 @@ export function readOpening(body: Uint8Array, network: NetworkId): unknown {
   const theirs = fields['network']
   if (!types.isUint8Array(theirs) || theirs.byteLength !== 32) throw violation('the opening names no network')
   // Without a message: a stranger is not told which network this is.
-  if (digestFromRaw(theirs) !== network) throw new FrameError(CloseReasons.DifferentNetwork)
+  if (!timingSafeEqual(theirs, bytesOf(network))) throw new FrameError(CloseReasons.DifferentNetwork)
   return fields['payload']
 }
 

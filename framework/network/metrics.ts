@@ -13,6 +13,8 @@ import type { LinkObserver } from './link.js'
 export type HandshakeRejection =
   /** The other side is of another network. */
   | 'network'
+  /** It knew which network to ask for, and could not prove that it belongs there. */
+  | 'proof'
   /** It did not show its network in time. */
   | 'timeout'
   /** It showed something that is not ours. */

@@ -6,7 +6,7 @@ import {
   systemRandom,
   type NetworkId,
 } from '#framework/primitives'
-import { Identity, defaultLimits, type GossipTopic, type NetworkLimits } from '#framework/network'
+import { Identity, NetworkKey, defaultLimits, type GossipTopic, type NetworkLimits } from '#framework/network'
 import { Connections } from '../../framework/network/connections.js'
 import { Gossip } from '../../framework/network/gossip/gossip.js'
 import { listenOn as listen, type Listening } from '../../framework/network/listening.js'
@@ -38,7 +38,16 @@ export class GossipNode implements AsyncDisposable {
     const metrics = new NetworkMetrics(registry)
     const common = { identity, limits, clock: systemClock, logger: silentLogger }
     const transports = await startTransports({ ...common, refusesInbound: () => false })
-    const context = { ...common, network: of, instance: 'test', random: systemRandom, metrics, transports }
+    const networkKey = new NetworkKey(of)
+    const context = {
+      ...common,
+      network: of,
+      networkKey,
+      instance: 'test',
+      random: systemRandom,
+      metrics,
+      transports,
+    }
     const connections = new Connections(context)
     await connections.start()
     const gossip = new Gossip(context, connections)

@@ -3,7 +3,7 @@ import { digestOf, type PeerId } from '#framework/primitives'
 import { Identity, type GossipTopic, type GossipVerdict, type Host } from '#framework/network'
 import { eventually } from '../support/eventually.js'
 import { listenOn, network, peerCount, startHost } from './hosts.js'
-import { sayHello, startStranger } from './stranger.js'
+import { startStranger } from './stranger.js'
 
 const accept = (): 'accept' => 'accept'
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -245,7 +245,7 @@ describe('gossip', () => {
     await using stranger = await startStranger()
     const streams = await stranger.collect('/meshsub/1.2.0')
     const connection = await stranger.dial(host)
-    await sayHello(connection, network)
+    await stranger.sayHello(connection, network)
     await eventually(() => streams.length === 1)
     const stream = await connection.newStream('/meshsub/1.2.0')
     stream.send(new Uint8Array([0xff, 0xff, 0xff, 0x7f, 0]))
@@ -261,7 +261,7 @@ describe('gossip', () => {
     await eventually(() => ma.isNextTo(mb) && mb.isNextTo(ma))
     await using stranger = await startStranger()
     const connection = await stranger.dial(a)
-    await sayHello(connection, network)
+    await stranger.sayHello(connection, network)
     await eventually(() => peerCount(a) === 2)
     for (const garbage of [
       Buffer.alloc(1000, 0xff),

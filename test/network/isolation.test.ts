@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { encode } from '#framework/primitives'
-import { CloseReasons, type Host } from '#framework/network'
+import { CloseReasons, NetworkKey, type Host } from '#framework/network'
 import { eventually, within } from '../support/eventually.js'
 import { echo, listenOn, network, otherNetwork, peerCount, protocol, rejections, startHost } from './hosts.js'
-import { CLOSE, MESSAGE, OPEN, Received, frame, openFrame, sayHello, startStranger } from './stranger.js'
+import { CLOSE, MESSAGE, OPEN, Received, frame, helloFrame, openFrame, startStranger } from './stranger.js'
 
 const accept = (): 'accept' => 'accept'
 
@@ -112,10 +112,11 @@ describe('a stranger', () => {
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
     const stream = await connection.newStream('/mosaik/hello/1.0')
-    const bytes = openFrame(network)
+    const bytes = helloFrame(new NetworkKey(network), stranger.peerId, host.peerId)
+    let at = 0
     const drip = setInterval(() => {
-      if (stream.status === 'open') stream.send(bytes.subarray(0, 1))
-    }, 50)
+      if (stream.status === 'open') stream.send(bytes.subarray(at, ++at))
+    }, 20)
     await eventually(() => connection.status === 'closed', { timeoutMs: 2500 })
     clearInterval(drip)
     expect(peerCount(host)).toBe(0)
@@ -146,11 +147,12 @@ describe('a stranger', () => {
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
     const stream = await connection.newStream('/mosaik/hello/1.0')
-    stream.send(openFrame(otherNetwork))
+    stream.send(helloFrame(new NetworkKey(otherNetwork), stranger.peerId, host.peerId))
     await eventually(() => rejections(host, 'network') === 1)
     stream.abort(new Error('let me try again'))
+    const again = helloFrame(new NetworkKey(network), stranger.peerId, host.peerId)
     await connection.newStream('/mosaik/hello/1.0').then(
-      (second) => second.send(openFrame(network)),
+      (second) => second.send(again),
       () => {},
     )
     await eventually(() => connection.status === 'closed')
@@ -220,7 +222,7 @@ describe('a peer that misbehaves after its hello', () => {
     const link = await friend.open({ addresses: host.addresses.value }, protocol())
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
-    await sayHello(connection, network)
+    await stranger.sayHello(connection, network)
     await eventually(() => peerCount(host) === 2)
     const bad = await connection.newStream(protocol().id)
     const good = await connection.newStream(protocol().id)
@@ -245,7 +247,7 @@ describe('a peer that misbehaves after its hello', () => {
     echo(host, protocol())
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
-    await sayHello(connection, network)
+    await stranger.sayHello(connection, network)
     const stream = await connection.newStream(protocol().id)
     const received = new Received(stream)
     stream.send(openFrame(network))
@@ -261,10 +263,10 @@ describe('a peer that misbehaves after its hello', () => {
     await using host = await startHost()
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
-    await sayHello(connection, network)
+    await stranger.sayHello(connection, network)
     await eventually(() => peerCount(host) === 1)
     const second = await connection.newStream('/mosaik/hello/1.0', { maxOutboundStreams: 9 })
-    second.send(openFrame(otherNetwork))
+    second.send(helloFrame(new NetworkKey(otherNetwork), stranger.peerId, host.peerId))
     await eventually(() => second.status !== 'open')
     expect(connection.status).toBe('open')
     expect(peerCount(host)).toBe(1)
@@ -274,7 +276,7 @@ describe('a peer that misbehaves after its hello', () => {
     await using host = await startHost()
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
-    const hello = await sayHello(connection, network)
+    const hello = await stranger.sayHello(connection, network)
     await eventually(() => peerCount(host) === 1)
     hello.send(frame(MESSAGE, encode({ type: 'pong', id: 3 })))
     await within(

@@ -1,30 +1,48 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import { bytesOf, encode, silentLogger, systemClock, type NetworkId } from '#framework/primitives'
-import { Identity, defaultLimits, type Host } from '#framework/network'
+import {
+  bytesOf,
+  decode,
+  encode,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  type NetworkId,
+  type PeerId,
+} from '#framework/primitives'
+import { Identity, NetworkKey, defaultLimits, peerIdFromLibp2p, type Host } from '#framework/network'
 import { parseAddress } from '../../framework/network/addresses.js'
+import { DiallerGreeting } from '../../framework/network/greeting.js'
 import { startTransports, type Transports } from '../../framework/network/transports.js'
+import { eventually } from '../support/eventually.js'
 
 /** Kinds of frames, as they are on the wire. */
 export const OPEN = 1
+export const ACCEPT = 2
 export const MESSAGE = 3
 export const CLOSE = 5
 
 /** Somebody who masters the transports, and does above them whatever a test wants. */
 export interface Stranger extends AsyncDisposable {
+  readonly peerId: PeerId
   dial(host: Host): Promise<Connection>
+  /** Does what an honest dialler does first, so that the connection is admitted. */
+  sayHello(connection: Connection, network: NetworkId, secret?: string): Promise<Stream>
   /** Accepts streams of a protocol, without ever doing anything with them. */
   collect(protocol: string): Promise<readonly Stream[]>
 }
 
-export async function startStranger(): Promise<Stranger> {
+export async function startStranger(identity = Identity.random()): Promise<Stranger> {
   const transports: Transports = await startTransports({
-    identity: Identity.random(),
+    identity,
     limits: defaultLimits,
     clock: systemClock,
     logger: silentLogger,
     refusesInbound: () => true,
   })
+  const { peerId } = identity
   return {
+    peerId,
+    sayHello: (connection, network, secret) => sayHello(peerId, connection, new NetworkKey(network, secret)),
     dial: (host) => transports.dial(parseAddress(host.addresses.value[0]!), AbortSignal.timeout(5_000)),
     collect: async (protocol) => {
       const streams: Stream[] = []
@@ -45,14 +63,31 @@ export function frame(kind: number, body: Uint8Array): Uint8Array {
 }
 
 /** The first frame of whoever opens a link. */
-export function openFrame(network: NetworkId): Uint8Array {
-  return frame(OPEN, encode({ v: 1, network: bytesOf(network) }))
+export function openFrame(network: NetworkId, payload?: unknown): Uint8Array {
+  return frame(OPEN, encode({ v: 1, network: bytesOf(network), ...(payload !== undefined && { payload }) }))
 }
 
-/** Does what an honest dialler does first, so that the connection is admitted. */
-export async function sayHello(connection: Connection, network: NetworkId): Promise<Stream> {
+/** The first frame of a hello from one peer to another. */
+export function helloFrame(
+  key: NetworkKey,
+  dialler: PeerId,
+  acceptor: PeerId,
+  nonce = systemRandom.bytes(32),
+): Uint8Array {
+  return openFrame(key.greetingId(dialler, acceptor), { nonce })
+}
+
+async function sayHello(self: PeerId, connection: Connection, key: NetworkKey): Promise<Stream> {
   const stream = await connection.newStream('/mosaik/hello/1.0', { signal: AbortSignal.timeout(5_000) })
-  stream.send(openFrame(network))
+  const received = new Received(stream)
+  const peer = peerIdFromLibp2p(connection.remotePeer.toString())
+  const nonce = systemRandom.bytes(32)
+  const greeting = new DiallerGreeting({ key, self, peer, nonce })
+  stream.send(helloFrame(key, self, peer, nonce))
+  await eventually(() => received.kinds.length > 0)
+  const { payload } = received.bodies[0] as { payload: unknown }
+  greeting.hear(payload)
+  stream.send(frame(MESSAGE, encode(greeting.confirmation({ instance: 'stranger' }))))
   return stream
 }
 
@@ -74,9 +109,24 @@ export class Received {
 
   /** The kinds of the frames that have come in completely. */
   get kinds(): number[] {
+    return this.#frames.map((each) => each[0]!)
+  }
+
+  /** What they hold, decoded. */
+  get bodies(): unknown[] {
+    return this.#frames.map((each) => decode(each.subarray(1)))
+  }
+
+  /** Kind and body of each. */
+  get #frames(): Buffer[] {
     const { bytes } = this
-    const kinds: number[] = []
-    for (let at = 0; at + 5 <= bytes.length; at += 4 + bytes.readUInt32BE(at)) kinds.push(bytes[at + 4]!)
-    return kinds
+    const frames: Buffer[] = []
+    for (let at = 0; at + 5 <= bytes.length;) {
+      const end = at + 4 + bytes.readUInt32BE(at)
+      if (end > bytes.length) break
+      frames.push(bytes.subarray(at + 4, end))
+      at = end
+    }
+    return frames
   }
 }
