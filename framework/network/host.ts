@@ -64,6 +64,9 @@ export interface DialTarget {
   readonly addresses?: readonly string[]
 }
 
+/** A connection, as those see it who only use it. */
+export type PeerPath = Pick<PeerConnection, 'transport' | 'direction' | 'address'>
+
 export interface ReachOptions {
   readonly signal?: AbortSignal | undefined
   /** For everything together; default 5000. */
@@ -258,6 +261,14 @@ export class Host implements AsyncDisposable {
   /** Ends all connections to a peer, which is told why. The links over them end with the connection. */
   async disconnect(peer: PeerId, reason: CloseReason): Promise<void> {
     await this.#connections.disconnect(peer, reason)
+  }
+
+  /** How one is connected with a peer, over the best of the connections to it; undefined when one is not. */
+  pathTo(peer: PeerId): PeerPath | undefined {
+    const connection = this.#connections.best(peer)
+    if (connection === undefined) return undefined
+    const { transport, direction, address } = connection
+    return { transport, direction, address }
   }
 
   /** The smoothed round trip to a connected peer, in milliseconds, once it has been measured. */

@@ -10,7 +10,14 @@ export type { DialAttempt } from './dialler.js'
 export { FrameBuilder } from './frame-builder.js'
 export { FrameTooLargeError } from './frame.js'
 export type { GossipTopic, GossipTopicOptions, GossipVerdict } from './gossip/gossip-topic.js'
-export { Host, type DialTarget, type HostOptions, type OpenOptions, type ReachOptions } from './host.js'
+export {
+  Host,
+  type DialTarget,
+  type HostOptions,
+  type OpenOptions,
+  type PeerPath,
+  type ReachOptions,
+} from './host.js'
 export { Identity, verifySignature } from './identity.js'
 export { libp2pPeerId, peerIdFromLibp2p } from './libp2p-peer-id.js'
 export { defaultLimits, type GossipLimits, type NetworkLimits, type SignsOfLife } from './limits.js'
