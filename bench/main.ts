@@ -1,28 +1,33 @@
-// npm run bench -- <name> [--runs n] [--json]
+// npm run bench -- <name> [--runs n] [--nodes n,n…] [--seconds n] [--json]
 // Benchmarks print the machine, the commit and the method with every figure. They are never part of the tests.
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
 
-const names = ['up', 'stream', 'slow-consumer'] as const
+const names = ['up', 'stream', 'slow-consumer', 'discover', 'join', 'rest', 'idle', 'startup'] as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { runs: { type: 'string' }, json: { type: 'boolean', default: false } },
+  options: {
+    runs: { type: 'string' },
+    nodes: { type: 'string' },
+    seconds: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
 })
 const name = names.find((known) => known === positionals[0])
 if (name === undefined) {
-  console.error(`usage: npm run bench -- <${names.join(' | ')}> [--runs n] [--json]`)
+  console.error(
+    `usage: npm run bench -- <${names.join(' | ')}> [--runs n] [--nodes n,n…] [--seconds n] [--json]`,
+  )
   process.exit(2)
 }
 
 const { benchmark } = (await import(`./${name}.ts`)) as { benchmark: Benchmark }
-const runs = values.runs === undefined ? benchmark.runs : Number(values.runs)
-if (!Number.isInteger(runs) || runs < 1) {
-  console.error(`--runs takes a whole number above zero, not "${values.runs}"`)
-  process.exit(2)
-}
+const [runs = benchmark.runs] = wholeNumbers('runs')
+const nodes = wholeNumbers('nodes')
+const [seconds] = wholeNumbers('seconds')
 
 const context = {
   benchmark: name,
@@ -36,8 +41,26 @@ const say = (text: string): void => {
   if (!values.json) console.log(text)
 }
 say(`${context.machine}, Node ${context.node}, commit ${context.commit}, ${runs} runs\n${context.method}\n`)
-const result = await benchmark.run({ runs, say })
+const minutesMax = benchmark.minutesMax ?? 30
+setTimeout(() => {
+  console.error(`the benchmark is not over after ${minutesMax} minutes`)
+  process.exit(1)
+}, minutesMax * 60_000).unref()
+const result = await benchmark.run({
+  runs,
+  say,
+  ...(nodes.length > 0 && { nodes }),
+  ...(seconds !== undefined && { seconds }),
+})
 if (values.json) console.log(JSON.stringify({ ...context, result }))
+
+function wholeNumbers(option: 'runs' | 'nodes' | 'seconds'): number[] {
+  const texts = values[option]?.split(',') ?? []
+  const numbers = texts.map(Number)
+  if (numbers.every((number) => Number.isInteger(number) && number > 0)) return numbers
+  console.error(`--${option} takes a whole number above zero, not "${values[option]}"`)
+  process.exit(2)
+}
 
 function commit(): string {
   try {
