@@ -15,7 +15,7 @@ import {
   type Random,
   type ReadonlyWatch,
 } from '#framework/primitives'
-import { AddressBook } from './address-book.js'
+import { AddressBook, type AddressOrigin } from './address-book.js'
 import { parseAddress, peerOf, withPeer, withoutPeer } from './addresses.js'
 import { LinkClosedError, type CloseReason } from './close-reason.js'
 import { Connections } from './connections.js'
@@ -27,6 +27,8 @@ import { listenOn, type Listening } from './listening.js'
 import { NetworkMetrics } from './metrics.js'
 import { NetworkKey } from './network-key.js'
 import { raceSignal } from './race-signal.js'
+import { RttTracker } from './rtt/rtt-tracker.js'
+import type { DialTarget } from './dial-target.js'
 import type { GossipTopic, GossipTopicOptions } from './gossip/gossip-topic.js'
 import type { Gossip } from './gossip/gossip.js'
 import type { HostContext } from './host-context.js'
@@ -54,14 +56,6 @@ export interface HostOptions {
   /** Default: a registry of the host's own, with the network's short id on every series. */
   readonly metrics?: MetricsRegistry
   readonly random?: Random
-}
-
-/** Whom to reach, and where. At least one of the two. */
-export interface DialTarget {
-  /** Alone: over the connection there is, or at an address from the address book. */
-  readonly peer?: PeerId
-  /** Multiaddrs, which may end in `/p2p/<peer>`. They are tried before those in the address book. */
-  readonly addresses?: readonly string[]
 }
 
 /** A connection, as those see it who only use it. */
@@ -113,7 +107,7 @@ export class Host implements AsyncDisposable {
     this.#gossip = parts.gossip
     this.#links = new LinkService(context, parts.connections)
     this.#dialler = new Dialler(context)
-    this.#book = new AddressBook(context.limits)
+    this.#book = new AddressBook(context.identity.peerId, context.limits)
     const addresses = parts.listening.addresses.map((address) => withPeer(address, this.peerId))
     this.#addresses = new Watch<readonly string[]>(addresses)
   }
@@ -152,6 +146,7 @@ export class Host implements AsyncDisposable {
     })
     try {
       const instance = toHex(random.bytes(INSTANCE_BYTES))
+      const rtt = new RttTracker({ clock, peersMax: limits.bookPeersMax })
       const context = {
         network: networkKey.id,
         networkKey,
@@ -163,6 +158,7 @@ export class Host implements AsyncDisposable {
         logger,
         metrics: counts,
         transports,
+        rtt,
       }
       connections = new Connections(context)
       await connections.start()
@@ -253,9 +249,18 @@ export class Host implements AsyncDisposable {
     return peer
   }
 
-  /** Notes where a peer can be reached. Addresses that are of no use are left out. */
-  learn(peer: PeerId, addresses: readonly string[]): void {
-    if (peer !== this.peerId) this.#book.learn(peer, addresses)
+  /**
+   * Notes where another peer can be reached, for a day (`bookTtlMs`). Addresses that are of no use are left out.
+   *
+   * @param origin Default: the peer has said so itself, in an entry that it has signed.
+   */
+  learn(peer: PeerId, addresses: readonly string[], origin: AddressOrigin = 'entry'): void {
+    this.#book.learn(peer, addresses, origin, this.#context.clock.monotonic())
+  }
+
+  /** Where another peer can be reached, as far as is known: multiaddrs without the peer, those that have worked first. */
+  addressesOf(peer: PeerId): readonly string[] {
+    return this.#book.of(peer, this.#context.clock.monotonic())
   }
 
   /** Ends all connections to a peer, which is told why. The links over them end with the connection. */
@@ -271,9 +276,17 @@ export class Host implements AsyncDisposable {
     return { transport, direction, address }
   }
 
-  /** The smoothed round trip to a connected peer, in milliseconds, once it has been measured. */
+  /** The smoothed round trip to a peer, in milliseconds, when it was measured in the last five minutes. */
   rttMs(peer: PeerId): number | undefined {
-    return this.#connections.rttMs(peer)
+    return this.rtt.ms(peer)
+  }
+
+  /**
+   * The round trips to peers: measured over every connection, by either side, and kept for five minutes. Whoever measures
+   * one elsewhere can add it.
+   */
+  get rtt(): RttTracker {
+    return this.#context.rtt
   }
 
   /**
@@ -316,6 +329,7 @@ export class Host implements AsyncDisposable {
     using patience = clock.deadline(limits.closeTimeoutMs)
     await this.#gossip.close(patience.signal)
     await this.#connections.close()
+    this.#context.rtt.close()
     await this.#listening.close()
     await transports.libp2p.stop()
     this.#addresses.end()
@@ -344,7 +358,7 @@ export class Host implements AsyncDisposable {
           throw error
       }
     }
-    const booked = peer === undefined ? [] : this.#book.of(peer).map(parseAddress)
+    const booked = peer === undefined ? [] : this.addressesOf(peer).map(parseAddress)
     const connection = await this.#dialler.dial(peer, [...given, ...booked], signal)
     const dialled = this.#connections.of(connection)
     if (dialled === undefined) {
@@ -353,7 +367,7 @@ export class Host implements AsyncDisposable {
       })
     }
     await raceSignal(dialled.admitted, signal)
-    this.#book.worked(dialled.peer, dialled.address)
+    this.#book.worked(dialled.peer, dialled.address, this.#context.clock.monotonic())
     return dialled
   }
 

@@ -6,18 +6,13 @@ export {
   type CloseReason,
   type ClosedBy,
 } from './close-reason.js'
+export type { AddressOrigin } from './address-book.js'
+export { dialTargetOf, type DialTarget } from './dial-target.js'
 export type { DialAttempt } from './dialler.js'
 export { FrameBuilder } from './frame-builder.js'
 export { FrameTooLargeError } from './frame.js'
 export type { GossipTopic, GossipTopicOptions, GossipVerdict } from './gossip/gossip-topic.js'
-export {
-  Host,
-  type DialTarget,
-  type HostOptions,
-  type OpenOptions,
-  type PeerPath,
-  type ReachOptions,
-} from './host.js'
+export { Host, type HostOptions, type OpenOptions, type PeerPath, type ReachOptions } from './host.js'
 export { Identity, verifySignature } from './identity.js'
 export { libp2pPeerId, peerIdFromLibp2p } from './libp2p-peer-id.js'
 export { defaultLimits, type GossipLimits, type NetworkLimits, type SignsOfLife } from './limits.js'
@@ -27,3 +22,5 @@ export { linkPair, type LinkPairOptions } from './link-pair.js'
 export type { Frame, Link, LinkProtocol, RecvOptions } from './link.js'
 export { NetworkKey } from './network-key.js'
 export type { QuicOptions } from './quic/transport.js'
+export type { RttEstimate } from './rtt/rtt-estimate.js'
+export type { RttSubscription, RttTracker } from './rtt/rtt-tracker.js'

@@ -36,6 +36,8 @@ export interface NetworkLimits {
   readonly bookPeersMax: number
   /** Addresses of one peer in the address book. Default 16. */
   readonly bookAddressesMax: number
+  /** How long an address in the address book is good for that nobody has repeated and that has not worked. Default 86400000. */
+  readonly bookTtlMs: number
 
   /** Signs of life over QUIC, which notices lost connections itself: they measure the round trip, and find hung peers. */
   readonly signsOfLifeQuic: SignsOfLife
@@ -91,6 +93,7 @@ export const defaultLimits: NetworkLimits = Object.freeze({
   closeTimeoutMs: 1_000,
   bookPeersMax: 4_096,
   bookAddressesMax: 16,
+  bookTtlMs: 24 * 60 * 60_000,
   signsOfLifeQuic: Object.freeze({ intervalMs: 15_000, timeoutMs: 30_000 }),
   signsOfLife: Object.freeze({ intervalMs: 3_000, timeoutMs: 7_000 }),
   quic: Object.freeze({
