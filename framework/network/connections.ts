@@ -69,6 +69,7 @@ export class Connections {
       () => libp2p.removeEventListener('connection:open', onOpen),
       () => libp2p.removeEventListener('connection:close', onClose),
       metrics.peersConnected.collect(() => this.#admission.peers.size),
+      metrics.roundTripsKnown.collect(() => this.#context.rtt.size),
       metrics.connections.collect(() => this.#countByState()),
     )
     await libp2p.handle(HELLO.id, (stream, connection) => this.#onHello(stream, connection), {
@@ -123,12 +124,6 @@ export class Connections {
   best(peer: PeerId): PeerConnection | undefined {
     const self = this.#context.identity.peerId
     return this.#admittedOf(peer).toSorted((a, b) => compareConnections(self, a, b))[0]
-  }
-
-  /** The shortest smoothed round trip over the connections to a peer, in milliseconds. */
-  rttMs(peer: PeerId): number | undefined {
-    const known = this.#admittedOf(peer).flatMap(({ rttMs }) => rttMs ?? [])
-    return known.length === 0 ? undefined : Math.min(...known)
   }
 
   /** A connection of that peer which may be admitted soon. */
@@ -214,7 +209,7 @@ export class Connections {
 
   /** The dialler's part: opens the hello, then asks for signs of life. */
   async #greet(entry: ConnectionEntry): Promise<void> {
-    const { clock, metrics, networkKey } = this.#context
+    const { clock, random, networkKey } = this.#context
     let greeted
     try {
       using deadline = clock.deadline(this.#context.limits.admissionTimeoutMs, this.#scope.signal)
@@ -236,12 +231,9 @@ export class Connections {
     }
     const { link } = greeted
     this.#admit(entry, greeted)
-    const onRoundTrip = (ms: number): void => {
-      entry.onRoundTrip(ms)
-      metrics.roundTrip.observe(ms / 1000)
-    }
+    const onRoundTrip = (ms: number): void => this.#onRoundTrip(entry, ms)
     await this.#keep(entry, link, () =>
-      askForSignsOfLife(link, { clock, ...this.#signsOfLife(entry), onRoundTrip }),
+      askForSignsOfLife(link, { clock, random, ...this.#signsOfLife(entry), onRoundTrip }),
     )
   }
 
@@ -257,7 +249,7 @@ export class Connections {
   }
 
   async #answer(entry: ConnectionEntry, stream: Stream): Promise<void> {
-    const { networkKey, limits } = this.#context
+    const { clock, random, networkKey, limits } = this.#context
     let greeted
     try {
       const options = this.#greetingOptions(entry)
@@ -275,7 +267,16 @@ export class Connections {
     const { link } = greeted
     this.#admit(entry, greeted)
     const { intervalMs, timeoutMs } = this.#signsOfLife(entry)
-    await this.#keep(entry, link, () => giveSignsOfLife(link, intervalMs + timeoutMs))
+    const silenceMs = intervalMs + timeoutMs
+    const onRoundTrip = (ms: number): void => this.#onRoundTrip(entry, ms)
+    await this.#keep(entry, link, () => giveSignsOfLife(link, { clock, random, silenceMs, onRoundTrip }))
+  }
+
+  /** Of two connections to a peer only the one that is used says how far away the peer is. */
+  #onRoundTrip(entry: ConnectionEntry, ms: number): void {
+    const { metrics, rtt } = this.#context
+    metrics.roundTrip.observe(ms / 1000)
+    if (this.best(entry.peer) === entry) rtt.note(entry.peer, ms, entry.id)
   }
 
   #admit(entry: ConnectionEntry, { link, said }: Greeted): void {

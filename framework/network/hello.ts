@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Clock } from '#framework/primitives'
+import type { Clock, Random } from '#framework/primitives'
 import type { Link, LinkProtocol } from './link.js'
 
 /**
@@ -10,16 +10,36 @@ import type { Link, LinkProtocol } from './link.js'
  */
 export const HELLO: LinkProtocol = { id: '/mosaik/hello/1.0', frameBytesMax: 4 * 1024 }
 
-/** Unknown fields are let through, for newer peers. */
-const ping = z.object({ type: z.literal('ping'), id: z.int().nonnegative() })
-const pong = z.object({ type: z.literal('pong'), id: z.int().nonnegative() })
+/**
+ * A question, its answer, and the word that the answer has arrived: two round trips in three messages, one for each side
+ * to measure. The ids are random, so that nobody can answer early and seem nearer than they are. Unknown fields are let
+ * through, for newer peers.
+ */
+const idSchema = z.int().nonnegative()
+const ping = z.object({ type: z.literal('ping'), id: idSchema })
+const pong = z.object({ type: z.literal('pong'), id: idSchema, back: idSchema.optional() })
+const seen = z.object({ type: z.literal('seen'), id: idSchema })
+const pingOrSeen = z.discriminatedUnion('type', [ping, seen])
 
-export interface AskingOptions {
+const ID_BYTES = 6
+
+/** What both sides need. */
+interface ExchangeOptions {
   readonly clock: Clock
+  readonly random: Random
+  /** Told each round trip, in milliseconds. */
+  readonly onRoundTrip: (ms: number) => void
+}
+
+export interface AskingOptions extends ExchangeOptions {
   readonly intervalMs: number
   /** How long an answer may take before the link is closed with Timeout. */
   readonly timeoutMs: number
-  readonly onRoundTrip: (ms: number) => void
+}
+
+export interface AnsweringOptions extends ExchangeOptions {
+  /** How long the other side may say nothing before the link is closed with Timeout. */
+  readonly silenceMs: number
 }
 
 /**
@@ -28,17 +48,19 @@ export interface AskingOptions {
  * @throws {LinkClosedError | TimeoutError} When the link is over.
  */
 export async function askForSignsOfLife(link: Link, options: AskingOptions): Promise<never> {
-  const { clock, intervalMs, timeoutMs, onRoundTrip } = options
+  const { clock, random, intervalMs, timeoutMs, onRoundTrip } = options
   const over = new AbortController()
   void link.closed.then(() => over.abort())
-  for (let id = 0; ; id++) {
+  for (;;) {
+    const id = randomId(random)
     const askedAt = clock.monotonic()
     await link.send({ type: 'ping', id })
-    await link.recvMessage(
+    const { back } = await link.recvMessage(
       pong.refine((answer) => answer.id === id, 'not the answer to the last question'),
       { timeoutMs },
     )
     onRoundTrip(clock.monotonic() - askedAt)
+    if (back !== undefined) await link.send({ type: 'seen', id: back })
     // When the link ends meanwhile, the next send says so, with the reason.
     await clock.sleep(intervalMs, { signal: over.signal }).catch(() => {})
   }
@@ -47,12 +69,24 @@ export async function askForSignsOfLife(link: Link, options: AskingOptions): Pro
 /**
  * The accepting side: answers.
  *
- * @param silenceMs How long the other side may say nothing before the link is closed with Timeout.
  * @throws {LinkClosedError | TimeoutError} When the link is over.
  */
-export async function giveSignsOfLife(link: Link, silenceMs: number): Promise<never> {
+export async function giveSignsOfLife(link: Link, options: AnsweringOptions): Promise<never> {
+  const { clock, random, silenceMs, onRoundTrip } = options
+  let answered: { readonly id: number; readonly atMs: number } | undefined
   for (;;) {
-    const { id } = await link.recvMessage(ping, { timeoutMs: silenceMs })
-    await link.send({ type: 'pong', id })
+    const message = await link.recvMessage(pingOrSeen, { timeoutMs: silenceMs })
+    if (message.type === 'seen') {
+      if (message.id === answered?.id) onRoundTrip(clock.monotonic() - answered.atMs)
+      // One guess for each answer.
+      answered = undefined
+    } else {
+      answered = { id: randomId(random), atMs: clock.monotonic() }
+      await link.send({ type: 'pong', id: message.id, back: answered.id })
+    }
   }
+}
+
+function randomId(random: Random): number {
+  return Buffer.from(random.bytes(ID_BYTES)).readUIntBE(0, ID_BYTES)
 }

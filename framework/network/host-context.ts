@@ -3,6 +3,7 @@ import type { Identity } from './identity.js'
 import type { NetworkLimits } from './limits.js'
 import type { NetworkMetrics } from './metrics.js'
 import type { NetworkKey } from './network-key.js'
+import type { RttTracker } from './rtt/rtt-tracker.js'
 import type { Transports } from './transports.js'
 
 /** Who wants to know at which address other peers see us. */
@@ -30,5 +31,6 @@ export interface HostContext {
   readonly logger: Logger
   readonly metrics: NetworkMetrics
   readonly transports: Transports
+  readonly rtt: RttTracker
   readonly observed?: ObservedAddressListener
 }

@@ -81,6 +81,10 @@ export const networkMetrics = {
     name: 'mosaik_peer_rtt_seconds',
     help: 'Round trips to peers, as measured over their connections.',
   },
+  roundTripsKnown: {
+    name: 'mosaik_peer_rtt_estimates',
+    help: 'Peers whose round trip is known, because it was measured in the last minutes.',
+  },
   gossipPublished: {
     name: 'mosaik_gossip_published_total',
     help: 'Messages that this node published, by whether anybody was there to send them to.',
@@ -118,6 +122,7 @@ export class NetworkMetrics {
   readonly linksOpen: Gauge
   readonly gossipNeighbours: Gauge
   readonly roundTrip: Histogram
+  readonly roundTripsKnown: Gauge
   readonly gossipCaughtUp: Counter
   readonly gossipBytes: { readonly sent: CounterHandle; readonly received: CounterHandle }
   readonly #handshakesRejected: Counter
@@ -141,6 +146,7 @@ export class NetworkMetrics {
     this.linksOpen = registry.gauge(networkMetrics.linksOpen)
     this.gossipNeighbours = registry.gauge(networkMetrics.gossipNeighbours)
     this.roundTrip = registry.histogram(networkMetrics.roundTrip)
+    this.roundTripsKnown = registry.gauge(networkMetrics.roundTripsKnown)
     this.gossipCaughtUp = registry.counter(networkMetrics.gossipCaughtUp)
     const gossipBytes = registry.counter(networkMetrics.gossipBytes)
     this.gossipBytes = {

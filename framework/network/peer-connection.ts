@@ -20,9 +20,6 @@ export interface PeerConnection {
   readonly gone: Promise<void>
 }
 
-/** Of each new round trip, as in RFC 6298 §2.3. */
-const RTT_GAIN = 1 / 8
-
 /** A connection from the side of those who look after it. */
 export class ConnectionEntry implements PeerConnection {
   readonly libp2p: Connection
@@ -42,7 +39,6 @@ export class ConnectionEntry implements PeerConnection {
   control: Link | undefined
   readonly #admitted = Promise.withResolvers<void>()
   readonly #gone = Promise.withResolvers<void>()
-  #rttMs: number | undefined
 
   constructor(connection: Connection, peer: PeerId, openedAt: number) {
     this.libp2p = connection
@@ -70,11 +66,6 @@ export class ConnectionEntry implements PeerConnection {
     return this.#gone.promise
   }
 
-  /** The smoothed round trip in milliseconds, once measured. */
-  get rttMs(): number | undefined {
-    return this.#rttMs
-  }
-
   onAdmitted(): void {
     this.#admitted.resolve()
   }
@@ -85,10 +76,6 @@ export class ConnectionEntry implements PeerConnection {
 
   onGone(): void {
     this.#gone.resolve()
-  }
-
-  onRoundTrip(ms: number): void {
-    this.#rttMs = this.#rttMs === undefined ? ms : this.#rttMs + RTT_GAIN * (ms - this.#rttMs)
   }
 }
 
