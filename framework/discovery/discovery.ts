@@ -7,6 +7,8 @@ import {
   systemClock,
   systemRandom,
   type Clock,
+  type Digest,
+  type GroupId,
   type Logger,
   type PeerId,
   type ReadonlyWatch,
@@ -29,12 +31,15 @@ import { RecordReader } from './record-reader.js'
 import { RECORD_BYTES_MAX } from './signed-record.js'
 import { SyncSchedule } from './sync/sync-schedule.js'
 import { Syncer } from './sync/syncer.js'
+import { ticketIdOf, type Ticket } from './tickets.js'
 
 /** The gossip topic. One suffices: gossip reaches only peers that have shown that they are of our network. */
 const ANNOUNCE_TOPIC = '/mosaik/discovery/announce/1.0'
 
 /** What a node may change about itself. */
-export type OwnEntryChange = Partial<Pick<PeerEntry, 'tags' | 'produces' | 'consumes' | 'addresses'>>
+export type OwnEntryChange = Partial<
+  Pick<PeerEntry, 'addresses' | 'tags' | 'labels' | 'produces' | 'consumes' | 'groups' | 'tickets' | 'serves'>
+>
 
 /**
  * Keeps, on every node, an eventually consistent catalog of the peers of its network: where they are, what they call
@@ -217,6 +222,50 @@ export class Discovery implements AsyncDisposable {
     this.update((entry) => ({ tags: entry.tags.filter((tag) => !tags.includes(tag)) }))
   }
 
+  /** {@link update} for labels: those of other keys stay. */
+  setLabels(labels: Readonly<Record<string, string>>): void {
+    this.update((entry) => ({ labels: { ...entry.labels, ...labels } }))
+  }
+
+  /** {@link update} for labels. */
+  removeLabels(...keys: readonly string[]): void {
+    this.update(({ labels }) => ({
+      labels: Object.fromEntries(Object.entries(labels).filter(([key]) => !keys.includes(key))),
+    }))
+  }
+
+  /** {@link update} for groups. */
+  addGroups(...groups: readonly GroupId[]): void {
+    this.update((entry) => ({ groups: [...entry.groups, ...groups] }))
+  }
+
+  /** {@link update} for groups. */
+  removeGroups(...groups: readonly GroupId[]): void {
+    this.update((entry) => ({ groups: entry.groups.filter((group) => !groups.includes(group)) }))
+  }
+
+  /** {@link update} for tickets: others of its class stay. */
+  addTicket(ticket: Ticket): void {
+    this.update((entry) => ({ tickets: [...entry.tickets, ticket] }))
+  }
+
+  /** {@link update} for tickets: the one of that id, see `ticketIdOf`. */
+  removeTicket(id: Digest): void {
+    this.update((entry) => ({ tickets: entry.tickets.filter((ticket) => ticketIdOf(ticket) !== id) }))
+  }
+
+  /** {@link update} for tickets: all of that class. */
+  removeTicketsOf(ticketClass: Digest): void {
+    this.update((entry) => ({ tickets: entry.tickets.filter((ticket) => ticket.class !== ticketClass) }))
+  }
+
+  /** {@link update} for tickets: this one takes the place of all of its class, in one version. */
+  replaceTicket(ticket: Ticket): void {
+    this.update((entry) => ({
+      tickets: [...entry.tickets.filter((other) => other.class !== ticket.class), ticket],
+    }))
+  }
+
   /**
    * One catalog sync with a peer, now. When it resolves, both hold the later record of every peer that either knew.
    *
@@ -349,13 +398,17 @@ export class Discovery implements AsyncDisposable {
   }
 }
 
-function firstContent({ host, tags = [], node }: DiscoveryOptions): EntryContent {
+function firstContent({ host, tags = [], labels = {}, node }: DiscoveryOptions): EntryContent {
   return {
     protocol: PROTOCOL_VERSION,
     addresses: host.addresses.value,
     tags,
+    labels,
     ...(node && { node }),
     produces: [],
     consumes: [],
+    groups: [],
+    tickets: [],
+    serves: [],
   }
 }

@@ -6,10 +6,12 @@ import {
   digestFromRaw,
   encode,
   type Digest,
+  type GroupId,
   type NetworkId,
   type PeerId,
   type StreamId,
 } from '#framework/primitives'
+import { normalizeTickets, ticketFromWire, ticketSchema, ticketToWire, type Ticket } from './tickets.js'
 
 /** A stream that a peer says it produces or consumes. */
 export interface StreamOffer {
@@ -40,14 +42,25 @@ export interface PeerEntry {
   readonly version: EntryVersion
   /** Multiaddrs where the peer can be dialled. Sorted, without repetition. */
   readonly addresses: readonly string[]
-  /** Labels the peer declares of itself. Sorted, without repetition. */
+  /** Words the peer declares of itself, for others to select peers by. Sorted, without repetition. */
   readonly tags: readonly string[]
+  /**
+   * What else the peer declares of itself, by key. `region` and `zone` say where it is; every other key means what its
+   * users agree on.
+   */
+  readonly labels: Readonly<Record<string, string>>
   /** Which declared node the peer is, when it was started from a topology. Replicas count from 0. */
   readonly node?: { readonly name: string; readonly replica: number }
   /** Sorted by stream id, at most one offer for a stream. */
   readonly produces: readonly StreamOffer[]
   /** Sorted by stream id, at most one offer for a stream. */
   readonly consumes: readonly StreamOffer[]
+  /** The groups that the peer has joined. Sorted, without repetition. */
+  readonly groups: readonly GroupId[]
+  /** Credentials of the peer, which all of the network can read. Sorted by ticket id, without repetition. */
+  readonly tickets: readonly Ticket[]
+  /** What the framework itself does on the peer for other peers, `relay` for example. Sorted, without repetition. */
+  readonly serves: readonly string[]
 }
 
 /** What this software writes into {@link PeerEntry.protocol}. */
@@ -72,15 +85,22 @@ export function normalizeContent(content: EntryContent): EntryContent {
     protocol: content.protocol,
     addresses: sortedSet(content.addresses),
     tags: sortedSet(content.tags),
+    labels: sortedLabels(content.labels),
     ...(content.node && {
       node: Object.freeze({ name: content.node.name, replica: content.node.replica }),
     }),
     produces: sortedOffers(content.produces, 'produces'),
     consumes: sortedOffers(content.consumes, 'consumes'),
+    groups: sortedSet(content.groups),
+    tickets: normalizeTickets(content.tickets),
+    serves: sortedSet(content.serves),
   })
 }
 
-/** Encodes canonical content (see {@link normalizeContent}). The digests travel as bytes, half the size of hex. */
+/**
+ * Encodes canonical content (see {@link normalizeContent}). The digests travel as bytes, half the size of hex, and what
+ * few peers have is left out where it is empty.
+ */
 export function encodeContent(content: EntryContent): Uint8Array {
   return encode({
     protocol: content.protocol,
@@ -89,6 +109,10 @@ export function encodeContent(content: EntryContent): Uint8Array {
     ...(content.node && { node: content.node }),
     produces: content.produces.map(offerToWire),
     consumes: content.consumes.map(offerToWire),
+    ...(Object.keys(content.labels).length > 0 && { labels: content.labels }),
+    ...(content.groups.length > 0 && { groups: content.groups.map(bytesOf) }),
+    ...(content.tickets.length > 0 && { tickets: content.tickets.map(ticketToWire) }),
+    ...(content.serves.length > 0 && { serves: content.serves }),
   })
 }
 
@@ -98,7 +122,8 @@ export function encodeContent(content: EntryContent): Uint8Array {
  * @throws CodecError or ZodError when the bytes are not content.
  */
 export function decodeContent(bytes: Uint8Array): EntryContent {
-  return normalizeContent(contentSchema.parse(decode(bytes)))
+  const { tickets, ...content } = contentSchema.parse(decode(bytes))
+  return normalizeContent({ ...content, tickets: tickets.map(ticketFromWire) })
 }
 
 /** Zod schema of a 32-byte digest on the wire. */
@@ -115,14 +140,22 @@ const contentSchema = z.object({
   node: z.object({ name: z.string(), replica: z.int().min(0) }).optional(),
   produces: z.array(offerSchema),
   consumes: z.array(offerSchema),
+  labels: z.record(z.string(), z.string()).default({}),
+  groups: z.array(digestBytesSchema).default([]),
+  tickets: z.array(ticketSchema).default([]),
+  serves: z.array(z.string()).default([]),
 })
 
 function offerToWire(offer: StreamOffer): Record<string, unknown> {
   return { id: bytesOf(offer.id), name: offer.name, fingerprint: bytesOf(offer.fingerprint) }
 }
 
-function sortedSet(values: readonly string[]): readonly string[] {
+function sortedSet<T extends string>(values: readonly T[]): readonly T[] {
   return Object.freeze([...new Set(values)].toSorted())
+}
+
+function sortedLabels(labels: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.freeze(Object.fromEntries(Object.entries(labels).toSorted(([a], [b]) => (a < b ? -1 : 1))))
 }
 
 function sortedOffers(offers: readonly StreamOffer[], field: string): readonly StreamOffer[] {

@@ -7,3 +7,15 @@ export type { DiscoveryEvent, Via } from './events.js'
 export { mdns, type MdnsOptions } from './mdns.js'
 export type { DiscoveryOptions, DiscoverySettings } from './options.js'
 export { RecordError } from './signed-record.js'
+export {
+  compareExpirations,
+  isExpired,
+  remainingMs,
+  ticketIdOf,
+  ticketsOf,
+  validateTicket,
+  validateTickets,
+  type Expiration,
+  type Ticket,
+  type TicketValidator,
+} from './tickets.js'

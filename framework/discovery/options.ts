@@ -10,6 +10,7 @@ import {
   type Random,
 } from '#framework/primitives'
 import type { BootstrapSource } from './bootstrap.js'
+import type { PeerEntry } from './entry.js'
 
 /** What discovery can be told. Only `host` is required. */
 export interface DiscoveryOptions extends Partial<DiscoverySettings> {
@@ -17,8 +18,10 @@ export interface DiscoveryOptions extends Partial<DiscoverySettings> {
   readonly host: Host
   /** Where first peers come from. Default: none, other peers must find this one. */
   readonly bootstrap?: readonly BootstrapSource[]
-  /** Labels that this node declares of itself from the start. */
+  /** Words that this node declares of itself from the start. */
   readonly tags?: readonly string[]
+  /** What else this node declares of itself from the start, by key; see {@link PeerEntry.labels}. */
+  readonly labels?: Readonly<Record<string, string>>
   /** Which declared node this is, when it was started from a topology. */
   readonly node?: { readonly name: string; readonly replica: number }
   readonly clock?: Clock

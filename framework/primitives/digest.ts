@@ -17,6 +17,8 @@ export type Digest = string & { readonly [brand]: 'Digest' }
 export type NetworkId = Digest
 /** The digest of a stream's name. */
 export type StreamId = Digest
+/** What a group of peers is known by. */
+export type GroupId = Digest
 
 /** The 32-byte Ed25519 public key (RFC 8032) of a peer as 64 lower-case hexadecimal characters. */
 export type PeerId = string & { readonly [brand]: 'PeerId' }

@@ -20,6 +20,7 @@ export {
   rehash,
   shortId,
   type Digest,
+  type GroupId,
   type NetworkId,
   type PeerId,
   type StreamId,

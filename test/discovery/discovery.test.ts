@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { Discovery } from '#framework/discovery'
+import { Discovery, ticketIdOf } from '#framework/discovery'
 import { Identity } from '#framework/network'
 import { Watch, digestOf, isMosaikError, type PeerId } from '#framework/primitives'
 import { decodeAnnouncement } from '../../framework/discovery/announcement.js'
@@ -312,6 +312,39 @@ describe('what this node says about itself', () => {
     await within(5_000, other.discovery.when().tagged('last').wait())
     expect(one.metric('announcements_total', { kind: 'entry' })).toBe(before + 2)
     expect(other.discovery.catalog.value.get(one.peerId)?.tags).toHaveLength(101)
+  })
+
+  test('given labels, groups and tickets, when they are added and removed, then the entry has what is left, and another node sees it', async () => {
+    await using nodes = new TestNodes()
+    const one = await nodes.add({ labels: { region: 'eu', rack: '7' } })
+    const other = await nodes.add({ seeds: one.addresses })
+    const { discovery } = one
+    const [kept, gone] = [digestOf('kept'), digestOf('gone')]
+    const ticketOf = (name: string, ...data: number[]) => ({
+      class: digestOf(name),
+      data: new Uint8Array(data),
+    })
+
+    discovery.setLabels({ zone: 'a', region: 'us' })
+    discovery.removeLabels('rack', 'unknown')
+    discovery.addGroups(kept, gone)
+    discovery.removeGroups(gone)
+    for (const ticket of [ticketOf('jwt', 1), ticketOf('jwt', 2), ticketOf('jwt', 2), ticketOf('old', 1)]) {
+      discovery.addTicket(ticket)
+    }
+    discovery.addTicket(ticketOf('single', 1))
+    discovery.replaceTicket(ticketOf('single', 2))
+    discovery.removeTicket(ticketIdOf(ticketOf('jwt', 1)))
+    discovery.removeTicketsOf(digestOf('old'))
+    discovery.addTags('done')
+
+    await within(5_000, other.discovery.when().tagged('done').wait())
+    const seen = other.discovery.catalog.value.get(one.peerId)
+    expect(seen).toEqual(discovery.me)
+    expect(seen?.labels).toEqual({ region: 'us', zone: 'a' })
+    expect(seen?.groups).toEqual([kept])
+    expect(seen?.tickets).toHaveLength(2)
+    expect(seen?.tickets).toEqual(expect.arrayContaining([ticketOf('jwt', 2), ticketOf('single', 2)]))
   })
 
   test('oversize entry: given more than fits, then the caller is told at once, and what was said before stays', async () => {

@@ -10,6 +10,19 @@ import {
 import { OwnEntry } from '../../framework/discovery/own-entry.js'
 import { NOW, contentOf, identityOf, network, offerOf } from './support.js'
 
+function ticketOf(byte: number) {
+  return { class: digestOf('jwt'), data: new Uint8Array([byte]) }
+}
+
+/** Something of everything that can be removed. */
+const old = {
+  tags: ['old'],
+  produces: [offerOf('old')],
+  labels: { region: 'old' },
+  groups: [digestOf('old group')],
+  tickets: [ticketOf(1)],
+}
+
 function ownEntry(content: Partial<EntryContent> = {}) {
   const clock = new ManualClock(NOW)
   const own = new OwnEntry(identityOf('me'), network, contentOf(content), clock.now())
@@ -31,8 +44,23 @@ describe('content', () => {
       node: { name: 'trader', replica: 2 },
       produces: [offerOf('orders')],
       consumes: [offerOf('fills')],
+      labels: { zone: 'b', region: 'eu' },
+      groups: [digestOf('one group'), digestOf('another')],
+      tickets: [{ class: digestOf('jwt'), data: new Uint8Array([1, 2, 3]) }],
+      serves: ['relay'],
     })
     expect(decodeContent(encodeContent(content))).toEqual(content)
+  })
+
+  test('given labels in another order, then they encode to the same bytes', () => {
+    const one = contentOf({ labels: { zone: 'b', region: 'eu' } })
+    const other = contentOf({ labels: { region: 'eu', zone: 'b' } })
+    expect(encodeContent(one)).toEqual(encodeContent(other))
+  })
+
+  test('given content without labels, groups, tickets and services, then they take no bytes', () => {
+    const text = new TextDecoder().decode(encodeContent(contentOf()))
+    for (const field of ['labels', 'groups', 'tickets', 'serves']) expect(text).not.toContain(field)
   })
 
   test('given fields that only a later version knows, when decoded, then they are ignored', () => {
@@ -42,7 +70,7 @@ describe('content', () => {
       tags: ['x'],
       produces: [],
       consumes: [],
-      groups: ['new'],
+      shelves: ['new'],
       node: { name: 'n', replica: 0, zone: 'eu' },
     })
     expect(decodeContent(later)).toEqual(
@@ -91,10 +119,17 @@ describe('versions of an own entry', () => {
     ['add_streams', ({ produces }) => ({ produces: [...produces, offerOf('new')] })],
     ['remove_streams', ({ produces }) => ({ produces: produces.slice(1) })],
     ['update_address', () => ({ addresses: ['/ip4/127.0.0.1/tcp/2'] })],
+    ['set_labels', ({ labels }) => ({ labels: { ...labels, zone: 'a' } })],
+    ['remove_labels', () => ({ labels: {} })],
+    ['add_groups', ({ groups }) => ({ groups: [...groups, digestOf('new group')] })],
+    ['remove_groups', ({ groups }) => ({ groups: groups.slice(1) })],
+    ['add_ticket', ({ tickets }) => ({ tickets: [...tickets, ticketOf(2)] })],
+    ['remove_ticket', ({ tickets }) => ({ tickets: tickets.slice(1) })],
+    ['set_serves', () => ({ serves: ['relay'] })],
   ]
 
   test.each(changes)('given an entry, when %s runs, then the version strictly increases', (_, change) => {
-    const { own, clock } = ownEntry({ tags: ['old'], produces: [offerOf('old')] })
+    const { own, clock } = ownEntry(old)
     const before = own.entry
     expect(own.change(change(before), clock.now())).toBe(true)
     expect(compareVersions(own.entry.version, before.version)).toBeGreaterThan(0)
@@ -102,7 +137,7 @@ describe('versions of an own entry', () => {
   })
 
   test('given a mixed sequence of changes, then the version increases at every step', () => {
-    const { own, clock } = ownEntry({ tags: ['old'], produces: [offerOf('old')] })
+    const { own, clock } = ownEntry(old)
     for (const [, change] of changes) {
       const { version } = own.entry
       own.change(change(own.entry), clock.now())

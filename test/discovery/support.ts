@@ -39,8 +39,12 @@ export function contentOf(content: Partial<EntryContent> = {}): EntryContent {
     protocol: '1.0',
     addresses: [],
     tags: [],
+    labels: {},
     produces: [],
     consumes: [],
+    groups: [],
+    tickets: [],
+    serves: [],
     ...content,
   })
 }

@@ -14,8 +14,12 @@ const entry: PeerEntry = {
   version: { run: 1, update: 1 },
   addresses: [],
   tags: [],
+  labels: {},
   produces: [],
   consumes: [],
+  groups: [],
+  tickets: [],
+  serves: [],
 }
 
 const applicant: Applicant = {
