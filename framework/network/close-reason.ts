@@ -38,6 +38,8 @@ export const CloseReasons = Object.freeze({
   Success: reason(200, 'Success'),
   /** The side that closed is shutting down in good order. */
   GracefulShutdown: reason(204, 'GracefulShutdown'),
+  /** The side that closed has more connections than it needs, and is there when it is needed. */
+  Pruned: reason(205, 'Pruned'),
   /** The other side sent what the protocol does not allow. */
   ProtocolViolation: reason(400, 'ProtocolViolation'),
   /** The acceptor has no entry of the connecting peer in its catalog: sync, then try again. */

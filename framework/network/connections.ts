@@ -13,6 +13,7 @@ import {
 import { Admission } from './admission.js'
 import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './close-reason.js'
 import { compareConnections } from './connection-choice.js'
+import { disconnectOf, type Disconnect } from './disconnect.js'
 import { acceptLink, openLink } from './framed-link.js'
 import { GOSSIP_PROTOCOL } from './gossip/gossip-protocol.js'
 import { UnprovenError, answerGreeting, greet, type Greeted } from './greet.js'
@@ -22,6 +23,7 @@ import { fromLibp2pPeerId } from './libp2p-peer-id.js'
 import { NONCE_BYTES } from './network-key.js'
 import { ConnectionEntry, linkStream, type PeerConnection } from './peer-connection.js'
 import { raceSignal } from './race-signal.js'
+import type { PeerUse } from './connection-pruning.js'
 import type { HostContext } from './host-context.js'
 import type { Link } from './link.js'
 import type { HandshakeRejection } from './metrics.js'
@@ -40,6 +42,11 @@ export class Connections {
   readonly #peers = new Watch<ReadonlySet<PeerId>>(new Set())
   readonly #scope = new TaskScope()
   readonly #onAdmitted = new Set<(connection: PeerConnection) => void>()
+  readonly #onDisconnected = new Set<(disconnect: Disconnect) => void>()
+  /** When the last link of each connected peer began or ended; monotonic milliseconds. */
+  readonly #usedAtMs = new Map<PeerId, number>()
+  /** Connections that this side has decided to end. */
+  readonly #ended = new WeakSet<ConnectionEntry>()
   readonly #unregister: (() => void)[] = []
   #isClosing = false
 
@@ -82,6 +89,38 @@ export class Connections {
   onAdmitted(fn: (connection: PeerConnection) => void): () => void {
     this.#onAdmitted.add(fn)
     return () => void this.#onAdmitted.delete(fn)
+  }
+
+  /** Calls `fn` whenever the last admitted connection with a peer has ended, until the returned function is called. */
+  onDisconnected(fn: (disconnect: Disconnect) => void): () => void {
+    this.#onDisconnected.add(fn)
+    return () => void this.#onDisconnected.delete(fn)
+  }
+
+  /** A link over a connection with the peer has begun or ended. */
+  touch(peer: PeerId): void {
+    if (this.#admission.peers.has(peer)) this.#usedAtMs.set(peer, this.#context.clock.monotonic())
+  }
+
+  /** What the connections with each admitted peer are used for. */
+  uses(gossipsWith: ReadonlySet<PeerId>): PeerUse[] {
+    return [...this.#admission.peers].map((peer) => {
+      const entries = this.#admittedOf(peer)
+      const openedAt = Math.max(...entries.map((entry) => entry.openedAt))
+      return {
+        peer,
+        usedAtMs: Math.max(openedAt, this.#usedAtMs.get(peer) ?? -Infinity),
+        isIdle: !gossipsWith.has(peer) && entries.every((entry) => isUnused(entry.libp2p)),
+      }
+    })
+  }
+
+  /** Ends the connections with peers that are not needed, without waiting for it, and says so. */
+  prune(peers: readonly PeerId[]): void {
+    for (const peer of peers) {
+      this.#context.metrics.connectionsPruned.add()
+      this.#background('prune', () => this.disconnect(peer, CloseReasons.Pruned))
+    }
   }
 
   /**
@@ -128,13 +167,14 @@ export class Connections {
 
   /** A connection of that peer which may be admitted soon. */
   pending(peer: PeerId): PeerConnection | undefined {
-    return this.#entriesOf(peer).find((entry) => !this.isAdmitted(entry))
+    return this.#entriesOf(peer).find((entry) => !this.isAdmitted(entry) && !entry.isRejected)
   }
 
-  /** An open connection that was dialled to this address, whoever is there. */
+  /** An open connection that was dialled to this address and not turned away, whoever is there. */
   dialledTo(addresses: readonly string[]): PeerConnection | undefined {
     for (const entry of this.#entries.values()) {
-      if (entry.direction === 'outbound' && addresses.includes(entry.address)) return entry
+      const isOurs = entry.direction === 'outbound' && !entry.isRejected
+      if (isOurs && addresses.includes(entry.address)) return entry
     }
     return undefined
   }
@@ -197,13 +237,25 @@ export class Connections {
       const { peer } = entry
       this.#reject(entry, 'lost', new LinkClosedError(reason, 'transport', { peer, protocol: HELLO.id }))
     }
+    const wasAdmitted = this.isAdmitted(entry)
     this.#admission.leave(entry.id)
     this.#peers.set(this.#admission.peers)
     entry.onGone()
+    if (wasAdmitted && !this.#admission.peers.has(entry.peer)) this.#onLastGone(entry)
     if (this.#admission.connectionsOf(entry.peer).length > 0) return
     // libp2p notes something about everyone it ever spoke to; the host has its own address book, which is bounded.
     this.#background('forget', async () => {
       await this.#context.transports.libp2p.peerStore.delete(connection.remotePeer)
+    })
+  }
+
+  #onLastGone(entry: ConnectionEntry): void {
+    this.#usedAtMs.delete(entry.peer)
+    this.#background('disconnected', async () => {
+      // The hello link ends with its connection, and knows what the other side may have said before.
+      const reason = (await entry.control?.closed) ?? CloseReasons.UnexpectedClose
+      const disconnect = disconnectOf(entry.peer, reason, this.#ended.has(entry))
+      for (const fn of this.#onDisconnected) fn(disconnect)
     })
   }
 
@@ -355,6 +407,7 @@ export class Connections {
 
   /** Tells the other side why, if there is a link to say it on, and closes the connection. */
   async #end(entry: ConnectionEntry, reason: CloseReason): Promise<void> {
+    this.#ended.add(entry)
     await entry.control?.close(reason, { timeoutMs: this.#context.limits.closeTimeoutMs })
     await this.#closeConnection(entry)
   }

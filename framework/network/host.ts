@@ -18,6 +18,7 @@ import {
 import { AddressBook, type AddressOrigin } from './address-book.js'
 import { parseAddress, peerOf, withPeer, withoutPeer } from './addresses.js'
 import { LinkClosedError, type CloseReason } from './close-reason.js'
+import { choosePruned } from './connection-pruning.js'
 import { Connections } from './connections.js'
 import { Dialler } from './dialler.js'
 import { Identity } from './identity.js'
@@ -29,6 +30,7 @@ import { NetworkKey } from './network-key.js'
 import { raceSignal } from './race-signal.js'
 import { RttTracker } from './rtt/rtt-tracker.js'
 import type { DialTarget } from './dial-target.js'
+import type { Disconnect } from './disconnect.js'
 import type { GossipTopic, GossipTopicOptions } from './gossip/gossip-topic.js'
 import type { Gossip } from './gossip/gossip.js'
 import type { HostContext } from './host-context.js'
@@ -261,6 +263,30 @@ export class Host implements AsyncDisposable {
   /** Where another peer can be reached, as far as is known: multiaddrs without the peer, those that have worked first. */
   addressesOf(peer: PeerId): readonly string[] {
     return this.#book.of(peer, this.#context.clock.monotonic())
+  }
+
+  /**
+   * Calls `fn` with the end of the last connection with each peer, until the returned function is called. By then there
+   * may be a new one.
+   */
+  onDisconnected(fn: (disconnect: Disconnect) => void): () => void {
+    return this.#connections.onDisconnected(fn)
+  }
+
+  /**
+   * Lets go of idle connections when there are more than `connectionsHigh`, until `connectionsLow` are left. The peers are
+   * told that they are not needed at present (205 Pruned).
+   *
+   * @param keep Peers to stay connected with.
+   * @returns When to prune again though nothing changes, in monotonic milliseconds.
+   */
+  prune(keep: ReadonlySet<PeerId>): number {
+    const { limits, clock } = this.#context
+    if (this.connections.value.size <= limits.connectionsHigh) return Infinity
+    const uses = this.#connections.uses(this.#gossip.neighbours)
+    const { peers, atMs } = choosePruned(uses, keep, limits, clock.monotonic())
+    this.#connections.prune(peers)
+    return atMs
   }
 
   /** Ends all connections to a peer, which is told why. The links over them end with the connection. */

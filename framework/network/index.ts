@@ -9,6 +9,7 @@ export {
 export type { AddressOrigin } from './address-book.js'
 export { dialTargetOf, type DialTarget } from './dial-target.js'
 export type { DialAttempt } from './dialler.js'
+export type { Disconnect } from './disconnect.js'
 export { FrameBuilder } from './frame-builder.js'
 export { FrameTooLargeError } from './frame.js'
 export type { GossipTopic, GossipTopicOptions, GossipVerdict } from './gossip/gossip-topic.js'

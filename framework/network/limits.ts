@@ -9,6 +9,12 @@ export interface NetworkLimits {
    * same moment have two, and a peer that restarts has old ones that nobody has missed yet. Default 8.
    */
   readonly connectionsPerPeerMax: number
+  /** Peers connected at once, above which {@link Host.prune} lets go of some that are not needed. Default 160. */
+  readonly connectionsHigh: number
+  /** How many peers it leaves. Default 128. */
+  readonly connectionsLow: number
+  /** How long it leaves a connection alone after it was made or used. Default 30000. */
+  readonly pruneGraceMs: number
   /** Inbound connections that have not yet shown their network. One more is refused. Default 256. */
   readonly unadmittedMax: number
   /** How long a connection may take to show its network. Default 2000. */
@@ -81,6 +87,9 @@ export interface GossipLimits {
 export const defaultLimits: NetworkLimits = Object.freeze({
   connectionsMax: 1_024,
   connectionsPerPeerMax: 8,
+  connectionsHigh: 160,
+  connectionsLow: 128,
+  pruneGraceMs: 30_000,
   unadmittedMax: 256,
   admissionTimeoutMs: 2_000,
   surplusGraceMs: 3_000,

@@ -183,7 +183,11 @@ export class LinkService {
 
   #track(link: Link): void {
     this.#links.add(link)
-    void link.closed.then(() => this.#links.delete(link))
+    this.#connections.touch(link.peer)
+    void link.closed.then(() => {
+      this.#links.delete(link)
+      this.#connections.touch(link.peer)
+    })
     if (this.#isClosing) void link.close(CloseReasons.GracefulShutdown)
   }
 

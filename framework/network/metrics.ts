@@ -33,6 +33,10 @@ export const networkMetrics = {
     help: 'Open connections, admitted ones and those that have not shown their network yet.',
     labels: ['state'],
   },
+  connectionsPruned: {
+    name: 'mosaik_connections_pruned_total',
+    help: 'Peers that were let go because there were more connections than needed.',
+  },
   peersConnected: {
     name: 'mosaik_peers_connected',
     help: 'Peers of this network with at least one admitted connection.',
@@ -119,6 +123,7 @@ export const networkMetrics = {
 export class NetworkMetrics {
   readonly connections: Gauge
   readonly peersConnected: Gauge
+  readonly connectionsPruned: Counter
   readonly linksOpen: Gauge
   readonly gossipNeighbours: Gauge
   readonly roundTrip: Histogram
@@ -143,6 +148,7 @@ export class NetworkMetrics {
   constructor(registry: MetricsRegistry) {
     this.connections = registry.gauge(networkMetrics.connections)
     this.peersConnected = registry.gauge(networkMetrics.peersConnected)
+    this.connectionsPruned = registry.counter(networkMetrics.connectionsPruned)
     this.linksOpen = registry.gauge(networkMetrics.linksOpen)
     this.gossipNeighbours = registry.gauge(networkMetrics.gossipNeighbours)
     this.roundTrip = registry.histogram(networkMetrics.roundTrip)

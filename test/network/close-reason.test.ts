@@ -31,6 +31,7 @@ describe('close reasons', () => {
       Timeout: 104,
       Success: 200,
       GracefulShutdown: 204,
+      Pruned: 205,
       ProtocolViolation: 400,
       UnknownPeer: 401,
       FrameTooLarge: 413,

@@ -113,7 +113,7 @@ export class Gossip {
     this.#unregister.push(
       this.#connections.onAdmitted(({ peer }) => this.#onAdmitted(peer)),
       this.#connections.peers.subscribe((peers) => this.#onPeers(peers)),
-      metrics.gossipNeighbours.collect(() => this.#neighbourCount()),
+      metrics.gossipNeighbours.collect(() => this.neighbours.size),
     )
     const onStream = (stream: Stream, connection: Connection): void =>
       this.#background('gossip stream', () => this.#onStream(stream, connection))
@@ -121,6 +121,11 @@ export class Gossip {
       maxInboundStreams: GOSSIP_STREAMS_MAX,
       maxOutboundStreams: GOSSIP_STREAMS_MAX,
     })
+  }
+
+  /** The peers that messages are exchanged with directly, over all topics. */
+  get neighbours(): ReadonlySet<PeerId> {
+    return new Set([...this.#topics.values()].flatMap(({ neighbours }) => [...neighbours.value]))
   }
 
   /**
@@ -301,10 +306,6 @@ export class Gossip {
         .filter((member) => member?.isReady === true)
       topic.setNeighbours(new Set(neighbours.map((member) => member!.peer)))
     }
-  }
-
-  #neighbourCount(): number {
-    return new Set([...this.#topics.values()].flatMap(({ neighbours }) => [...neighbours.value])).size
   }
 
   /** Nothing that goes wrong with one peer is a failure of gossip. */
