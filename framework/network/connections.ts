@@ -165,6 +165,13 @@ export class Connections {
     return this.#admittedOf(peer).toSorted((a, b) => compareConnections(self, a, b))[0]
   }
 
+  /** As {@link best}, of the connections that lead over no relay. */
+  direct(peer: PeerId): PeerConnection | undefined {
+    const best = this.best(peer)
+    // A relayed one is the best only where there is no other.
+    return best?.transport === 'relay' ? undefined : best
+  }
+
   /** A connection of that peer which may be admitted soon. */
   pending(peer: PeerId): PeerConnection | undefined {
     return this.#entriesOf(peer).find((entry) => !this.isAdmitted(entry) && !entry.isRejected)
@@ -335,11 +342,9 @@ export class Connections {
     entry.patience?.cancel()
     entry.control = link
     entry.instance = said.instance
+    entry.observed = said.observed
     // Too late when it was turned away meanwhile, or is gone.
     if (entry.isRejected || !this.#admission.admit(entry.id)) return
-    if (said.observed !== undefined) {
-      this.#context.observed?.note(entry.peer, said.observed, entry.direction)
-    }
     this.#peers.set(this.#admission.peers)
     entry.onAdmitted()
     for (const fn of this.#onAdmitted) fn(entry)

@@ -10,8 +10,9 @@ import {
   type PeerId,
 } from '#framework/primitives'
 import { Identity, NetworkKey, defaultLimits, peerIdFromLibp2p, type Host } from '#framework/network'
-import { parseAddress } from '../../framework/network/addresses.js'
+import { parseAddress, withPeer } from '../../framework/network/addresses.js'
 import { DiallerGreeting } from '../../framework/network/greeting.js'
+import { listenOn, type Listening } from '../../framework/network/listening.js'
 import { startTransports, type Transports } from '../../framework/network/transports.js'
 import { eventually } from '../support/eventually.js'
 
@@ -27,29 +28,48 @@ export interface Stranger extends AsyncDisposable {
   dial(host: Host): Promise<Connection>
   /** Does what an honest dialler does first, so that the connection is admitted. */
   sayHello(connection: Connection, network: NetworkId, secret?: string): Promise<Stream>
+  /** Lets itself be dialled at the address that it returns. */
+  listen(at?: string): Promise<string>
+  /** Hears of each stream of a protocol. */
+  serve(protocol: string, onStream: (stream: Stream) => void): Promise<void>
   /** Accepts streams of a protocol, without ever doing anything with them. */
   collect(protocol: string): Promise<readonly Stream[]>
 }
 
-export async function startStranger(identity = Identity.random()): Promise<Stranger> {
+export async function startStranger(
+  identity = Identity.random(),
+  { accepts = false } = {},
+): Promise<Stranger> {
   const transports: Transports = await startTransports({
     identity,
     limits: defaultLimits,
     clock: systemClock,
     logger: silentLogger,
-    refusesInbound: () => true,
+    refusesInbound: () => !accepts,
   })
   const { peerId } = identity
+  const listening: Listening[] = []
   return {
     peerId,
     sayHello: (connection, network, secret) => sayHello(peerId, connection, new NetworkKey(network, secret)),
     dial: (host) => transports.dial(parseAddress(host.addresses.value[0]!), AbortSignal.timeout(5_000)),
+    listen: async (at = '/ip4/127.0.0.1/udp/0/quic-v1') => {
+      const opened = await listenOn(transports, [at], () => {})
+      listening.push(opened)
+      return withPeer(opened.addresses[0]!, peerId)
+    },
+    serve: async (protocol, onStream) => {
+      await transports.libp2p.handle(protocol, (stream) => onStream(stream))
+    },
     collect: async (protocol) => {
       const streams: Stream[] = []
       await transports.libp2p.handle(protocol, (stream) => void streams.push(stream))
       return streams
     },
-    [Symbol.asyncDispose]: async () => transports.libp2p.stop(),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(listening.map((each) => each.close()))
+      await transports.libp2p.stop()
+    },
   }
 }
 
