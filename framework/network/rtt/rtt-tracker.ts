@@ -48,6 +48,7 @@ export class RttTracker {
   /** In the order of the last measurement. */
   readonly #tracked = new Map<PeerId, Tracked>()
   readonly #subscribers = new Set<Subscriber>()
+  readonly #observers = new Set<(peer: PeerId, sampleMs: number) => void>()
   #sweep: Timer | undefined
   #closed = false
 
@@ -82,6 +83,7 @@ export class RttTracker {
    */
   note(peer: PeerId, sampleMs: number, path = ''): void {
     if (this.#closed) return
+    for (const observer of this.#observers) observer(peer, sampleMs)
     const before = this.#tracked.get(peer)
     const earlier = before && !this.#isExpired(before.estimate) ? before : undefined
     const same = earlier?.path === path ? earlier.estimate : undefined
@@ -113,6 +115,15 @@ export class RttTracker {
     const subscriber = { fn, thresholdsMs }
     this.#subscribers.add(subscriber)
     return () => void this.#subscribers.delete(subscriber)
+  }
+
+  /**
+   * Calls `fn` synchronously with each single measurement, in milliseconds, until the returned function is called. For
+   * tools that show them; whoever chooses between peers wants {@link subscribe}. `fn` must not throw.
+   */
+  observe(fn: (peer: PeerId, sampleMs: number) => void): () => void {
+    this.#observers.add(fn)
+    return () => void this.#observers.delete(fn)
   }
 
   /** Forgets everything, and takes in no more. Idempotent. */
