@@ -4,7 +4,7 @@ import { libp2pPeerId, peerIdFromLibp2p } from './libp2p-peer-id.js'
 import { isQuicAddress } from './quic/address.js'
 
 /** How a connection travels. */
-export type TransportKind = 'quic' | 'tcp' | 'memory'
+export type TransportKind = 'quic' | 'tcp' | 'memory' | 'relay'
 
 /**
  * Reads a multiaddr.
@@ -25,10 +25,16 @@ export function parseAddress(text: string): Multiaddr {
 
 /** How one gets to an address; `undefined` when we cannot. */
 export function transportOf(address: Multiaddr): TransportKind | undefined {
+  if (isRelayed(address)) return 'relay'
   if (isQuicAddress(address)) return 'quic'
   const [first, second, third] = address.getComponents().map(({ name }) => name)
   if (first === 'memory') return 'memory'
   return second === 'tcp' && (third === undefined || third === 'p2p') ? 'tcp' : undefined
+}
+
+/** Whether an address leads over a relay. */
+function isRelayed(address: Multiaddr): boolean {
+  return address.getComponents().some(({ name }) => name === 'p2p-circuit')
 }
 
 /** The peer that an address ends in, if it does. @throws {MosaikError} `PEER_ID_MALFORMED`. */
@@ -48,7 +54,7 @@ export function withPeer(address: Multiaddr, peer: PeerId): string {
 }
 
 /**
- * The addresses in the order in which they are worth trying: QUIC before TCP, and within each this machine's own
+ * The addresses in the order in which they are worth trying: QUIC before TCP before a relay, and within each this machine's own
  * addresses last, because a peer on another machine lists its loopback addresses too and they lead nowhere.
  */
 export function inDialOrder(addresses: readonly Multiaddr[]): Multiaddr[] {
@@ -56,8 +62,14 @@ export function inDialOrder(addresses: readonly Multiaddr[]): Multiaddr[] {
 }
 
 function rank(address: Multiaddr): number {
-  const transport = { memory: 0, quic: 1, tcp: 2, none: 3 }[transportOf(address) ?? 'none']
+  const transport = { memory: 0, quic: 1, tcp: 2, relay: 3, none: 4 }[transportOf(address) ?? 'none']
   return 2 * transport + (isLoopback(address) ? 1 : 0)
+}
+
+/** The host part of an address, `ip4/192.0.2.1` for example. */
+export function hostOf(address: Multiaddr): string {
+  const [host] = address.getComponents()
+  return `${host?.name}/${host?.value}`
 }
 
 function isLoopback(address: Multiaddr): boolean {

@@ -24,12 +24,18 @@ export function compareConnections(self: PeerId, a: Candidate, b: Candidate): nu
   if (a.instance !== undefined && b.instance !== undefined && a.instance !== b.instance) {
     return b.openedAt - a.openedAt
   }
-  const quicFirst = Number(b.transport === 'quic') - Number(a.transport === 'quic')
-  if (quicFirst !== 0) return quicFirst
+  const transport = preference(a) - preference(b)
+  if (transport !== 0) return transport
   // The network may have lost the old one without either side having noticed: the newer one is the live one.
   if (Math.abs(a.openedAt - b.openedAt) > SIMULTANEOUS_MS) return b.openedAt - a.openedAt
   const smallerDials = Number(isDialledBySmaller(self, b)) - Number(isDialledBySmaller(self, a))
   return smallerDials === 0 ? a.openedAt - b.openedAt : smallerDials
+}
+
+/** Anything is better than a detour over a third party, and nothing better than QUIC. */
+function preference({ transport }: Candidate): number {
+  if (transport === 'quic') return 0
+  return transport === 'relay' ? 2 : 1
 }
 
 function isDialledBySmaller(self: PeerId, { peer, direction }: Candidate): boolean {

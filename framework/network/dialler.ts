@@ -11,6 +11,9 @@ export interface DialAttempt {
   readonly error: string
 }
 
+/** How long the direct addresses of a peer are tried before its relays are. */
+const RELAY_HEAD_START_MS = 400
+
 /** A dial that is under way, shared by all who want its outcome. */
 interface Flight {
   readonly peer: PeerId | undefined
@@ -18,17 +21,23 @@ interface Flight {
   readonly outcome: Promise<Connection>
 }
 
+/** Connects to exactly this address. Rejects with the signal's reason when it aborts. */
+type DialOne = (address: Multiaddr, signal: AbortSignal) => Promise<Connection>
+
 /**
  * Reaches peers: tries their addresses one after the other, the promising ones first, each with its own deadline. Who
  * wants the same peer at the same addresses at the same time shares one dial.
  */
 export class Dialler {
   readonly #context: HostContext
+  readonly #dialRelayed: DialOne
   readonly #flights = new Set<Flight>()
   readonly #closing = new AbortController()
 
-  constructor(context: HostContext) {
+  /** @param dialRelayed Dials an address that leads over a relay. */
+  constructor(context: HostContext, dialRelayed: DialOne) {
     this.#context = context
+    this.#dialRelayed = dialRelayed
   }
 
   /**
@@ -68,8 +77,40 @@ export class Dialler {
     return flight
   }
 
+  /**
+   * Direct addresses first. A node behind a NAT gives direct ones too, that lead nowhere from here and take their whole
+   * time to fail, so the relays get their turn meanwhile. A direct connection that comes about all the same, later, is
+   * found to be the better one by whoever looks after connections.
+   */
   async #tryAll(peer: PeerId | undefined, addresses: readonly Multiaddr[]): Promise<Connection> {
     const attempts: DialAttempt[] = []
+    const relayed = addresses.filter((address) => transportOf(address) === 'relay')
+    const direct = addresses.filter((address) => !relayed.includes(address))
+    if (direct.length === 0 || relayed.length === 0) {
+      return await this.#tryInOrder(peer, addresses, attempts)
+    }
+    const first = this.#tryInOrder(peer, direct, attempts)
+    // Also when nobody waits for it any more, because a relay was faster.
+    first.catch(() => {})
+    using headStart = this.#context.clock.deadline(RELAY_HEAD_START_MS, this.#closing.signal)
+    try {
+      return await raceSignal(first, headStart.signal)
+    } catch {
+      this.#closing.signal.throwIfAborted()
+    }
+    try {
+      return await Promise.any([first, this.#tryInOrder(peer, relayed, attempts)])
+    } catch {
+      this.#closing.signal.throwIfAborted()
+      throw dialFailed('no address worked', attempts)
+    }
+  }
+
+  async #tryInOrder(
+    peer: PeerId | undefined,
+    addresses: readonly Multiaddr[],
+    attempts: DialAttempt[],
+  ): Promise<Connection> {
     for (const address of addresses) {
       try {
         return await this.#tryOne(peer, address)
@@ -88,7 +129,8 @@ export class Dialler {
     using deadline = clock.deadline(timeoutMs, this.#closing.signal)
     const target = peer === undefined ? address : parseAddress(withPeer(address, peer))
     try {
-      const connection = await transports.dial(target, deadline.signal)
+      const dial: DialOne = transport === 'relay' ? this.#dialRelayed : transports.dial
+      const connection = await dial(target, deadline.signal)
       metrics.dialled(transport, 'ok')
       return connection
     } catch (error) {

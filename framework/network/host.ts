@@ -28,6 +28,8 @@ import { listenOn, type Listening } from './listening.js'
 import { NetworkMetrics } from './metrics.js'
 import { NetworkKey } from './network-key.js'
 import { raceSignal } from './race-signal.js'
+import { planOf, type RelayOptions, type RelayPlan } from './reach/reach-options.js'
+import { ReachService } from './reach/reach-service.js'
 import { RttTracker } from './rtt/rtt-tracker.js'
 import type { DialTarget } from './dial-target.js'
 import type { Disconnect } from './disconnect.js'
@@ -36,6 +38,7 @@ import type { Gossip } from './gossip/gossip.js'
 import type { HostContext } from './host-context.js'
 import type { Link, LinkProtocol } from './link.js'
 import type { PeerConnection } from './peer-connection.js'
+import type { RelayTarget } from './relay/reservation-plan.js'
 
 export interface HostOptions {
   readonly network: NetworkId
@@ -52,6 +55,8 @@ export interface HostOptions {
    * number for both. `/memory/<name>` is for tests within one process.
    */
   readonly listen?: readonly string[]
+  /** Whether this node is a relay, and over which ones it can be reached. Default: neither. */
+  readonly relay?: RelayOptions
   readonly limits?: Partial<NetworkLimits>
   readonly clock?: Clock
   readonly logger?: Logger
@@ -81,6 +86,7 @@ interface HostParts {
   readonly connections: Connections
   readonly gossip: Gossip
   readonly listening: Listening
+  readonly relay: RelayPlan
 }
 
 /**
@@ -96,7 +102,7 @@ export class Host implements AsyncDisposable {
   readonly #gossip: Gossip
   readonly #dialler: Dialler
   readonly #book: AddressBook
-  readonly #addresses: Watch<readonly string[]>
+  readonly #reachService: ReachService
   readonly #closed = Promise.withResolvers<unknown>()
   readonly #closingSignal = new AbortController()
   #closing: Promise<void> | undefined
@@ -108,21 +114,29 @@ export class Host implements AsyncDisposable {
     this.#connections = parts.connections
     this.#gossip = parts.gossip
     this.#links = new LinkService(context, parts.connections)
-    this.#dialler = new Dialler(context)
+    this.#reachService = new ReachService({
+      context,
+      connections: parts.connections,
+      listening: parts.listening,
+      metrics,
+      relay: parts.relay,
+      reachRelay: (peer, addresses, signal) => this.#reach({ peer, addresses }, signal),
+    })
+    this.#dialler = new Dialler(context, (address, signal) => this.#reachService.dialRelayed(address, signal))
     this.#book = new AddressBook(context.identity.peerId, context.limits)
-    const addresses = parts.listening.addresses.map((address) => withPeer(address, this.peerId))
-    this.#addresses = new Watch<readonly string[]>(addresses)
   }
 
   /**
    * Starts a host and resolves when it listens on every address.
    *
-   * @throws {MosaikError} `ADDRESS_IN_USE` or `ADDRESS_INVALID`, naming the address; `QUIC_UNAVAILABLE`; `SECRET_WEAK`.
+   * @throws {MosaikError} `ADDRESS_IN_USE` or `ADDRESS_INVALID`, naming the address; `QUIC_UNAVAILABLE`; `SECRET_WEAK`;
+   *   `RELAY_INVALID`.
    */
   static async start(options: HostOptions): Promise<Host> {
     const networkKey = new NetworkKey(options.network, options.secret)
     const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
     const listen = options.listen ?? DEFAULT_LISTEN
+    const relay = planOf(options.relay)
     const identity = options.identity ?? Identity.random(random)
     const limits = { ...defaultLimits, ...options.limits }
     const metrics = options.metrics ?? new MetricsRegistry({ network: shortId(options.network) })
@@ -168,8 +182,9 @@ export class Host implements AsyncDisposable {
       await gossip.start()
       let onLost = (_cause: unknown): void => {}
       const listening = await listenOn(transports, listen, (cause) => onLost(cause))
-      const host = new Host(context, metrics, { connections, gossip, listening })
+      const host = new Host(context, metrics, { connections, gossip, listening, relay })
       onLost = (cause) => void host.#fail(cause)
+      await host.#reachService.start()
       return host
     } catch (error) {
       await gossip?.close(AbortSignal.abort())
@@ -202,7 +217,20 @@ export class Host implements AsyncDisposable {
 
   /** Multiaddrs at which this node can be dialled, each ending in its peer id, the best first. */
   get addresses(): ReadonlyWatch<readonly string[]> {
-    return this.#addresses.asReadonly()
+    return this.#reachService.addresses
+  }
+
+  /**
+   * The relays that there are in the network, for a host whose `relay.via` is `auto`: the best first. Whoever knows the
+   * members says so; when they change, again.
+   */
+  setRelays(targets: readonly RelayTarget[]): void {
+    this.#reachService.setRelays(targets)
+  }
+
+  /** What the framework does on this node for other peers, as entries name it: `relay`, when it is one. */
+  get serves(): readonly string[] {
+    return this.#reachService.isRelay ? ['relay'] : []
   }
 
   /** The peers with at least one connection on which both sides have shown this network. */
@@ -352,13 +380,13 @@ export class Host implements AsyncDisposable {
     this.#closingSignal.abort(new MosaikError('HOST_CLOSED', 'the host was closed'))
     this.#dialler.close()
     await this.#links.close()
+    await this.#reachService.close()
     using patience = clock.deadline(limits.closeTimeoutMs)
     await this.#gossip.close(patience.signal)
     await this.#connections.close()
     this.#context.rtt.close()
     await this.#listening.close()
     await transports.libp2p.stop()
-    this.#addresses.end()
     this.#closed.resolve(cause)
   }
 

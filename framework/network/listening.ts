@@ -1,7 +1,7 @@
 import type { Listener } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { MosaikError, codeOf, isMosaikError, messageOf } from '#framework/primitives'
-import { inDialOrder, parseAddress, transportOf } from './addresses.js'
+import { hostOf, inDialOrder, parseAddress, transportOf } from './addresses.js'
 import type { Transports } from './transports.js'
 
 /** How often another port is tried when the one that UDP got is taken for TCP. */
@@ -90,11 +90,6 @@ async function openOnSamePort(
       await listeners.pop()?.close()
     }
   }
-}
-
-function hostOf(address: Multiaddr): string {
-  const [host] = address.getComponents()
-  return `${host?.name}/${host?.value}`
 }
 
 function listenError(address: Multiaddr, cause: unknown): MosaikError {

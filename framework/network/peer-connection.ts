@@ -13,6 +13,8 @@ export interface PeerConnection {
   readonly transport: TransportKind
   /** Where it leads, without the peer. */
   readonly address: string
+  /** Where the other side says that it sees us, on this connection: a multiaddr without our peer id, not judged. */
+  readonly observed: string | undefined
   readonly libp2p: Connection
   /** Resolves when both sides have shown the same network; rejects when that failed. */
   readonly admitted: Promise<void>
@@ -35,6 +37,7 @@ export class ConnectionEntry implements PeerConnection {
   isRejected = false
   /** Which start of the peer is at the other end, as far as it has said. */
   instance: string | undefined
+  observed: string | undefined
   /** The hello link, once the connection is admitted. */
   control: Link | undefined
   readonly #admitted = Promise.withResolvers<void>()
