@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, unlink } from 'node:fs/promises'
+import { constants, link, mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   MosaikError,
@@ -59,13 +59,16 @@ export async function seedToNewFile(seed: Uint8Array, file: string): Promise<voi
 async function readSeed(file: string): Promise<Uint8Array | undefined> {
   let handle
   try {
-    handle = await open(file, 'r')
+    // Opening a pipe without this waits until somebody writes to it.
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
     throw error
   }
   try {
-    const { mode } = await handle.stat()
+    const stats = await handle.stat()
+    if (!stats.isFile()) throw failure('IDENTITY_KEY_UNREADABLE', file, 'this is no file')
+    const { mode } = stats
     if ((mode & OTHERS) !== 0 && process.platform !== 'win32') {
       const octal = (mode & 0o777).toString(8)
       throw failure('IDENTITY_KEY_EXPOSED', file, `others may read this key (mode ${octal}): chmod 600 it`)

@@ -1,9 +1,11 @@
-import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { fromHex, peerIdFromHex, seededRandom } from '#framework/primitives'
 import { Identity, libp2pPeerId, peerIdFromLibp2p, verifySignature } from '#framework/network'
+import { within } from '../support/eventually.js'
 
 const text = new TextEncoder().encode('signed')
 
@@ -146,6 +148,51 @@ describe('an identity kept in a folder', () => {
     await expect(Identity.fromFolder(join(file, 'below'))).rejects.toMatchObject({
       code: 'IDENTITY_KEY_UNREADABLE',
       cause: expect.objectContaining({ code: 'ENOTDIR' }),
+    })
+  })
+
+  test('given a link to a key elsewhere, reads that, and judges who may read it there', async () => {
+    const elsewhere = join(root, 'elsewhere')
+    const made = await Identity.fromFolder(elsewhere)
+    const folder = join(root, 'linked')
+    await mkdir(folder)
+    await symlink(join(elsewhere, 'identity.key'), join(folder, 'identity.key'))
+    expect((await Identity.fromFolder(folder)).peerId).toBe(made.peerId)
+    await chmod(join(elsewhere, 'identity.key'), 0o644)
+    await expect(Identity.fromFolder(folder)).rejects.toMatchObject({ code: 'IDENTITY_KEY_EXPOSED' })
+  })
+
+  test.each<[string, (file: string) => unknown]>([
+    ['a link to nowhere', (file) => symlink(join(root, 'nowhere'), file)],
+    ['a link to itself', (file) => symlink(file, file)],
+    ['a folder', (file) => mkdir(file)],
+    ['a pipe that nobody writes to', (file) => execFileSync('mkfifo', ['-m', '600', file])],
+  ])(
+    'given %s in the place of the key, says at once that it cannot read it, and leaves it alone',
+    async (name, make) => {
+      const folder = join(root, name)
+      await mkdir(folder)
+      await make(join(folder, 'identity.key'))
+      await expect(within(2_000, Identity.fromFolder(folder))).rejects.toMatchObject({
+        code: 'IDENTITY_KEY_UNREADABLE',
+        details: { file: join(folder, 'identity.key') },
+      })
+      expect(await readdir(folder)).toEqual(['identity.key'])
+    },
+  )
+
+  test('given a key file of any name, is read from it; given none there, or one already where a new one is to go, says so', async () => {
+    const file = join(root, 'by-name.key')
+    await expect(Identity.fromFile(file)).rejects.toMatchObject({ code: 'IDENTITY_KEY_MISSING' })
+    const identity = Identity.random()
+    await identity.toNewFile(file)
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect((await Identity.fromFile(file)).peerId).toBe(identity.peerId)
+    await expect(Identity.random().toNewFile(file)).rejects.toMatchObject({ code: 'IDENTITY_KEY_EXISTS' })
+    expect((await Identity.fromFile(file)).peerId).toBe(identity.peerId)
+    await expect(identity.toNewFile(join(root, 'no', 'such', 'folder'))).rejects.toMatchObject({
+      code: 'IDENTITY_KEY_UNWRITABLE',
+      cause: expect.objectContaining({ code: 'ENOENT' }),
     })
   })
 })
