@@ -51,6 +51,10 @@ const libraries = [
   },
   { name: /^@noble\/hashes/, only: ['framework/primitives'] },
   { name: /^dns-packet$/, only: ['framework/discovery/mdns-records.ts'] },
+  {
+    name: /^bittorrent-dht$/,
+    only: ['framework/discovery/dht/bep44-client.ts', 'test/support/dht-testnet.ts'],
+  },
   { name: /^yaml$/, only: ['manifests'] },
   { name: /^@viz-js\/viz$/, only: ['framework/topology/svg.ts'] },
   { name: /^(commander|log-update)$/, only: ['cli'] },
