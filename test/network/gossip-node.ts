@@ -11,6 +11,7 @@ import { Connections } from '../../framework/network/connections.js'
 import { Gossip } from '../../framework/network/gossip/gossip.js'
 import { listenOn as listen, type Listening } from '../../framework/network/listening.js'
 import { NetworkMetrics } from '../../framework/network/metrics.js'
+import { RttTracker } from '../../framework/network/rtt/rtt-tracker.js'
 import { startTransports, type Transports } from '../../framework/network/transports.js'
 import { listenOn, network } from './hosts.js'
 
@@ -47,6 +48,7 @@ export class GossipNode implements AsyncDisposable {
       random: systemRandom,
       metrics,
       transports,
+      rtt: new RttTracker({ clock: systemClock, peersMax: 100 }),
     }
     const connections = new Connections(context)
     await connections.start()

@@ -200,7 +200,7 @@ describe('a stranger', () => {
   test('that comes in hundreds finds no place beyond the limit, while a peer still dials out', async () => {
     await using host = await startHost({ limits: { unadmittedMax: 3, admissionTimeoutMs: 5000 } })
     await using friend = await startHost()
-    const strangers = await Promise.all(Array.from({ length: 8 }, startStranger))
+    const strangers = await Promise.all(Array.from({ length: 8 }, () => startStranger()))
     const connections = await Promise.all(
       strangers.map((stranger) => stranger.dial(host).catch(() => undefined)),
     )
