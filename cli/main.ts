@@ -5,13 +5,18 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { GraphFormat } from './commands/graph.js'
 import type { UpOptions } from './commands/up.js'
 import { ExitCode } from './exit-codes.js'
-import { complain, styledError } from './output.js'
+import { addNetworkCommands } from './network-commands.js'
+import { complain, errorText } from './output.js'
+import { UsageError } from './usage-error.js'
+import { takeVariables } from './variables.js'
 import { codeOf, isMosaikError } from '#framework/primitives'
 
 // A reader that has gone (`| head`) ends no command with a stack trace; what is printed after that goes nowhere.
-process.stdout.on('error', (error) => {
-  if (codeOf(error) !== 'EPIPE') throw error
-})
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') throw error
+  })
+}
 
 const defaultManifest = 'mosaik.yaml'
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -30,14 +35,18 @@ Examples:
   mosaik up apps/telemetry/mosaik.yaml        run every node of a manifest
   mosaik check apps/telemetry/mosaik.yaml     find mistakes without running anything
   mosaik graph apps/telemetry/mosaik.yaml     draw the dataflow graph
+  mosaik beacon --network telemetry           run a node that others find the network by
+  mosaik peers telemetry                      see who is in a network
 
 Exit codes:
   0    done, or stopped as asked
-  1    the manifest has problems, or a node could not be kept running
+  1    it failed: the manifest has problems, or a node could not be kept running
   2    the command line was wrong
-  130  interrupted a second time before everything had closed
+  3    nobody was found, or a peer did not answer
+  130  interrupted before there was a result, or a second time before everything had closed
 
 Environment:
+  MOSAIK_…      any option: MOSAIK_LOG_LEVEL stands for --log-level; lists are separated by commas
   NO_COLOR=1    no colours; FORCE_COLOR=1 colours even where output is no terminal`,
   )
 
@@ -129,6 +138,12 @@ program
     process.exitCode = printId(name, options)
   })
 
+addNetworkCommands(program, (exitCode) => {
+  process.exitCode = exitCode
+})
+
+program.hook('preAction', (_program, command) => takeVariables(command, process.env))
+
 function nonEmpty(text: string): string {
   if (text === '') throw new InvalidArgumentError('a name cannot be empty')
   return text
@@ -139,8 +154,11 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
+  } else if (error instanceof UsageError) {
+    complain(errorText(error.message))
+    process.exitCode = ExitCode.usage
   } else if (isMosaikError(error)) {
-    complain(`${styledError('red', 'error:')} ${error.message} (${error.code})`)
+    complain(errorText(`${error.message} (${error.code})`))
     process.exitCode = ExitCode.failure
   } else {
     throw error

@@ -3,7 +3,8 @@ import { type Logger, systemClock } from '#framework/primitives'
 import { Identity } from '#framework/network'
 import { startNode, type ObservedEdge } from '#framework/topology'
 import { loadNode } from './load-topology.js'
-import { type FromNode, type LogLevel, replicaName, type StartMessage } from './supervisor/messages.js'
+import { type LogLevel, logLevels } from './log-level.js'
+import { type FromNode, replicaName, type StartMessage } from './supervisor/messages.js'
 
 export interface NodeRun {
   readonly closed: Promise<unknown>
@@ -21,8 +22,6 @@ export const permanentCodes: ReadonlySet<string> = new Set([
   'MANIFEST_INVALID',
   'SERVICE_DECLARATION',
 ])
-
-const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** Starts the node. Rejects with what kept it from starting. */
 export async function runNode(order: StartMessage, tell: (message: FromNode) => void): Promise<NodeRun> {
@@ -64,7 +63,7 @@ function loggerTo(
   bound: Record<string, unknown> = {},
 ): Logger {
   const at = (level: LogLevel) => (message: string, fields?: Record<string, unknown>) => {
-    if (levels.indexOf(level) >= levels.indexOf(lowest))
+    if (logLevels.indexOf(level) >= logLevels.indexOf(lowest))
       tell({ type: 'log', level, message, fields: { ...bound, ...fields } })
   }
   return {

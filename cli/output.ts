@@ -25,6 +25,11 @@ export function complain(text: string): void {
   process.stderr.write(`${text}\n`)
 }
 
+/** What went wrong, as every command says it. */
+export function errorText(message: string): string {
+  return `${styledError('red', 'error:')} ${message}`
+}
+
 /** Whether stderr takes colours: what a renderer that colours by itself needs to know. */
 export function errorsInColour(): boolean {
   return styledError('red', 'x') !== 'x'

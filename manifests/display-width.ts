@@ -37,6 +37,13 @@ export function graphemesOf(text: string): Iterable<{ readonly segment: string; 
   return segmenter.segment(text)
 }
 
+/** The columns of a text. */
+export function displayWidth(text: string): number {
+  let columns = 0
+  for (const { segment } of graphemesOf(text)) columns += graphemeWidth(segment)
+  return columns
+}
+
 /**
  * Replaces what would move the cursor, colour the terminal or turn the reading direction when printed: control
  * characters (line breaks too), direction marks, line separators, half characters. Each becomes one `�`.

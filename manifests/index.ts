@@ -1,3 +1,5 @@
+export { type AddressFault, multiaddrFault } from './addresses.js'
+export { displayWidth, graphemesOf, graphemeWidth, printable } from './display-width.js'
 export type { ManifestCode } from './finding.js'
 export { manifestJsonSchema } from './json-schema.js'
 export { locate, type LocateOptions, type ManifestSource } from './locate.js'

@@ -1,6 +1,6 @@
 // What happens while `mosaik up` runs. `--json` prints exactly these, one a line; docs/cli.md lists them for users.
 import type { ExitCode } from '../exit-codes.js'
-import type { LogLevel } from './messages.js'
+import type { LogLevel } from '../log-level.js'
 
 interface OfReplica {
   readonly node: string

@@ -1,5 +1,6 @@
 // What `mosaik up` and its node processes say to each other over the channel that Node opens between parent and child.
 // Both ends are the same build, so the messages are types and not a wire format.
+import type { LogLevel } from '../log-level.js'
 
 /** `sensor-0`: how a replica is called in logs and events. The last dash always separates the replica number. */
 export function replicaName(node: string, replica: number): string {
@@ -21,8 +22,6 @@ export interface StartMessage {
 
 export type ToNode =
   StartMessage | { readonly type: 'dial'; readonly addresses: readonly string[] } | { readonly type: 'stop' }
-
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** A subscription that is up, named by replicas, as one end of it sees it. */
 export interface EdgeReport {

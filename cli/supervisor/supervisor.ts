@@ -3,9 +3,10 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '#framework/primitives'
 import { ExitCode } from '../exit-codes.js'
+import type { LogLevel } from '../log-level.js'
 import { EdgeLedger } from './edge-ledger.js'
 import type { Reporter } from './events.js'
-import { type EdgeReport, type FromNode, type LogLevel, replicaName } from './messages.js'
+import { type EdgeReport, type FromNode, replicaName } from './messages.js'
 import { NodeChild } from './node-child.js'
 import { type RestartDecision, RestartPolicy } from './restart-policy.js'
 

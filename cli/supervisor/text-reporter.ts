@@ -2,10 +2,11 @@
 // want to keep in sight (`context.display`), which stays in place on a terminal.
 import { stripVTControlCharacters } from 'node:util'
 import { createLogUpdate } from 'log-update'
+import type { LogLevel } from '../log-level.js'
 import { type Style, styled } from '../output.js'
 import { BoundedWriter } from './bounded-writer.js'
 import type { Reporter, UpEvent } from './events.js'
-import { type LogLevel, replicaName } from './messages.js'
+import { replicaName } from './messages.js'
 
 const nodeColours = ['cyan', 'magenta', 'green', 'yellow', 'blue', 'red'] as const satisfies readonly Style[]
 const levelStyles: Readonly<Record<LogLevel, Style>> = {

@@ -7,7 +7,7 @@ import {
   type Logger,
   type Random,
 } from '#framework/primitives'
-import { Host, Identity } from '#framework/network'
+import { Host, Identity, type NetworkLimits } from '#framework/network'
 import { Discovery, mdns, seeds as seedsAt, type BootstrapSource } from '#framework/discovery'
 
 /** By which means a node finds peers, besides its seeds and being found. */
@@ -24,15 +24,23 @@ export interface JoinOptions {
   readonly identity?: Identity
   /** A folder of the node's own, which keeps what has to outlive the process. Default: nothing is kept. */
   readonly data?: string
+  /**
+   * Closes the network: only peers with the same secret get in. At least 16 bytes, of chance; text counts as its UTF-8
+   * bytes. Default: an open network.
+   */
+  readonly secret?: string | Uint8Array
   /** Multiaddrs. Default: QUIC and TCP on any free port of the loopback interface. */
   readonly listen?: readonly string[]
   /** Multiaddrs of peers to contact first. Default: none, the node waits to be contacted. */
   readonly seeds?: readonly string[]
   readonly discovery?: DiscoverySwitches
-  /** Labels to announce. */
+  /** Names to announce. */
   readonly tags?: readonly string[]
+  /** What else to announce of this node, by key: `region` and `zone` say where it is. */
+  readonly labels?: Readonly<Record<string, string>>
   /** Which declared node this is. */
   readonly node?: { readonly name: string; readonly replica: number }
+  readonly limits?: Partial<NetworkLimits>
   readonly clock?: Clock
   readonly random?: Random
   readonly logger?: Logger
@@ -60,7 +68,9 @@ export async function joinNetwork(options: JoinOptions): Promise<Membership> {
     ...common,
     network: digestOf(options.network),
     ...(identity !== undefined && { identity }),
+    ...(options.secret !== undefined && { secret: options.secret }),
     ...(options.listen !== undefined && { listen: options.listen }),
+    ...(options.limits !== undefined && { limits: options.limits }),
   })
   try {
     const discovery = await Discovery.start({
@@ -68,6 +78,7 @@ export async function joinNetwork(options: JoinOptions): Promise<Membership> {
       host,
       bootstrap: sourcesOf(options, host, common),
       tags: options.tags ?? [],
+      labels: options.labels ?? {},
       ...(options.node !== undefined && { node: options.node }),
     })
     return new LocalMembership(host, discovery)
