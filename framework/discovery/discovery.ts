@@ -25,8 +25,14 @@ import { PROTOCOL_VERSION, type EntryContent, type PeerEntry } from './entry.js'
 import { EventHub, type DiscoveryEvent } from './events.js'
 import { RecordIntake } from './record-intake.js'
 import { declareMetrics } from './metrics.js'
+import { peerInfoOf, type PeerInfo } from './peer-info.js'
 import { settingsOf, type DiscoveryOptions } from './options.js'
 import { OwnEntry } from './own-entry.js'
+import { prefer, type Preference } from './ranking/preference.js'
+import type { Candidates } from './ranking/rank.js'
+import type { Ranking } from './ranking/ranking.js'
+import { Rankings } from './ranking/rankings.js'
+import type { RankingResult } from './ranking/result.js'
 import { RecordReader } from './record-reader.js'
 import { RECORD_BYTES_MAX } from './signed-record.js'
 import { SyncSchedule } from './sync/sync-schedule.js'
@@ -60,6 +66,7 @@ export class Discovery implements AsyncDisposable {
   readonly #announcer: Announcer
   readonly #syncer: Syncer
   readonly #connector: Connector
+  readonly #rankings: Rankings
   readonly #scope: TaskScope
   readonly #closed = Promise.withResolvers<unknown>()
   readonly #cleanups: (() => void)[] = []
@@ -154,7 +161,20 @@ export class Discovery implements AsyncDisposable {
       metrics,
       logger,
     })
+    this.#rankings = new Rankings({
+      host,
+      store: this.#store,
+      events: this.#events,
+      maxRttMs: settings.maxRttMs,
+      meshPeers: settings.meshPeers,
+      scope: this.#scope,
+      clock,
+      random,
+      metrics,
+      logger,
+    })
     this.#cleanups.push(
+      metrics.rankings.collect(() => this.#rankings.size),
       metrics.peers.collect(() => this.catalog.value.size),
       metrics.neighbors.collect(() => this.#topic.neighbours.value.size),
     )
@@ -191,6 +211,40 @@ export class Discovery implements AsyncDisposable {
   /** Conditions on the catalog and on being connected, to be awaited. */
   when(): DiscoveryConditions {
     return conditionsOf(this.catalog, this.#host.connections)
+  }
+
+  /** What a peer says of itself, and how far away it is; undefined when it is not known. */
+  info(peer: PeerId): PeerInfo | undefined {
+    const entry = this.catalog.value.peers.get(peer)
+    return entry && peerInfoOf(entry, this.#host.rttMs(peer))
+  }
+
+  /**
+   * The peers in order of preference, now, and what counted for and against each. Nothing is measured for it: what is not
+   * known is assumed.
+   *
+   * @param preference Default: all peers, the nearest first. See {@link prefer} and {@link nearest}.
+   * @param options.candidates Whom to rank. Default: all peers of the catalog.
+   */
+  rank(
+    preference: Preference = prefer(),
+    { candidates }: { readonly candidates?: Candidates } = {},
+  ): RankingResult {
+    return this.#rankings.rank(preference, candidates)
+  }
+
+  /**
+   * A ranking that stays current until it is closed. While it is open, round trips that matter to it and that no
+   * connection shows are measured, a few at a time. A candidate of a list need not be in the catalog yet.
+   *
+   * @throws MosaikError `RANKINGS_TOO_MANY`, when 256 are open; `DISCOVERY_CLOSED`.
+   */
+  ranking(
+    preference: Preference = prefer(),
+    { candidates }: { readonly candidates?: Candidates } = {},
+  ): Ranking {
+    this.#assertOpen()
+    return this.#rankings.open(preference, candidates)
   }
 
   /**
@@ -342,6 +396,8 @@ export class Discovery implements AsyncDisposable {
     this.#scope.spawn('announcer', (signal) => this.#announcer.run(signal))
     this.#scope.spawn('syncer', (signal) => this.#syncer.run(signal))
     this.#scope.spawn('connector', (signal) => this.#connector.run(signal))
+    this.#scope.spawn('rtt prober', (signal) => this.#rankings.measure(signal))
+    this.#scope.spawn('departures', (signal) => this.#rankings.forgetDeparted(signal))
     this.#scope.spawn('host watcher', (signal) => this.#watchHost(signal))
   }
 

@@ -9,6 +9,18 @@ export type { EntryVersion, PeerEntry, StreamOffer } from './entry.js'
 export type { DiscoveryEvent, Via } from './events.js'
 export { mdns, type MdnsOptions } from './mdns.js'
 export type { DiscoveryOptions, DiscoverySettings } from './options.js'
+export type { PeerInfo } from './peer-info.js'
+export {
+  nearest,
+  prefer,
+  type Hysteresis,
+  type Preference,
+  type PreferenceOptions,
+  type PreferenceWeights,
+} from './ranking/preference.js'
+export type { Candidates } from './ranking/rank.js'
+export type { Ranking, RankingConditions } from './ranking/ranking.js'
+export type { Exclusion, LatencyBasis, RankedPeer, RankingResult, Reason } from './ranking/result.js'
 export { RecordError } from './signed-record.js'
 export {
   compareExpirations,

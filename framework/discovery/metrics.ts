@@ -36,6 +36,15 @@ const counters = {
     help: 'Attempts to connect to candidates and to peers of the catalog.',
     labels: ['result'],
   },
+  rttProbes: {
+    name: 'mosaik_discovery_rtt_probes_total',
+    help: 'Round trips to peers that were measured because somebody asked about them, by result.',
+    labels: ['result'],
+  },
+  rankingChanges: {
+    name: 'mosaik_discovery_ranking_changes_total',
+    help: 'Times that a ranking chose other peers than before.',
+  },
   missedEvents: {
     name: 'mosaik_discovery_events_missed_total',
     help: 'Events that were lost because a subscriber was too slow.',
@@ -48,6 +57,7 @@ const counters = {
 
 const gauges = {
   peers: { name: 'mosaik_discovery_peers', help: 'Other peers in the catalog.' },
+  rankings: { name: 'mosaik_discovery_rankings', help: 'Rankings that follow the catalog.' },
   neighbors: {
     name: 'mosaik_discovery_gossip_neighbors',
     help: 'Connected peers that take part in gossip.',

@@ -48,6 +48,11 @@ export interface DiscoverySettings {
   readonly departureMs: number
   /** With how many random peers of the catalog this node keeps a connection, so that gossip has a mesh. Default 8. */
   readonly meshPeers: number
+  /**
+   * Peers that are known to be further away are not chosen by any ranking, in milliseconds of round trip; all else stays as
+   * it is: they are known, counted and served. Unknown round trips pass, and are measured. Default: no limit.
+   */
+  readonly maxRttMs: number
   /** Delays between attempts to reach a peer. Default 500 ms, growing by 1.5, ±50 %, at most 60 s. */
   readonly reconnect: Partial<BackoffOptions>
   /** How many peers are remembered, departed ones included. Default 10 000. */
@@ -66,6 +71,7 @@ const defaults: DiscoverySettings = {
   syncIntervalMs: 60_000,
   departureMs: 500,
   meshPeers: 8,
+  maxRttMs: Infinity,
   reconnect: {},
   peersMax: 10_000,
   eventsBacklog: 100,
@@ -76,6 +82,7 @@ const positive = [
   'announceIntervalMs',
   'purgeAfterMs',
   'syncIntervalMs',
+  'maxRttMs',
   'peersMax',
   'eventsBacklog',
   'inboundSyncsMax',

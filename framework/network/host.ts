@@ -322,6 +322,18 @@ export class Host implements AsyncDisposable {
     await this.#connections.disconnect(peer, reason)
   }
 
+  /**
+   * Ends the connections with a peer that nobody uses; it is told that it is not needed at present (205 Pruned).
+   *
+   * @returns Whether nobody does.
+   */
+  release(peer: PeerId): boolean {
+    const use = this.#connections.uses(this.#gossip.neighbours).find((each) => each.peer === peer)
+    if (use?.isIdle !== true) return false
+    this.#connections.prune([peer])
+    return true
+  }
+
   /** How one is connected with a peer, over the best of the connections to it; undefined when one is not. */
   pathTo(peer: PeerId): PeerPath | undefined {
     const connection = this.#connections.best(peer)

@@ -1,0 +1,142 @@
+import type { RttTracker } from '#framework/network'
+import {
+  Condition,
+  Watch,
+  type Clock,
+  type PeerId,
+  type ReadonlyWatch,
+  type Timer,
+} from '#framework/primitives'
+import type { Catalog } from '../catalog.js'
+import type { Preference } from './preference.js'
+import { noRanking, rank, thresholdsOf, type Candidates, type RankingState } from './rank.js'
+import type { RankingResult } from './result.js'
+
+/** How long changes are collected before peers are ranked again, in milliseconds: news tend to come in swarms. */
+const COLLECT_MS = 100
+
+export interface RankingParts {
+  readonly catalog: ReadonlyWatch<Catalog>
+  readonly rtt: RttTracker
+  readonly preference: Preference
+  readonly candidates: Candidates | undefined
+  readonly maxRttMs: number
+  readonly clock: Clock
+  /** Peers were ranked again. */
+  readonly onRanked: (choiceChanged: boolean) => void
+  readonly onClosed: (ranking: Ranking) => void
+}
+
+/** Conditions on a ranking, to be awaited. */
+export interface RankingConditions {
+  /** At least `count` peers, by default one, are chosen. */
+  chosen(count?: number): Condition<readonly PeerId[]>
+}
+
+/**
+ * A ranking that follows the catalog and the round trips. A peer that was chosen stays chosen until another one is clearly
+ * better, and stays so (`hysteresis` of its preference). Ends when it is closed, or with discovery.
+ */
+export class Ranking implements Disposable {
+  readonly #parts: RankingParts
+  readonly #result: Watch<RankingResult>
+  readonly #chosen: Watch<readonly PeerId[]>
+  readonly #unsubscribers: (() => void)[]
+  #state: RankingState = noRanking
+  #unmeasured: readonly PeerId[] = []
+  #timer: { readonly timer: Timer; readonly atMs: number } | undefined
+  #closed = false
+
+  constructor(parts: RankingParts) {
+    const { catalog, rtt, preference, maxRttMs } = parts
+    this.#parts = parts
+    const result = this.#rank()
+    this.#result = new Watch(result)
+    this.#chosen = new Watch(result.chosen)
+    const onChange = (): void => this.#evaluateBy(parts.clock.monotonic() + COLLECT_MS)
+    this.#unsubscribers = [
+      catalog.subscribe(onChange, (cause) => this.#close(cause)),
+      rtt.subscribe(onChange, { thresholdsMs: thresholdsOf(preference, maxRttMs) }),
+    ]
+  }
+
+  /** All candidates, with what counted for and against each. */
+  get result(): ReadonlyWatch<RankingResult> {
+    return this.#result.asReadonly()
+  }
+
+  /** The chosen peers, the best first. Changes when others are chosen, not when only their order is another. */
+  get chosen(): ReadonlyWatch<readonly PeerId[]> {
+    return this.#chosen.asReadonly()
+  }
+
+  /** Peers whose round trip would matter and is not known. */
+  get unmeasured(): readonly PeerId[] {
+    return this.#unmeasured
+  }
+
+  /** Conditions to be awaited. */
+  when(): RankingConditions {
+    return {
+      chosen: (count = 1) =>
+        new Condition(this.chosen, ({ length }) => length >= count, { name: `${count} peers are chosen` }),
+    }
+  }
+
+  /** Follows no further. Idempotent. */
+  close(): void {
+    this.#close(undefined)
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  #rank(): RankingResult {
+    const { catalog, rtt, clock } = this.#parts
+    const input = {
+      ...this.#parts,
+      catalog: catalog.value,
+      rttMs: (peer: PeerId) => rtt.ms(peer),
+      nowMs: clock.monotonic(),
+    }
+    const { result, state, unmeasured, dueAtMs } = rank(input, this.#state)
+    this.#state = state
+    this.#unmeasured = unmeasured
+    this.#evaluateBy(dueAtMs)
+    return result
+  }
+
+  #evaluate(): void {
+    this.#timer = undefined
+    const result = this.#rank()
+    const choiceChanged = !sameMembers(result.chosen, this.#chosen.value)
+    this.#parts.onRanked(choiceChanged)
+    this.#result.set(result)
+    if (choiceChanged) this.#chosen.set(result.chosen)
+  }
+
+  #evaluateBy(atMs: number): void {
+    if (this.#closed || atMs === Infinity || (this.#timer && this.#timer.atMs <= atMs)) return
+    this.#timer?.timer.cancel()
+    const { clock } = this.#parts
+    const timer = clock.after(atMs - clock.monotonic(), () => this.#evaluate())
+    this.#timer = { timer, atMs }
+  }
+
+  #close(cause: unknown): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#timer?.timer.cancel()
+    for (const unsubscribe of this.#unsubscribers) unsubscribe()
+    this.#result.end(cause)
+    this.#chosen.end(cause)
+    this.#parts.onClosed(this)
+  }
+}
+
+function sameMembers(a: readonly PeerId[], b: readonly PeerId[]): boolean {
+  if (a.length !== b.length) return false
+  const members = new Set(a)
+  return b.every((peer) => members.has(peer))
+}
