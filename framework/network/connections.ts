@@ -10,6 +10,7 @@ import {
   type PeerId,
   type ReadonlyWatch,
 } from '#framework/primitives'
+import { withoutPeer } from './addresses.js'
 import { Admission } from './admission.js'
 import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './close-reason.js'
 import { compareConnections } from './connection-choice.js'
@@ -48,6 +49,10 @@ export class Connections {
   /** Connections that this side has decided to end. */
   readonly #ended = new WeakSet<ConnectionEntry>()
   readonly #unregister: (() => void)[] = []
+  /** Addresses that are being dialled only to see whether somebody is there. */
+  readonly #leftAlone = new Set<string>()
+  /** Peers that were asked to do that with us. */
+  readonly #expectedFrom = new Map<PeerId, () => void>()
   #isClosing = false
 
   constructor(context: HostContext) {
@@ -191,6 +196,23 @@ export class Connections {
     await Promise.all(this.#entriesOf(peer).map((entry) => this.#end(entry, reason)))
   }
 
+  /**
+   * Until it is disposed, connections that this node dials at that address are nothing to the host: no place, no hello.
+   *
+   * @param address Without the peer.
+   */
+  leaveAlone(address: string): Disposable {
+    this.#leftAlone.add(address)
+    return { [Symbol.dispose]: () => void this.#leftAlone.delete(address) }
+  }
+
+  /** Until it is disposed, a connection from that peer without a hello is no offence. `arrived` resolves when it opens. */
+  expectProbe(peer: PeerId): Disposable & { readonly arrived: Promise<void> } {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#expectedFrom.set(peer, resolve)
+    return { arrived: promise, [Symbol.dispose]: () => void this.#expectedFrom.delete(peer) }
+  }
+
   /** Lets nobody in any more, and ends every connection in good order. */
   async close(): Promise<void> {
     this.#isClosing = true
@@ -205,6 +227,7 @@ export class Connections {
 
   #onOpen(connection: Connection): void {
     const { metrics, clock, limits } = this.#context
+    if (connection.direction === 'outbound' && this.#leftAlone.has(withoutPeer(connection.remoteAddr))) return
     let peer
     try {
       peer = fromLibp2pPeerId(connection.remotePeer)
@@ -226,6 +249,9 @@ export class Connections {
     if (entry.direction === 'outbound') {
       this.#background('hello', () => this.#greet(entry))
     } else {
+      const onExpected = this.#expectedFrom.get(peer)
+      entry.isProbe = onExpected !== undefined
+      onExpected?.()
       entry.patience = clock.after(limits.admissionTimeoutMs, () => {
         const text = `no hello within ${limits.admissionTimeoutMs} ms`
         this.#reject(entry, 'timeout', new MosaikError('TIMEOUT', text))
@@ -372,7 +398,7 @@ export class Connections {
     if (this.isAdmitted(entry) || entry.isRejected) return
     entry.isRejected = true
     entry.patience?.cancel()
-    this.#context.metrics.handshakeRejected(reason)
+    if (!entry.isProbe) this.#context.metrics.handshakeRejected(reason)
     this.#context.logger.debug('connection is not admitted', {
       peer: shortId(entry.peer),
       address: entry.address,
@@ -402,12 +428,24 @@ export class Connections {
     const { clock, limits } = this.#context
     await clock.sleep(limits.surplusGraceMs, { signal: this.#scope.signal })
     const best = this.best(peer)
-    const surplus = this.#admittedOf(peer).filter(
-      // The dialler of a connection closes it, so that not both sides do, and keeps it while anybody uses it.
-      (entry) => entry !== best && entry.direction === 'outbound' && isUnused(entry.libp2p),
-    )
+    // The dialler of a connection closes it, so that not both sides do, and keeps it while anybody uses it.
+    const dialled = this.#admittedOf(peer).filter((entry) => entry !== best && entry.direction === 'outbound')
+    const surplus = dialled.filter((entry) => isUnused(entry.libp2p))
+    for (const entry of dialled) if (!surplus.includes(entry)) this.#closeWhenUnused(entry)
     const reason = closeReason(CloseReasons.Success, 'another connection between the two is in use')
     await Promise.all(surplus.map((entry) => this.#end(entry, reason)))
+  }
+
+  /** Looks again when something that uses a surplus connection has ended: a relay should not carry it for longer. */
+  #closeWhenUnused(entry: ConnectionEntry): void {
+    const inUse = entry.libp2p.streams.find((stream) => !isOfEveryConnection(stream))
+    if (entry.transport !== 'relay' || entry.isClosedWhenUnused || inUse === undefined) return
+    entry.isClosedWhenUnused = true
+    const onStreamClose = (): void => {
+      entry.isClosedWhenUnused = false
+      this.#background('surplus', () => this.#closeSurplus(entry.peer))
+    }
+    inUse.addEventListener('close', onStreamClose, { once: true })
   }
 
   /** Tells the other side why, if there is a link to say it on, and closes the connection. */
@@ -486,7 +524,11 @@ export class Connections {
 
 /** Whether a connection carries nothing but what every connection does. Gossip moves to another one by itself. */
 function isUnused(connection: Connection): boolean {
-  return connection.streams.every(({ protocol }) => protocol === HELLO.id || protocol === GOSSIP_PROTOCOL)
+  return connection.streams.every(isOfEveryConnection)
+}
+
+function isOfEveryConnection({ protocol }: Stream): boolean {
+  return protocol === HELLO.id || protocol === GOSSIP_PROTOCOL
 }
 
 function rejectionOf(error: unknown): HandshakeRejection {

@@ -38,6 +38,7 @@ import type { Gossip } from './gossip/gossip.js'
 import type { HostContext } from './host-context.js'
 import type { Link, LinkProtocol } from './link.js'
 import type { PeerConnection } from './peer-connection.js'
+import type { Reachability } from './reach/reachability.js'
 import type { RelayTarget } from './relay/reservation-plan.js'
 
 export interface HostOptions {
@@ -117,6 +118,7 @@ export class Host implements AsyncDisposable {
     this.#reachService = new ReachService({
       context,
       connections: parts.connections,
+      links: this.#links,
       listening: parts.listening,
       metrics,
       relay: parts.relay,
@@ -221,6 +223,14 @@ export class Host implements AsyncDisposable {
   }
 
   /**
+   * Whether peers anywhere can dial this node, as far as those have found out that see it from outside. It is `unknown`
+   * for ever on one machine or within one site, and again when the way out is lost.
+   */
+  get reachability(): ReadonlyWatch<Reachability> {
+    return this.#reachService.reachability
+  }
+
+  /**
    * The relays that there are in the network, for a host whose `relay.via` is `auto`: the best first. Whoever knows the
    * members says so; when they change, again.
    */
@@ -312,7 +322,8 @@ export class Host implements AsyncDisposable {
     const { limits, clock } = this.#context
     if (this.connections.value.size <= limits.connectionsHigh) return Infinity
     const uses = this.#connections.uses(this.#gossip.neighbours)
-    const { peers, atMs } = choosePruned(uses, keep, limits, clock.monotonic())
+    const kept = new Set([...keep, ...this.#reachService.needed])
+    const { peers, atMs } = choosePruned(uses, kept, limits, clock.monotonic())
     this.#connections.prune(peers)
     return atMs
   }

@@ -9,8 +9,13 @@ const SAME_PORT_ATTEMPTS = 10
 
 /** The addresses where a node can be reached. */
 export interface Listening {
-  /** Without the peer, in the order in which they are worth trying. */
+  /**
+   * Without the peer, in the order in which they are worth trying. Where it listens on all interfaces, these are the
+   * addresses that the interfaces have now.
+   */
   readonly addresses: readonly Multiaddr[]
+  /** Whether it listens on whatever addresses the interfaces have. */
+  readonly isOnAllInterfaces: boolean
   close(): Promise<void>
 }
 
@@ -49,7 +54,13 @@ export async function listenOn(
     await closeAll()
     throw error
   }
-  return { addresses: inDialOrder(listeners.flatMap((listener) => listener.getAddrs())), close: closeAll }
+  return {
+    get addresses() {
+      return inDialOrder(listeners.flatMap((listener) => listener.getAddrs()))
+    },
+    isOnAllInterfaces: addresses.some((address) => /^\/(ip4\/0\.0\.0\.0|ip6\/::)\//.test(address)),
+    close: closeAll,
+  }
 }
 
 interface Pair {

@@ -35,6 +35,10 @@ export class ConnectionEntry implements PeerConnection {
   /** The other side has begun its hello. */
   isGreeted = false
   isRejected = false
+  /** The other side was asked to dial us and say nothing. */
+  isProbe = false
+  /** It is not needed, and goes when the last that uses it has gone. */
+  isClosedWhenUnused = false
   /** Which start of the peer is at the other end, as far as it has said. */
   instance: string | undefined
   observed: string | undefined

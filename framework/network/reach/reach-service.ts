@@ -1,26 +1,26 @@
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import {
-  TaskScope,
-  Watch,
-  type MetricsRegistry,
-  type PeerId,
-  type ReadonlyWatch,
-} from '#framework/primitives'
+import { Watch, type MetricsRegistry, type PeerId, type ReadonlyWatch } from '#framework/primitives'
 import { inDialOrder, parseAddress, withPeer } from '../addresses.js'
 import { Circuits, type ReachRelay } from '../relay/circuits.js'
 import { RelayServer } from '../relay/relay-server.js'
 import { Reservations } from '../relay/reservations.js'
+import { InterfaceWatch } from './interface-watch.js'
 import { ReachMetrics } from './metrics.js'
+import { ProbeServer } from './probe-server.js'
+import { Prober } from './prober.js'
 import type { Connections } from '../connections.js'
 import type { HostContext } from '../host-context.js'
+import type { LinkService } from '../link-service.js'
 import type { Listening } from '../listening.js'
 import type { RelayTarget } from '../relay/reservation-plan.js'
 import type { RelayPlan } from './reach-options.js'
+import type { Reachability } from './reachability.js'
 
 export interface ReachParts {
   readonly context: HostContext
   readonly connections: Connections
+  readonly links: LinkService
   readonly listening: Listening
   readonly metrics: MetricsRegistry
   readonly relay: RelayPlan
@@ -28,7 +28,10 @@ export interface ReachParts {
   readonly reachRelay: ReachRelay
 }
 
-/** Where a node can be reached, and what it does in order to be: the owner of its relays and of what it publishes. */
+/**
+ * Where a node can be reached, and what it does in order to be: finds out whether it can be dialled, keeps places at
+ * relays while it cannot, and says which addresses to publish.
+ */
 export class ReachService {
   readonly #context: HostContext
   readonly #listening: Listening
@@ -36,11 +39,14 @@ export class ReachService {
   readonly #circuits: Circuits
   readonly #reservations: Reservations
   readonly #server: RelayServer | undefined
-  readonly #addresses: Watch<readonly string[]>
+  readonly #prober: Prober
+  readonly #probeServer: ProbeServer
+  readonly #interfaces: InterfaceWatch | undefined
+  /** What the listeners listen on, and what leads there from outside; without the peer id. */
   readonly #own: Watch<readonly string[]>
-  readonly #scope = new TaskScope()
+  readonly #addresses: Watch<readonly string[]>
 
-  constructor({ context, connections, listening, metrics, relay, reachRelay }: ReachParts) {
+  constructor({ context, connections, links, listening, metrics, relay, reachRelay }: ReachParts) {
     this.#context = context
     this.#listening = listening
     this.#plan = relay
@@ -49,11 +55,18 @@ export class ReachService {
     this.#circuits = new Circuits(context, connections, counts, reachRelay, (peer) =>
       this.#reservations.isHeld(peer),
     )
-    this.#own = new Watch<readonly string[]>(this.#listening.addresses.map(String))
+    this.#prober = new Prober(context, connections, links, counts, () => this.#listened())
+    this.#probeServer = new ProbeServer(context, connections, links, counts)
+    this.#own = new Watch<readonly string[]>(this.#listened())
     this.#addresses = new Watch<readonly string[]>(this.#published())
     this.#server =
       relay.serve && new RelayServer(context, connections, counts, relay.serve, this.#own.asReadonly())
+    this.#interfaces = listening.isOnAllInterfaces
+      ? new InterfaceWatch(context.clock, () => this.#onInterfaces())
+      : undefined
     this.#reservations.addresses.subscribe(() => this.#publish())
+    this.#prober.external.subscribe(() => this.#publish())
+    this.#prober.reachability.subscribe((now) => this.#onReachability(now))
   }
 
   /** Multiaddrs at which this node can be dialled, each ending in its peer id, the best first. */
@@ -61,9 +74,18 @@ export class ReachService {
     return this.#addresses.asReadonly()
   }
 
+  get reachability(): ReadonlyWatch<Reachability> {
+    return this.#prober.reachability
+  }
+
   /** Whether others can be reached over this node. */
   get isRelay(): boolean {
     return this.#server !== undefined
+  }
+
+  /** The peers whose connections must stay: the relays in use, and those who use this one. */
+  get needed(): readonly PeerId[] {
+    return [...this.#reservations.relays, ...(this.#server?.clients ?? [])]
   }
 
   async start(): Promise<void> {
@@ -72,6 +94,7 @@ export class ReachService {
     if (via === undefined) return
     await this.#circuits.serve()
     if (via === 'auto') return
+    // Who names relays wants to be reachable at once, not when somebody has tried in vain.
     this.#reservations.setTargets(via)
     this.#reservations.want(true)
   }
@@ -87,7 +110,9 @@ export class ReachService {
   }
 
   async close(): Promise<void> {
-    await this.#scope.close()
+    this.#interfaces?.[Symbol.dispose]()
+    this.#probeServer.close()
+    await this.#prober.close()
     await this.#reservations.close()
     await this.#circuits.close()
     await this.#server?.close()
@@ -95,16 +120,35 @@ export class ReachService {
     this.#addresses.end()
   }
 
+  #onReachability({ status }: Reachability): void {
+    if (this.#plan.via === undefined) return
+    if (status === 'public') this.#reservations.want(false)
+    // When it is not known any more, a place that is held is kept: it does no harm.
+    else if (status === 'private' || this.#plan.via !== 'auto') this.#reservations.want(true)
+  }
+
+  #onInterfaces(): void {
+    this.#publish()
+    this.#prober.moved('the addresses of this machine have changed')
+  }
+
+  #listened(): string[] {
+    return this.#listening.addresses.map(String)
+  }
+
   #publish(): void {
-    const next = this.#published()
-    const before = this.#addresses.value
-    if (next.length !== before.length || next.some((address, i) => address !== before[i]))
-      this.#addresses.set(next)
+    setIfDifferent(this.#own, [...new Set([...this.#listened(), ...this.#prober.external.value])])
+    setIfDifferent(this.#addresses, this.#published())
   }
 
   #published(): string[] {
-    const { peerId }: { peerId: PeerId } = this.#context.identity
+    const { peerId } = this.#context.identity
     const all = [...this.#own.value, ...this.#reservations.addresses.value].map(parseAddress)
     return inDialOrder(all).map((address) => withPeer(address, peerId))
   }
+}
+
+function setIfDifferent(watch: Watch<readonly string[]>, next: readonly string[]): void {
+  const before = watch.value
+  if (next.length !== before.length || next.some((text, i) => text !== before[i])) watch.set(next)
 }

@@ -73,6 +73,11 @@ export class RelayServer {
     })
   }
 
+  /** The peers that can be reached over this relay. */
+  get clients(): readonly PeerId[] {
+    return [...(this.#service?.reservations.keys() ?? [])].map(fromLibp2pPeerId)
+  }
+
   /** Ends all circuits. */
   async close(): Promise<void> {
     await this.#context.transports.libp2p.unhandle(HOP_PROTOCOL)

@@ -59,6 +59,11 @@ export class Reservations {
     return this.#plan.isHeld(relay)
   }
 
+  /** The relays at which it has one. */
+  get relays(): readonly PeerId[] {
+    return this.#plan.held.map(({ peer }) => peer)
+  }
+
   setTargets(targets: readonly RelayTarget[]): void {
     this.#plan.setTargets(targets.filter(({ peer }) => peer !== this.#context.identity.peerId))
     this.#onNews()
