@@ -1,4 +1,4 @@
-import type { DialTarget, GossipTopic, Host } from '#framework/network'
+import { dialTargetOf, type DialTarget, type GossipTopic, type Host } from '#framework/network'
 import {
   MosaikError,
   TaskScope,
@@ -20,7 +20,7 @@ import type { Catalog } from './catalog.js'
 import { CatalogStore, type ReceivedRecord } from './catalog-store.js'
 import { conditionsOf, type DiscoveryConditions } from './conditions.js'
 import { Connector } from './connector.js'
-import { DialPlan } from './dial-plan.js'
+import { DialPlan, type CandidateStatus } from './dial-plan.js'
 import { PROTOCOL_VERSION, type EntryContent, type PeerEntry } from './entry.js'
 import { EventHub, type DiscoveryEvent } from './events.js'
 import { RecordIntake } from './record-intake.js'
@@ -334,11 +334,19 @@ export class Discovery implements AsyncDisposable {
 
   /**
    * Adds candidates to connect to, in addition to the bootstrap sources; see `seeds` for what an address is. They are
-   * dialled soon, and again until they answer.
+   * dialled soon, and again until they answer; {@link candidates} tells how that goes.
+   *
+   * @throws MosaikError `ADDRESS_INVALID`, naming what is no address; none has been added then. `DISCOVERY_CLOSED`.
    */
   dial(addresses: readonly string[]): void {
     this.#assertOpen()
-    for (const address of addresses) this.#connector.add({ addresses: [address] })
+    const targets = addresses.map(dialTargetOf)
+    for (const target of targets) this.#connector.add(target, { source: 'dial', isLasting: true })
+  }
+
+  /** Whom this node tries to connect to besides the peers of the catalog, how often that failed, why, and what is next. */
+  get candidates(): readonly CandidateStatus[] {
+    return this.#connector.candidates
   }
 
   /**

@@ -13,7 +13,7 @@ const counters = {
   },
   departed: {
     name: 'mosaik_discovery_peers_departed_total',
-    help: 'Peers that left: said goodbye, fell silent, or were removed by hand.',
+    help: 'Peers that left: said goodbye, fell silent, were lost, or were removed by hand.',
     labels: ['cause'],
   },
   rejected: {
@@ -45,6 +45,16 @@ const counters = {
     name: 'mosaik_discovery_ranking_changes_total',
     help: 'Times that a ranking chose other peers than before.',
   },
+  redials: {
+    name: 'mosaik_discovery_redials_total',
+    help: 'Attempts to reach a peer again whose connection broke.',
+    labels: ['result'],
+  },
+  candidatesDropped: {
+    name: 'mosaik_discovery_candidates_dropped_total',
+    help: 'Bootstrap candidates that were not taken in: their source has too many, or they cannot be dialled.',
+    labels: ['source', 'reason'],
+  },
   missedEvents: {
     name: 'mosaik_discovery_events_missed_total',
     help: 'Events that were lost because a subscriber was too slow.',
@@ -56,6 +66,11 @@ const counters = {
 } satisfies Record<string, MetricDefinition>
 
 const gauges = {
+  candidates: {
+    name: 'mosaik_discovery_candidates',
+    help: 'Bootstrap candidates that are known, by source.',
+    labels: ['source'],
+  },
   peers: { name: 'mosaik_discovery_peers', help: 'Other peers in the catalog.' },
   rankings: { name: 'mosaik_discovery_rankings', help: 'Rankings that follow the catalog.' },
   neighbors: {

@@ -106,7 +106,7 @@ export const defaultLimits: NetworkLimits = Object.freeze({
   signsOfLifeQuic: Object.freeze({ intervalMs: 15_000, timeoutMs: 30_000 }),
   signsOfLife: Object.freeze({ intervalMs: 3_000, timeoutMs: 7_000 }),
   quic: Object.freeze({
-    idleTimeoutMs: 4_000,
+    idleTimeoutMs: 2_500,
     keepAliveIntervalMs: 1_000,
     streamsMax: 4_096,
     streamWindowBytes: 2 * 1024 * 1024,
