@@ -57,11 +57,10 @@ function scopeOf(kind: string, host: string): AddressScope | undefined {
   return local.check(host, family) ? 'private' : 'public'
 }
 
-/** Local and shared networks. */
+/** Local and shared networks. An IPv4 address that is written as an IPv6 one (`::ffff:…`) is looked for as what it is. */
 const local = blocks(
   ['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.168.0.0/16'],
-  // An IPv6 way of writing IPv4 addresses (RFC 4291) is not worth telling apart.
-  ['fc00::/7', 'fec0::/10', '::ffff:0:0/96', '64:ff9b:1::/48'],
+  ['fc00::/7', 'fec0::/10', '64:ff9b:1::/48'],
 )
 
 /** This machine, this link, groups, documentation, tests, and what is reserved (RFC 6890). */

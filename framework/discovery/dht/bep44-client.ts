@@ -98,22 +98,18 @@ export class Bep44Client implements AsyncDisposable {
   /**
    * Stores a value. That some nodes have taken it does not mean that all have: whoever must know looks again.
    *
-   * @param cas Only where the value has this sequence number now.
+   * @param item.cas Only where the value has this sequence number now, or there is none.
    * @throws MosaikError `DHT_CONFLICT`, when the value has changed; `DHT_REJECTED`, when there is one with a higher
    *   sequence number; `DHT_UNREACHABLE`; `DHT_CLIENT_FAILED`; the signal's reason.
    */
-  async put(
-    key: Identity,
-    item: Bep44Item & { readonly cas?: number | undefined },
-    signal: AbortSignal,
-  ): Promise<void> {
+  async put(key: Identity, item: Bep44Item & { readonly cas: number }, signal: AbortSignal): Promise<void> {
     return this.#call(signal, (resolve, reject) => {
       this.#client.put(
         {
           k: Buffer.from(bytesOf(key.peerId)),
           v: Buffer.from(item.value),
           seq: item.seq,
-          ...(item.cas !== undefined && { cas: item.cas }),
+          cas: item.cas,
           sign: (value) => Buffer.from(key.sign(value)),
         },
         (error) => (error ? reject(refused(error)) : resolve()),

@@ -170,9 +170,10 @@ class DhtSession {
     this.#polledAtMs = this.#clock.monotonic()
     this.#dueAtMs = Infinity
     await this.#visitor.look(this.#base, client, signal)
+    const isContested = this.#base.plan.isContested(this.#visitor.situation)
     await this.#visitor.publish(this.#base, client, signal)
     let retryAtMs = this.#base.plan.retryAtMs
-    if (this.#base.plan.isContested(this.#visitor.situation)) {
+    if (isContested) {
       this.#metrics.contested.add()
       retryAtMs = Math.min(retryAtMs, await this.#visitEpochs(client, signal))
     }

@@ -13,7 +13,7 @@ const DEAD_AFTER = 2
 /** How many times in a row a conflict is answered with another attempt soon; after that, the next poll has to do. */
 const CONFLICTS_MAX = 4
 
-/** How often our record has to be displaced for us to believe that somebody does it on purpose. */
+/** How often our record has to be displaced or rejected for us to believe that somebody does it on purpose. */
 const DISPLACED_OFTEN = 2
 
 /** What was found in a slot. */
@@ -35,7 +35,8 @@ export interface Check {
 export interface Publication {
   readonly slot: number
   readonly seq: number
-  readonly cas: number | undefined
+  /** The sequence number that is there, or 0, which none of ours has: then only where there is nothing. */
+  readonly cas: number
 }
 
 export interface SlotSituation {
@@ -83,7 +84,9 @@ export class SlotPlan {
   readonly #slots: Slot[]
   readonly #watched: ReadonlySet<number>
   readonly #backoff: Backoff
-  /** Where we have put our record last. */
+  /** The slots that were looked at last: what is known of others may be long out of date. */
+  #looked: ReadonlySet<number> = new Set()
+  /** Where we have put our record last, until it is found to be there no more. */
   #own: number | undefined
   #publishAtMs = -Infinity
   #retryAtMs = Infinity
@@ -119,13 +122,13 @@ export class SlotPlan {
   /** What was found. Slots that were not looked at are as they were. */
   see(views: ReadonlyMap<number, SlotView>, { nowMs, monotonicMs }: SlotSituation): void {
     this.#retryAtMs = Infinity
+    this.#looked = new Set(views.keys())
     for (const [index, found] of views) {
       const slot = this.#slots[index]!
       const view = this.#judged(found, nowMs)
       if (occupantOf(view) !== occupantOf(slot.view) && view.kind !== 'unknown') {
         Object.assign(slot, { failures: 0, checkAtMs: -Infinity, proven: false })
       }
-      if (slot.view.kind === 'empty' || view.kind === 'empty') slot.barredUntilMs = -Infinity
       slot.view = view
     }
     if (this.#own !== undefined && views.has(this.#own)) this.#lookForOwn(this.#own, monotonicMs)
@@ -134,7 +137,8 @@ export class SlotPlan {
   /** Which occupants to connect to now, in the order of chance. */
   checks({ connected, nowMs, monotonicMs }: SlotSituation): Check[] {
     const due = new Map<PeerId, Check>()
-    for (const [index, slot] of this.#slots.entries()) {
+    for (const index of this.#looked) {
+      const slot = this.#slots[index]!
       if (slot.view.kind !== 'record' || slot.view.record.peer === this.#options.self) continue
       const { record } = slot.view
       if (connected.has(record.peer)) this.onChecked({ slot: index, record }, true, monotonicMs)
@@ -165,15 +169,18 @@ export class SlotPlan {
    */
   publication(addresses: readonly string[], situation: SlotSituation): Publication | undefined {
     if (addresses.length === 0) return undefined
+    if (situation.monotonicMs < this.#publishAtMs) return undefined
     const own = this.#ownSlot()
     if (own !== undefined) return this.#renewal(own, addresses, situation)
-    if (situation.monotonicMs < this.#publishAtMs) return undefined
+    // Whether what we have published is still there, the DHT did not say.
+    if (this.#own !== undefined) return undefined
     const [slot] = sample(this.#candidates(situation), 1, this.#options.random)
     return slot === undefined ? undefined : this.#publicationIn(slot, situation)
   }
 
   onPublished({ slot }: Publication): void {
     this.#own = slot
+    this.#slots[slot]!.view = { kind: 'unknown' }
     this.#conflicts = 0
   }
 
@@ -184,10 +191,12 @@ export class SlotPlan {
     if (this.#conflicts <= CONFLICTS_MAX) this.#retryAtMs = this.#publishAtMs
   }
 
-  /** What is there cannot be outranked, although we do not see it. */
+  /** What is there cannot be outranked, although we did not see it. Another slot can be tried at once. */
   onRejected({ slot }: Publication, monotonicMs: number): void {
     this.#slots[slot]!.barredUntilMs = monotonicMs + this.#options.ttlMs
-    this.onConflict(monotonicMs)
+    this.#slots[slot]!.view = { kind: 'unknown' }
+    this.#own = undefined
+    this.#displaced++
   }
 
   /**
@@ -195,8 +204,10 @@ export class SlotPlan {
    * for one, or none that lasts. Somebody holds them against the network.
    */
   isContested(situation: SlotSituation): boolean {
-    const seen = this.#slots.filter(({ view }) => view.kind !== 'unknown')
-    if (seen.length === 0 || this.#ownSlot() !== undefined) return false
+    const seen = [...this.#looked]
+      .map((slot) => this.#slots[slot]!)
+      .filter(({ view }) => view.kind !== 'unknown')
+    if (seen.length === 0 || this.#own !== undefined || this.#ownSlot() !== undefined) return false
     if (seen.some(({ proven }) => proven)) return false
     return this.#displaced >= DISPLACED_OFTEN || this.#candidates(situation).length === 0
   }
@@ -226,20 +237,20 @@ export class SlotPlan {
     const ageMs = situation.nowMs - view.record.publishedAtMs
     const isSame = view.record.addresses.join() === addresses.join()
     if (isSame && ageMs >= 0 && ageMs < this.#options.ttlMs / 2) return undefined
-    if (situation.monotonicMs < this.#publishAtMs) return undefined
     return this.#publicationIn(slot, situation)
   }
 
   #publicationIn(slot: number, { nowMs }: SlotSituation): Publication {
     const { view } = this.#slots[slot]!
-    if (!('seq' in view)) return { slot, seq: nowMs, cas: undefined }
+    if (!('seq' in view)) return { slot, seq: nowMs, cas: 0 }
     return { slot, seq: Math.max(view.seq + 1, nowMs), cas: view.seq }
   }
 
   /** The slots that we may take, of the best kind there is: those that nobody has, then nobody's, then those of the dead. */
   #candidates({ nowMs, monotonicMs }: SlotSituation): number[] {
     const kinds: number[][] = [[], [], []]
-    for (const [index, { view, failures, barredUntilMs }] of this.#slots.entries()) {
+    for (const index of this.#looked) {
+      const { view, failures, barredUntilMs } = this.#slots[index]!
       if (barredUntilMs > monotonicMs || view.kind === 'unknown') continue
       if (view.kind === 'empty') kinds[0]!.push(index)
       // Sequence numbers end somewhere, and who wants to keep a slot for ever begins there.

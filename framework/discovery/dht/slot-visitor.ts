@@ -14,6 +14,9 @@ const CHECKS_AT_A_TIME = 8
 /** With how many occupants somebody who was alone connects. Each of them can tell it of all the others. */
 const ENOUGH_MEMBERS = 3
 
+/** How many slots are tried one after the other when what is there rejects us. */
+const PUBLICATIONS_MAX = 3
+
 /** Slots, and what is planned for them. */
 export interface SlotSet {
   readonly slots: readonly Slot[]
@@ -79,18 +82,22 @@ export class SlotVisitor {
     const told = inScope(host.addresses.value, settings.addressScope)
     if (told.length === 0) return this.#sayNothingToPublish()
     const addresses = fitAddresses(told)
-    const publication = plan.publication(addresses, this.situation)
-    if (publication === undefined) return
-    const result = await this.#put(slots[publication.slot]!, publication, addresses, client, signal)
-    metrics.publications.add(1, { result })
-    metrics.published.set(result === 'ok' ? 1 : 0)
-    if (result === 'ok') {
-      metrics.omitted.add(told.length - addresses.length)
-      plan.onPublished(publication)
-    } else if (result === 'conflict') {
-      plan.onConflict(this.situation.monotonicMs)
-    } else if (result === 'rejected') {
-      plan.onRejected(publication, this.situation.monotonicMs)
+    for (let attempt = 0; attempt < PUBLICATIONS_MAX; attempt++) {
+      const publication = plan.publication(addresses, this.situation)
+      if (publication === undefined) return
+      const result = await this.#put(slots[publication.slot]!, publication, addresses, client, signal)
+      metrics.publications.add(1, { result })
+      metrics.published.set(result === 'ok' ? 1 : 0)
+      if (result === 'ok') {
+        metrics.omitted.add(told.length - addresses.length)
+        plan.onPublished(publication)
+      } else if (result === 'conflict') {
+        plan.onConflict(this.situation.monotonicMs)
+      } else if (result === 'rejected') {
+        plan.onRejected(publication, this.situation.monotonicMs)
+        continue
+      }
+      return
     }
   }
 
