@@ -1,4 +1,5 @@
 import type { Connection, Stream } from '@libp2p/interface'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import {
   MosaikError,
   TaskScope,
@@ -11,6 +12,7 @@ import {
   type ReadonlyWatch,
 } from '#framework/primitives'
 import { withoutPeer } from './addresses.js'
+import { blockOf } from './address-block.js'
 import { Admission } from './admission.js'
 import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './close-reason.js'
 import { compareConnections } from './connection-choice.js'
@@ -63,6 +65,19 @@ export class Connections {
   /** Admitted peers. */
   get peers(): ReadonlyWatch<ReadonlySet<PeerId>> {
     return this.#peers.asReadonly()
+  }
+
+  /**
+   * An inbound connection has arrived, and its handshake is about to begin.
+   *
+   * @returns What to call when that is over, well or not; nothing when there is no place for it.
+   */
+  knock(remote: Multiaddr): (() => void) | undefined {
+    const block = blockOf(remote)
+    const refusal = this.#isClosing ? 'capacity' : this.#admission.knock(block)
+    if (refusal === undefined) return () => this.#admission.knocked(block)
+    this.#context.metrics.handshakeRejected(refusal)
+    return undefined
   }
 
   /** Whether an inbound connection would have no place. */
@@ -236,10 +251,15 @@ export class Connections {
       connection.abort(new Error(messageOf(error)))
       return
     }
-    const place = this.#admission.enter(connection.id, peer, connection.direction)
-    if (place.refused || this.#isClosing) {
+    const { direction } = connection
+    const place = this.#admission.enter(connection.id, {
+      peer,
+      direction,
+      block: blockOf(connection.remoteAddr),
+    })
+    if (place.refused !== undefined || this.#isClosing) {
       this.#admission.leave(connection.id)
-      metrics.handshakeRejected('capacity')
+      metrics.handshakeRejected(place.refused ?? 'capacity')
       connection.abort(new MosaikError('CAPACITY', 'there is no place for one more connection'))
       return
     }

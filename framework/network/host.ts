@@ -156,11 +156,7 @@ export class Host implements AsyncDisposable {
       limits,
       clock,
       logger,
-      refusesInbound: () => {
-        const refuses = connections?.isFull !== false
-        if (refuses) counts.handshakeRejected('capacity')
-        return refuses
-      },
+      knock: (remote) => connections?.knock(remote),
     })
     try {
       const instance = toHex(random.bytes(INSTANCE_BYTES))

@@ -16,7 +16,13 @@ export type { GossipTopic, GossipTopicOptions, GossipVerdict } from './gossip/go
 export { Host, type HostOptions, type OpenOptions, type PeerPath, type ReachOptions } from './host.js'
 export { Identity, verifySignature } from './identity.js'
 export { libp2pPeerId, peerIdFromLibp2p } from './libp2p-peer-id.js'
-export { defaultLimits, type GossipLimits, type NetworkLimits, type SignsOfLife } from './limits.js'
+export {
+  defaultLimits,
+  type BlockLimits,
+  type GossipLimits,
+  type NetworkLimits,
+  type SignsOfLife,
+} from './limits.js'
 export { LinkBusyError } from './link-outbox.js'
 export type { LinkHandler } from './link-service.js'
 export { linkPair, type LinkPairOptions } from './link-pair.js'

@@ -15,8 +15,17 @@ export interface NetworkLimits {
   readonly connectionsLow: number
   /** How long it leaves a connection alone after it was made or used. Default 30000. */
   readonly pruneGraceMs: number
-  /** Inbound connections that have not yet shown their network. One more is refused. Default 256. */
+  /**
+   * Inbound connections that have not yet shown their network: so many whose transport handshake is under way, and so
+   * many that have not said hello. One more is refused. Default 256.
+   */
   readonly unadmittedMax: number
+  /** The same for each block of remote addresses (/24 of IPv4, /64 of IPv6). Default 32 unadmitted, 256 in all. */
+  readonly perBlock: BlockLimits
+  /** The same for this machine, on which many nodes may live. Default: as many as there may be at all. */
+  readonly perLoopback: BlockLimits
+  /** Streams that a connection may have while it has not shown its network; the hello needs one. Default 8. */
+  readonly unadmittedStreamsMax: number
   /** How long a connection may take to show its network. Default 2000. */
   readonly admissionTimeoutMs: number
   /** After this time a second connection to the same peer, if nothing uses it, is closed. Default 3000. */
@@ -52,6 +61,14 @@ export interface NetworkLimits {
 
   readonly quic: QuicOptions
   readonly gossip: GossipLimits
+}
+
+/** Inbound connections from one block of addresses. One more is refused. */
+export interface BlockLimits {
+  /** Connections that have not yet shown their network, counted as in {@link NetworkLimits.unadmittedMax}. */
+  readonly unadmittedMax: number
+  /** Connections, admitted or not. */
+  readonly connectionsMax: number
 }
 
 /** How the two ends of a connection make sure of each other. */
@@ -91,6 +108,9 @@ export const defaultLimits: NetworkLimits = Object.freeze({
   connectionsLow: 128,
   pruneGraceMs: 30_000,
   unadmittedMax: 256,
+  perBlock: Object.freeze({ unadmittedMax: 32, connectionsMax: 256 }),
+  perLoopback: Object.freeze({ unadmittedMax: 256, connectionsMax: 1_024 }),
+  unadmittedStreamsMax: 8,
   admissionTimeoutMs: 2_000,
   surplusGraceMs: 3_000,
   openTimeoutMs: 5_000,

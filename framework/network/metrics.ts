@@ -23,6 +23,10 @@ export type HandshakeRejection =
   | 'lost'
   /** There was no place for it. */
   | 'capacity'
+  /** There was none for one more from its block of addresses. */
+  | 'block'
+  /** It opened more streams than it needs to show its network. */
+  | 'streams'
   /** Its key is of a kind that no peer of ours has. */
   | 'identity'
 

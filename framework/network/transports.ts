@@ -1,5 +1,12 @@
 import { yamux } from '@chainsafe/libp2p-yamux'
-import type { Connection, Libp2p, Transport, Upgrader } from '@libp2p/interface'
+import type {
+  Connection,
+  Libp2p,
+  MultiaddrConnection,
+  Transport,
+  Upgrader,
+  UpgraderOptions,
+} from '@libp2p/interface'
 import { memory } from '@libp2p/memory'
 import { tcp } from '@libp2p/tcp'
 import type { Multiaddr } from '@multiformats/multiaddr'
@@ -18,8 +25,11 @@ export interface TransportsOptions {
   readonly limits: NetworkLimits
   readonly clock: Clock
   readonly logger: Logger
-  /** Asked about each inbound connection before anything is said on it. */
-  readonly refusesInbound: () => boolean
+  /**
+   * Told of each inbound connection before anything is said on it. Returns what to call when its handshake is over, well
+   * or not; nothing to refuse it.
+   */
+  readonly knock: (remote: Multiaddr) => (() => void) | undefined
 }
 
 /**
@@ -87,7 +97,6 @@ export async function startTransports(options: TransportsOptions): Promise<Trans
     },
     // QUIC keeps itself alive, and for TCP the host's own pings cost less than a stream for each.
     connectionMonitor: { enabled: false },
-    connectionGater: { denyInboundConnection: () => options.refusesInbound() },
     services: {
       components: (all: Components) => {
         components = all
@@ -96,7 +105,8 @@ export async function startTransports(options: TransportsOptions): Promise<Trans
     },
   })
   invariant(components !== undefined, 'libp2p makes its services when it is created')
-  const { upgrader, transportManager } = components
+  const { transportManager } = components
+  const upgrader = gated(components.upgrader, options.knock)
   const transportFor = (address: Multiaddr): Transport => {
     const found = transportManager
       .getTransports()
@@ -111,5 +121,25 @@ export async function startTransports(options: TransportsOptions): Promise<Trans
     upgrader,
     transportFor,
     dial: (address, signal) => transportFor(address).dial(address, { signal, upgrader }),
+  }
+}
+
+/** Lets an inbound connection in only as long as somebody has a place for it. */
+function gated(upgrader: Upgrader, knock: TransportsOptions['knock']): Upgrader {
+  return {
+    upgradeInbound: async (incoming: MultiaddrConnection, options: UpgraderOptions) => {
+      const leave = knock(incoming.remoteAddr)
+      if (leave === undefined) throw new MosaikError('CAPACITY', 'there is no place for one more connection')
+      try {
+        await upgrader.upgradeInbound(incoming, options)
+      } finally {
+        leave()
+      }
+    },
+    upgradeOutbound: (outgoing: MultiaddrConnection, options: UpgraderOptions) =>
+      upgrader.upgradeOutbound(outgoing, options),
+    createInboundAbortSignal: (signal) => upgrader.createInboundAbortSignal(signal),
+    getStreamMuxers: () => upgrader.getStreamMuxers(),
+    getConnectionEncrypters: () => upgrader.getConnectionEncrypters(),
   }
 }

@@ -26,7 +26,7 @@ export async function connectedPair(
       limits: { ...defaultLimits, ...limits },
       clock: systemClock,
       logger: silentLogger,
-      refusesInbound: () => false,
+      knock: () => () => {},
     })
   const [one, two] = await Promise.all([start(), start()])
   const listening = await listen(two, addresses, () => {})

@@ -38,7 +38,7 @@ export class GossipNode implements AsyncDisposable {
     const registry = new MetricsRegistry()
     const metrics = new NetworkMetrics(registry)
     const common = { identity, limits, clock: systemClock, logger: silentLogger }
-    const transports = await startTransports({ ...common, refusesInbound: () => false })
+    const transports = await startTransports({ ...common, knock: () => () => {} })
     const networkKey = new NetworkKey(of)
     const context = {
       ...common,

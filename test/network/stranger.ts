@@ -45,7 +45,7 @@ export async function startStranger(
     limits: defaultLimits,
     clock: systemClock,
     logger: silentLogger,
-    refusesInbound: () => !accepts,
+    knock: () => (accepts ? () => {} : undefined),
   })
   const { peerId } = identity
   const listening: Listening[] = []
