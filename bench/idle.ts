@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Benchmark, spread, table } from './benchmark.ts'
-import type { Idle } from './network-peer.ts'
+import type { Idle } from './peer-messages.ts'
 import { PeerProcess } from './peer-process.ts'
 
 const sizes = [2, 20]

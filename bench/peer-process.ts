@@ -3,7 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { inTime } from './benchmark.ts'
-import type { FromPeer, PeerOrder, ToPeer } from './network-peer.ts'
+import type { FromPeer, PeerOrder, ToPeer } from './peer-messages.ts'
 
 type Answer<T extends FromPeer['type']> = Extract<FromPeer, { type: T }>
 
@@ -16,7 +16,7 @@ export class PeerProcess implements AsyncDisposable {
 
   /** @param execArgv For Node, such as `--cpu-prof`. */
   constructor(order: PeerOrder, execArgv: readonly string[] = []) {
-    const entry = fileURLToPath(new URL('./network-peer.ts', import.meta.url))
+    const entry = fileURLToPath(new URL('./network-peer.mjs', import.meta.url))
     this.#child = fork(entry, [], { execArgv: [...execArgv] })
     this.#child.on('message', (message: FromPeer) => {
       this.#heard.push(message)
