@@ -1,0 +1,119 @@
+import { spawnSync } from 'node:child_process'
+
+/** How a router chooses the port that a connection of its site has outside. */
+export type NatKind =
+  /** The same one for every destination, as long as it is free: the mapping is endpoint-independent (RFC 4787 §4.1). */
+  | 'cone'
+  /** Another one for every destination. */
+  | 'symmetric'
+
+/** Runs a script. Returns what went wrong. */
+function failureOf(script: string): string | undefined {
+  const { status, stderr, error } = spawnSync('sh', ['-ec', script], { encoding: 'utf8' })
+  if (error !== undefined) return error.message
+  return status === 0 ? undefined : (stderr.trim().split('\n').at(-1) ?? `status ${status}`)
+}
+
+function run(script: string): void {
+  const failure = failureOf(script)
+  if (failure !== undefined) throw new Error(`${failure}\n${script}`)
+}
+
+/** Why no networks can be made here; undefined when they can. */
+export function labUnavailable(): string | undefined {
+  if (process.platform !== 'linux') return 'network namespaces need Linux'
+  if (process.getuid?.() !== 0) return 'network namespaces need root'
+  const name = `mosaik-${process.pid}-try`
+  const rules = 'table ip t { chain c { type nat hook postrouting priority 100; masquerade; }; }'
+  return failureOf(
+    `ip netns add ${name}; trap 'ip netns del ${name}' EXIT; ip netns exec ${name} nft '${rules}'`,
+  )
+}
+
+/**
+ * A small internet in network namespaces of this machine: one segment with public addresses, hosts on it, and sites that
+ * are behind a router of their own, which translates addresses. Nothing of it touches the machine's own network.
+ */
+export class NetLab implements Disposable {
+  readonly #prefix = `mosaik-${process.pid}-`
+  readonly #namespaces: string[] = []
+  readonly #wire: string
+  #plugs = 0
+
+  constructor() {
+    this.#wire = this.#namespace('wire')
+    run(`ip -n ${this.#wire} link add name bridge0 type bridge; ip -n ${this.#wire} link set bridge0 up`)
+  }
+
+  /** A host on the public segment. @returns Its namespace. */
+  host(name: string, ip: string): string {
+    const host = this.#namespace(name)
+    this.#plugIn(host, ip)
+    return host
+  }
+
+  /** A site with one host, 192.168.<n>.2, behind a router with a public address. @returns The host's namespace. */
+  site(name: string, n: number, publicIp: string, kind: NatKind): string {
+    const router = this.#namespace(`${name}-router`)
+    const host = this.#namespace(name)
+    this.#plugIn(router, publicIp)
+    const inside = `192.168.${n}`
+    run(`
+      ip link add lan netns ${router} type veth peer name eth0 netns ${host}
+      ip -n ${router} addr add ${inside}.1/24 dev lan
+      ip -n ${router} link set lan up
+      ip -n ${host} addr add ${inside}.2/24 dev eth0
+      ip -n ${host} link set eth0 up
+      ip -n ${host} route add default via ${inside}.1
+      ip netns exec ${router} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
+      ip netns exec ${router} nft '
+        table ip nat {
+          chain out {
+            type nat hook postrouting priority 100
+            oifname "wan" masquerade ${kind === 'symmetric' ? 'fully-random' : ''}
+          }
+        }
+        table ip filter {
+          chain in {
+            type filter hook input priority 0
+            iifname "wan" ct state established,related accept
+            iifname "wan" drop
+          }
+          chain through {
+            type filter hook forward priority 0
+            iifname "wan" ct state established,related accept
+            iifname "wan" drop
+          }
+        }'`)
+    return host
+  }
+
+  /** Cuts a public host or a site off, as if its cable was pulled out. */
+  unplug(namespace: string): void {
+    run(`ip -n ${namespace} link set dev ${namespace.endsWith('-router') ? 'wan' : 'eth0'} down`)
+  }
+
+  [Symbol.dispose](): void {
+    for (const namespace of this.#namespaces.splice(0)) failureOf(`ip netns del ${namespace}`)
+  }
+
+  #namespace(name: string): string {
+    const namespace = `${this.#prefix}${name}`
+    run(`ip netns add ${namespace}; ip -n ${namespace} link set lo up`)
+    this.#namespaces.push(namespace)
+    return namespace
+  }
+
+  /** Connects a namespace to the public segment, where all public networks are on the same wire. */
+  #plugIn(namespace: string, ip: string): void {
+    const device = namespace.endsWith('-router') ? 'wan' : 'eth0'
+    const plug = `p${this.#plugs++}`
+    run(`
+      ip link add ${device} netns ${namespace} type veth peer name ${plug} netns ${this.#wire}
+      ip -n ${this.#wire} link set ${plug} master bridge0
+      ip -n ${this.#wire} link set ${plug} up
+      ip -n ${namespace} addr add ${ip}/32 dev ${device}
+      ip -n ${namespace} link set ${device} up
+      for net in 203.0.113.0/24 198.51.100.0/24 192.0.2.0/24; do ip -n ${namespace} route add $net dev ${device} src ${ip}; done`)
+  }
+}
