@@ -54,7 +54,7 @@ const strangers = all((slot) => record(peer(slot)))
 /** Checks all occupants that are due, with the same outcome. */
 function checkAll(plan: SlotPlan, situation: SlotSituation, alive: boolean): number {
   const checks = plan.checks(situation)
-  for (const check of checks) plan.onChecked(check, alive, situation.monotonicMs)
+  for (const found of checks) plan.onChecked(found, alive, situation.monotonicMs)
   return checks.length
 }
 
@@ -119,6 +119,15 @@ describe('where to publish', () => {
     expect(checkAll(plan, at(5_000), false)).toBe(16)
     const publication = plan.publication(OURS, at(5_000))
     expect(publication?.cas).toBe(NOW)
+  })
+
+  test('D-9: given one stranger in all sixteen slots, then two attempts are enough to replace it', () => {
+    const plan = planOf()
+    for (const ms of [0, 5_000]) {
+      plan.see(all(record(peer(1))), at(ms))
+      expect(checkAll(plan, at(ms), false)).toBe(1)
+    }
+    expect(plan.publication(OURS, at(5_000))).toBeDefined()
   })
 
   test('given sixteen members, then no slot is taken, however often one looks', () => {
@@ -243,7 +252,7 @@ describe('which occupants to check', () => {
       all((slot) => (slot < 8 ? record(peer(slot % 4)) : record(self))),
       at(0),
     )
-    expect(new Set(plan.checks(at(0)).map(({ record: found }) => found.peer))).toEqual(
+    expect(new Set(plan.checks(at(0)).map((found) => found.peer))).toEqual(
       new Set([peer(0), peer(1), peer(2), peer(3)]),
     )
   })

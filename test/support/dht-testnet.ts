@@ -19,9 +19,10 @@ export interface StoredItem {
 export class DhtTestnet implements AsyncDisposable {
   readonly #nodes: Client[] = []
 
-  static async start(): Promise<DhtTestnet> {
+  /** @param port Of the first node. Default: any. */
+  static async start(port = 0): Promise<DhtTestnet> {
     const testnet = new DhtTestnet()
-    for (let i = 0; i < NODES; i++) await testnet.#add()
+    for (let i = 0; i < NODES; i++) await testnet.#add(i === 0 ? port : 0)
     return testnet
   }
 
@@ -63,12 +64,12 @@ export class DhtTestnet implements AsyncDisposable {
     await Promise.all(this.#nodes.map((node) => new Promise<void>((resolve) => node.destroy(resolve))))
   }
 
-  async #add(): Promise<void> {
+  async #add(port: number): Promise<void> {
     const bootstrap = this.bootstrap
     const node = new Client({ bootstrap, verify, timeout: 500 })
     this.#nodes.push(node)
     const ready = once(node, 'ready')
-    node.listen(0, '127.0.0.1')
+    node.listen(port, '127.0.0.1')
     await ready
     // The library knows nothing of read-only nodes (BEP 43); most of the Mainline DHT does, and does not list them.
     node.on('node', ({ id, port }: { readonly id: Buffer; readonly port: number }) => {

@@ -25,12 +25,6 @@ export type SlotView =
   | { readonly kind: 'unreadable'; readonly seq: number }
   | { readonly kind: 'record'; readonly seq: number; readonly record: SlotRecord }
 
-/** An occupant to connect to. What comes of it is reported by {@link SlotPlan.onChecked}. */
-export interface Check {
-  readonly slot: number
-  readonly record: SlotRecord
-}
-
 /** Where to put our record, and what must be there now for that. */
 export interface Publication {
   readonly slot: number
@@ -134,32 +128,33 @@ export class SlotPlan {
     if (this.#own !== undefined && views.has(this.#own)) this.#lookForOwn(this.#own, monotonicMs)
   }
 
-  /** Which occupants to connect to now, in the order of chance. */
-  checks({ connected, nowMs, monotonicMs }: SlotSituation): Check[] {
-    const due = new Map<PeerId, Check>()
+  /** Which occupants to connect to now, in the order of chance; what comes of it is reported by {@link onChecked}. */
+  checks({ connected, nowMs, monotonicMs }: SlotSituation): SlotRecord[] {
+    const due = new Map<PeerId, SlotRecord>()
     for (const index of this.#looked) {
       const slot = this.#slots[index]!
       if (slot.view.kind !== 'record' || slot.view.record.peer === this.#options.self) continue
       const { record } = slot.view
-      if (connected.has(record.peer)) this.onChecked({ slot: index, record }, true, monotonicMs)
+      if (connected.has(record.peer)) this.onChecked(record, true, monotonicMs)
       // One that has shown itself, and goes on renewing its record, is left in peace: others are many.
       const isTrusted = slot.proven && connected.size > 0 && !this.#isStale(record, nowMs)
       if (isTrusted || connected.has(record.peer) || slot.checkAtMs > monotonicMs) continue
       if (connected.size > 0 && !this.#watched.has(index)) continue
-      due.set(record.peer, { slot: index, record })
+      due.set(record.peer, record)
     }
     const checks = [...due.values()]
     return sample(checks, connected.size > 0 ? CONNECTED_CHECKS_MAX : checks.length, this.#options.random)
   }
 
-  /** @param alive Whether a connection was admitted. */
-  onChecked({ slot: index, record }: Check, alive: boolean, monotonicMs: number): void {
-    const slot = this.#slots[index]!
-    if (slot.view.kind !== 'record' || slot.view.record.peer !== record.peer) return
-    slot.proven = alive
-    slot.failures = alive ? 0 : slot.failures + 1
-    const pauseMs = Math.min(this.#options.recheckMs * 2 ** (slot.failures - 1), this.#options.ttlMs)
-    slot.checkAtMs = alive ? -Infinity : monotonicMs + pauseMs
+  /** @param alive Whether a connection was admitted. Goes for all slots of that occupant. */
+  onChecked({ peer }: SlotRecord, alive: boolean, monotonicMs: number): void {
+    for (const slot of this.#slots) {
+      if (slot.view.kind !== 'record' || slot.view.record.peer !== peer) continue
+      slot.proven = alive
+      slot.failures = alive ? 0 : slot.failures + 1
+      const pauseMs = Math.min(this.#options.recheckMs * 2 ** (slot.failures - 1), this.#options.ttlMs)
+      slot.checkAtMs = alive ? -Infinity : monotonicMs + pauseMs
+    }
   }
 
   /**

@@ -4,8 +4,8 @@ import { inScope } from './address-scope.js'
 import type { Bep44Client } from './bep44-client.js'
 import type { DhtMetrics } from './dht-metrics.js'
 import type { DhtOptions, DhtSettings } from './dht-options.js'
-import type { Check, Publication, SlotPlan, SlotSituation, SlotView } from './slot-plan.js'
-import { fitAddresses } from './slot-record.js'
+import type { Publication, SlotPlan, SlotSituation, SlotView } from './slot-plan.js'
+import { fitAddresses, type SlotRecord } from './slot-record.js'
 import { readSlot, type Slot } from './slot-set.js'
 
 /** How many occupants are connected to at a time. */
@@ -64,9 +64,9 @@ export class SlotVisitor {
     let members = 0
     const work = async (): Promise<void> => {
       while (members < ENOUGH_MEMBERS) {
-        const check = checks.shift()
-        if (check === undefined) return
-        if (await this.#check(plan, check, signal)) members++
+        const record = checks.shift()
+        if (record === undefined) return
+        if (await this.#check(plan, record, signal)) members++
       }
     }
     await Promise.all(Array.from({ length: CHECKS_AT_A_TIME }, work))
@@ -116,9 +116,9 @@ export class SlotVisitor {
   }
 
   /** Whether the occupant is a member: a connection was admitted. */
-  async #check(plan: SlotPlan, check: Check, signal: AbortSignal): Promise<boolean> {
+  async #check(plan: SlotPlan, record: SlotRecord, signal: AbortSignal): Promise<boolean> {
     const { host, settings, metrics, logger, onMember } = this.#options
-    const { peer, addresses } = check.record
+    const { peer, addresses } = record
     let alive = false
     try {
       await host.connect({ peer, addresses }, { signal, timeoutMs: settings.checkTimeoutMs })
@@ -132,7 +132,7 @@ export class SlotVisitor {
       })
     }
     metrics.checks.add(1, { result: alive ? 'ok' : 'failed' })
-    plan.onChecked(check, alive, this.situation.monotonicMs)
+    plan.onChecked(record, alive, this.situation.monotonicMs)
     return alive
   }
 
