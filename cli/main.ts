@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import type { GraphFormat } from './commands/graph.js'
 import type { UpOptions } from './commands/up.js'
+import { addDhtCommand } from './dht-command.js'
 import { ExitCode } from './exit-codes.js'
 import { addNetworkCommands } from './network-commands.js'
 import { complain, errorText } from './output.js'
@@ -138,9 +139,11 @@ program
     process.exitCode = printId(name, options)
   })
 
-addNetworkCommands(program, (exitCode) => {
+const finish = (exitCode: number): void => {
   process.exitCode = exitCode
-})
+}
+addNetworkCommands(program, finish)
+addDhtCommand(program, finish)
 
 program.hook('preAction', (_program, command) => takeVariables(command, process.env))
 

@@ -3,6 +3,7 @@ export type { Catalog } from './catalog.js'
 export type { DiscoveryConditions } from './conditions.js'
 export { dht } from './dht/dht.js'
 export type { DhtOptions, DhtSettings } from './dht/dht-options.js'
+export { surveyDht, type DhtSlot, type DhtSurvey, type DhtSurveyOptions } from './dht/slot-survey.js'
 export type { AddressScope } from './dht/address-scope.js'
 export type { CandidateStatus } from './dial-plan.js'
 export { Discovery, type OwnEntryChange } from './discovery.js'
@@ -22,6 +23,7 @@ export {
 export type { Candidates } from './ranking/rank.js'
 export type { Ranking, RankingConditions } from './ranking/ranking.js'
 export type { Exclusion, LatencyBasis, RankedPeer, RankingResult, Reason } from './ranking/result.js'
+export { remembered, type RememberedOptions } from './remembered.js'
 export { RecordError } from './signed-record.js'
 export {
   compareExpirations,
