@@ -3,6 +3,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import {
   MosaikError,
   TaskScope,
+  TokenBucket,
   Watch,
   invariant,
   isMosaikError,
@@ -10,6 +11,7 @@ import {
   shortId,
   type PeerId,
   type ReadonlyWatch,
+  type Timer,
 } from '#framework/primitives'
 import { withoutPeer } from './addresses.js'
 import { blockOf } from './address-block.js'
@@ -20,7 +22,7 @@ import { disconnectOf, type Disconnect } from './disconnect.js'
 import { acceptLink, openLink } from './framed-link.js'
 import { GOSSIP_PROTOCOL } from './gossip/gossip-protocol.js'
 import { UnprovenError, answerGreeting, greet, type Greeted } from './greet.js'
-import { DiallerGreeting, type GreetingOptions, type Introduction } from './greeting.js'
+import { DiallerGreeting, WELCOME, type GreetingOptions, type Introduction } from './greeting.js'
 import { HELLO, askForSignsOfLife, giveSignsOfLife } from './hello.js'
 import { fromLibp2pPeerId } from './libp2p-peer-id.js'
 import { NONCE_BYTES } from './network-key.js'
@@ -33,6 +35,8 @@ import type { HandshakeRejection } from './metrics.js'
 
 /** After a refusal the other side, which was told why, gets this long to close the connection itself. */
 const REFUSED_WAIT_MS = 500
+/** How often one looks, while a connection is not admitted, whether it should be turned away already. */
+const PATIENCE_STEPS = 8
 
 /**
  * The connections of a host, and the gate before them: nothing but the hello is exchanged on a connection until both
@@ -48,6 +52,7 @@ export class Connections {
   readonly #onDisconnected = new Set<(disconnect: Disconnect) => void>()
   /** When the last link of each connected peer began or ended; monotonic milliseconds. */
   readonly #usedAtMs = new Map<PeerId, number>()
+  readonly #streamRates = new WeakMap<ConnectionEntry, TokenBucket>()
   /** Connections that this side has decided to end. */
   readonly #ended = new WeakSet<ConnectionEntry>()
   readonly #unregister: (() => void)[] = []
@@ -144,30 +149,38 @@ export class Connections {
   }
 
   /**
-   * Where an inbound stream comes from. Keeps the stream back until its connection is admitted: what is of the other
-   * side's network may arrive before the news that it is. A stream of anybody else is reset, and nothing of it was read.
+   * Where an inbound stream comes from. A stream of a stranger is reset, and nothing of it was read. Only where we have
+   * dialled may streams of the other side arrive before its welcome does, and a few of them are kept back until then.
    */
   async originOf(
     stream: Stream,
     connection: Connection,
     protocol: string,
   ): Promise<PeerConnection | undefined> {
+    const { metrics, clock, limits } = this.#context
     const origin = this.#entries.get(connection.id)
     try {
       if (origin === undefined) throw new MosaikError('CONNECTION_CLOSED', 'the connection is gone')
       if (!this.isAdmitted(origin)) {
+        if (origin.direction === 'inbound' || connection.streams.length > limits.unadmittedStreamsMax) {
+          throw new MosaikError('UNADMITTED', 'the connection is not admitted')
+        }
         stream.pause()
-        const { clock, limits } = this.#context
         using patience = clock.deadline(limits.admissionTimeoutMs, this.#scope.signal)
         await raceSignal(origin.admitted, patience.signal)
         if (stream.readStatus === 'paused') stream.resume()
       }
-      return origin
     } catch (error) {
-      this.#context.metrics.linkRefused(protocol, 'unadmitted')
+      metrics.linkRefused(protocol, 'unadmitted')
       stream.abort(new Error(messageOf(error)))
       return undefined
     }
+    if (this.#takesStream(origin)) return origin
+    metrics.linkRefused(protocol, 'rate')
+    stream.abort(new Error('too many streams in too short a time'))
+    const reason = closeReason(CloseReasons.TooManyRequests, 'too many streams in too short a time')
+    this.#background('rate', () => this.#end(origin, reason))
+    return undefined
   }
 
   /** What is known of a libp2p connection; nothing when it is closed, or was refused a place. */
@@ -266,17 +279,46 @@ export class Connections {
     const entry = new ConnectionEntry(connection, peer, clock.monotonic())
     this.#entries.set(entry.id, entry)
     if (place.evict !== undefined) this.#evict(place.evict)
-    if (entry.direction === 'outbound') {
-      this.#background('hello', () => this.#greet(entry))
-    } else {
+    if (direction === 'inbound') {
       const onExpected = this.#expectedFrom.get(peer)
       entry.isProbe = onExpected !== undefined
       onExpected?.()
-      entry.patience = clock.after(limits.admissionTimeoutMs, () => {
-        const text = `no hello within ${limits.admissionTimeoutMs} ms`
-        this.#reject(entry, 'timeout', new MosaikError('TIMEOUT', text))
-      })
     }
+    entry.patience = this.#startPatience(entry)
+    if (entry.direction === 'outbound') this.#background('hello', () => this.#greet(entry))
+  }
+
+  /** Whether the other side has not opened too many streams of late. */
+  #takesStream(entry: ConnectionEntry): boolean {
+    const { clock, limits } = this.#context
+    let rate = this.#streamRates.get(entry)
+    if (rate === undefined) {
+      rate = new TokenBucket(limits.inboundStreams, clock.monotonic())
+      this.#streamRates.set(entry, rate)
+    }
+    return rate.tryTake(clock.monotonic())
+  }
+
+  /** Watches a connection until it is admitted: for the time that it takes, and for streams that it does not need. */
+  #startPatience(entry: ConnectionEntry): Timer {
+    const { clock, limits } = this.#context
+    const { admissionTimeoutMs, unadmittedStreamsMax } = limits
+    const dueAtMs = clock.monotonic() + admissionTimeoutMs
+    const stepMs = admissionTimeoutMs / PATIENCE_STEPS
+    const look = (): void => {
+      const { streams } = entry.libp2p
+      if (streams.length > unadmittedStreamsMax) {
+        const text = `${streams.length} streams before a hello`
+        this.#reject(entry, 'streams', new MosaikError('UNADMITTED', text))
+      } else if (clock.monotonic() < dueAtMs) {
+        timer = clock.after(stepMs, look)
+      } else if (entry.direction === 'inbound') {
+        const text = `no hello within ${admissionTimeoutMs} ms`
+        this.#reject(entry, 'timeout', new MosaikError('TIMEOUT', text))
+      }
+    }
+    let timer = clock.after(stepMs, look)
+    return { cancel: () => timer.cancel() }
   }
 
   #onClose(connection: Connection): void {
@@ -374,7 +416,10 @@ export class Connections {
     const { intervalMs, timeoutMs } = this.#signsOfLife(entry)
     const silenceMs = intervalMs + timeoutMs
     const onRoundTrip = (ms: number): void => this.#onRoundTrip(entry, ms)
-    await this.#keep(entry, link, () => giveSignsOfLife(link, { clock, random, silenceMs, onRoundTrip }))
+    await this.#keep(entry, link, async () => {
+      await link.send(WELCOME)
+      return giveSignsOfLife(link, { clock, random, silenceMs, onRoundTrip })
+    })
   }
 
   /** Of two connections to a peer only the one that is used says how far away the peer is. */
@@ -428,7 +473,7 @@ export class Connections {
     entry.onRejected(cause)
     this.#background('refuse', async () => {
       // Closing a connection drops what is still on its way, such as the reason for closing it.
-      if (reason !== 'timeout' && entry.direction === 'inbound') {
+      if (reason !== 'timeout' && reason !== 'streams' && entry.direction === 'inbound') {
         using patience = this.#context.clock.deadline(REFUSED_WAIT_MS, this.#scope.signal)
         await raceSignal(entry.gone, patience.signal).catch(() => {})
       }
