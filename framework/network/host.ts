@@ -123,6 +123,8 @@ export class Host implements AsyncDisposable {
       metrics,
       relay: parts.relay,
       reachRelay: (peer, addresses, signal) => this.#reach({ peer, addresses }, signal),
+      dial: (peer, addresses, signal) => this.#dialler.dial(peer, addresses, signal),
+      addressesOf: (peer) => this.addressesOf(peer),
     })
     this.#dialler = new Dialler(context, (address, signal) => this.#reachService.dialRelayed(address, signal))
     this.#book = new AddressBook(context.identity.peerId, context.limits)
@@ -269,7 +271,8 @@ export class Host implements AsyncDisposable {
   async open(target: DialTarget, protocol: LinkProtocol, options: OpenOptions = {}): Promise<Link> {
     using deadline = this.#deadline(options)
     const { signal } = deadline
-    const connection = await this.#reach(target, signal)
+    const reached = await this.#reach(target, signal)
+    const connection = await this.#reachService.settled(reached, signal)
     return await this.#links.open(connection, protocol, { payload: options.payload, signal })
   }
 

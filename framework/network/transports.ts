@@ -45,6 +45,8 @@ export interface Transports {
   transportFor(address: Multiaddr): Transport
   /** Connects to exactly this address. Rejects with the signal's reason when it aborts. */
   dial(address: Multiaddr, signal: AbortSignal): Promise<Connection>
+  /** As `dial`, of a TCP address, from that local port of all interfaces; others may use the port at the same time. */
+  dialFrom(localPort: number, address: Multiaddr, signal: AbortSignal): Promise<Connection>
 }
 
 /** The little that we take from within a libp2p node, as its services get it. */
@@ -121,6 +123,12 @@ export async function startTransports(options: TransportsOptions): Promise<Trans
     upgrader,
     transportFor,
     dial: (address, signal) => transportFor(address).dial(address, { signal, upgrader }),
+    dialFrom: (localPort, address, signal) => {
+      const localAddress = address.getComponents()[0]?.name === 'ip6' ? '::' : '0.0.0.0'
+      // A port that was bound before connecting can be bound again; what libp2p does not know it passes on to the socket.
+      const local = { localAddress, localPort }
+      return transportFor(address).dial(address, { signal, upgrader, ...local })
+    },
   }
 }
 

@@ -9,10 +9,12 @@ import { InterfaceWatch } from './interface-watch.js'
 import { ReachMetrics } from './metrics.js'
 import { ProbeServer } from './probe-server.js'
 import { Prober } from './prober.js'
+import { Puncher, type PuncherParts } from './puncher.js'
 import type { Connections } from '../connections.js'
 import type { HostContext } from '../host-context.js'
 import type { LinkService } from '../link-service.js'
 import type { Listening } from '../listening.js'
+import type { PeerConnection } from '../peer-connection.js'
 import type { RelayTarget } from '../relay/reservation-plan.js'
 import type { RelayPlan } from './reach-options.js'
 import type { Reachability } from './reachability.js'
@@ -26,6 +28,8 @@ export interface ReachParts {
   readonly relay: RelayPlan
   /** Finds or makes an admitted connection to a relay. */
   readonly reachRelay: ReachRelay
+  readonly dial: PuncherParts['dial']
+  readonly addressesOf: PuncherParts['addressesOf']
 }
 
 /**
@@ -41,12 +45,14 @@ export class ReachService {
   readonly #server: RelayServer | undefined
   readonly #prober: Prober
   readonly #probeServer: ProbeServer
+  readonly #puncher: Puncher
   readonly #interfaces: InterfaceWatch | undefined
   /** What the listeners listen on, and what leads there from outside; without the peer id. */
   readonly #own: Watch<readonly string[]>
   readonly #addresses: Watch<readonly string[]>
 
-  constructor({ context, connections, links, listening, metrics, relay, reachRelay }: ReachParts) {
+  constructor(parts: ReachParts) {
+    const { context, connections, links, listening, metrics, relay, reachRelay } = parts
     this.#context = context
     this.#listening = listening
     this.#plan = relay
@@ -61,6 +67,16 @@ export class ReachService {
     this.#addresses = new Watch<readonly string[]>(this.#published())
     this.#server =
       relay.serve && new RelayServer(context, connections, counts, relay.serve, this.#own.asReadonly())
+    const { dial, addressesOf } = parts
+    this.#puncher = new Puncher({
+      context,
+      connections,
+      links,
+      metrics: counts,
+      own: () => this.#own.value,
+      dial,
+      addressesOf,
+    })
     this.#interfaces = listening.isOnAllInterfaces
       ? new InterfaceWatch(context.clock, () => this.#onInterfaces())
       : undefined
@@ -109,9 +125,15 @@ export class ReachService {
     return this.#circuits.dial(address, signal)
   }
 
+  /** The connection to use for a new link. @throws As {@link Puncher.settled}. */
+  settled(connection: PeerConnection, signal: AbortSignal): Promise<PeerConnection> {
+    return this.#puncher.settled(connection, signal)
+  }
+
   async close(): Promise<void> {
     this.#interfaces?.[Symbol.dispose]()
     this.#probeServer.close()
+    await this.#puncher.close()
     await this.#prober.close()
     await this.#reservations.close()
     await this.#circuits.close()
