@@ -15,7 +15,7 @@ import type { ProbePlan } from './probe-plan.js'
 const PROBE_MS = 5_000
 
 /** How long a connection that was made for a probe is kept, in milliseconds: the two may have something to tell each other. */
-const KEEP_MS = 5_000
+const KEEP_MS = 2_000
 
 export interface ProberOptions {
   readonly host: Host
