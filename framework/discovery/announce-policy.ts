@@ -17,12 +17,32 @@ const NEIGHBOUR_DELAY_MS = 5_000
 const RETRY_MS = 1_000
 
 /**
+ * By how much each peer of the network lengthens the period of signs of life, in milliseconds: in a large network, where
+ * everybody hears everybody, they are rarer, so that what a node hears at rest stays the same.
+ */
+const PERIOD_PER_PEER_MS = 1_500
+
+/** How many signs of life there are at least, on average, before others would take the silence for an end. */
+const BEATS_MIN = 3
+
+export interface AnnouncePolicyOptions {
+  /** The period of signs of life in a small network, in milliseconds. */
+  readonly intervalMs: number
+  /** How far a period may be from that, as a part of it. */
+  readonly jitter: number
+  /** After how much silence others let go of this node, in milliseconds. */
+  readonly purgeAfterMs: number
+  readonly random: Random
+}
+
+/**
  * When to announce. There is no queue of things to say, only the wish to say what is true now: however much changed while
  * this node was isolated, the first neighbour hears it once. Pure; all times are on the monotonic clock.
  */
 export class AnnouncePolicy {
   readonly #intervalMs: number
   readonly #jitter: number
+  readonly #purgeAfterMs: number
   readonly #random: Random
   readonly #allowance: TokenBucket
   #neighbourCount = 0
@@ -32,9 +52,10 @@ export class AnnouncePolicy {
   #beatAtMs = Infinity
   #notBeforeMs = -Infinity
 
-  constructor(options: { intervalMs: number; jitter: number; random: Random }, nowMs: number) {
+  constructor(options: AnnouncePolicyOptions, nowMs: number) {
     this.#intervalMs = options.intervalMs
     this.#jitter = options.jitter
+    this.#purgeAfterMs = options.purgeAfterMs
     this.#random = options.random
     this.#allowance = new TokenBucket(OWN_RATE, nowMs)
     this.#wantedAtMs = nowMs
@@ -58,20 +79,31 @@ export class AnnouncePolicy {
     if (appeared) this.#wantedAtMs = Math.min(this.#wantedAtMs, nowMs + delayMs)
   }
 
-  /** Whether to announce now. When it says yes, the announcement is taken for made: see {@link onFailure}. */
-  tryAnnounce(nowMs: number): boolean {
-    if (this.dueAtMs > nowMs) return false
+  /**
+   * What to announce now, if anything: news, which others may not know, or only that we are alive. The announcement is
+   * taken for made: see {@link onFailure}.
+   *
+   * @param peerCount How many other peers there are in the network.
+   */
+  tryAnnounce(nowMs: number, peerCount: number): 'news' | 'sign-of-life' | undefined {
+    if (this.dueAtMs > nowMs) return undefined
     if (!this.#allowance.tryTake(nowMs)) {
       this.#notBeforeMs = nowMs + NEXT_TOKEN_MS
-      return false
+      return undefined
     }
+    const isNews = this.#wantedAtMs <= nowMs
     this.#wantedAtMs = Infinity
-    this.#beatAtMs = nowMs + this.#intervalMs * (1 + this.#jitter * (2 * this.#random.float() - 1))
-    return true
+    this.#beatAtMs = nowMs + this.#periodMs(peerCount) * (1 + this.#jitter * (2 * this.#random.float() - 1))
+    return isNews ? 'news' : 'sign-of-life'
   }
 
   /** The announcement reached nobody. */
   onFailure(nowMs: number): void {
     this.#wantedAtMs = Math.min(this.#wantedAtMs, nowMs + RETRY_MS)
+  }
+
+  #periodMs(peerCount: number): number {
+    const forSizeMs = Math.min(peerCount * PERIOD_PER_PEER_MS, this.#purgeAfterMs / BEATS_MIN)
+    return Math.max(this.#intervalMs, forSizeMs)
   }
 }

@@ -1,7 +1,7 @@
 import type { GossipTopic } from '#framework/network'
 import { messageOf, nextTurn, type Clock, type Logger, type PeerId, type Random } from '#framework/primitives'
 import { Alarm } from './alarm.js'
-import { encodeOwn, encodePassedOn } from './announcement.js'
+import { encodeNews, encodePassedOn, encodeSignOfLife } from './announcement.js'
 import type { AnnouncePolicy } from './announce-policy.js'
 import type { CatalogStore, ReceivedRecord } from './catalog-store.js'
 import type { DiscoveryMetrics } from './metrics.js'
@@ -52,27 +52,28 @@ export class Announcer {
       await this.#alarm.wait(this.#policy.dueAtMs, signal)
       // What one turn of the event loop has changed is one announcement.
       await nextTurn()
-      if (this.#policy.tryAnnounce(this.#clock.monotonic())) await this.#announce()
+      const due = this.#policy.tryAnnounce(this.#clock.monotonic(), this.#store.catalog.value.size)
+      if (due) await this.#announce(due)
     }
   }
 
   /** Says goodbye; whoever hears it passes it on. */
   async depart(record: DepartureRecord & SignedRecord): Promise<void> {
-    if (await this.#publish(encodeOwn(record.bytes)))
-      this.#metrics.announcements.add(1, { kind: 'departure' })
+    if (await this.#publish(encodeNews(record))) this.#metrics.announcements.add(1, { kind: 'departure' })
   }
 
   /** Passes on records that reached us by other ways than gossip, and that others may therefore lack. */
   async spread(records: readonly ReceivedRecord[]): Promise<void> {
     for (const { record, ageMs } of records.slice(0, SPREAD_MAX)) {
-      await this.#publish(encodePassedOn(record.bytes, ageMs, this.#random))
+      await this.#publish(encodePassedOn(record, ageMs, this.#random))
     }
   }
 
-  async #announce(): Promise<void> {
+  async #announce(what: 'news' | 'sign-of-life'): Promise<void> {
     // Always a new record: gossip suppresses bytes that it has seen before, also for neighbours that have just come.
-    if (await this.#publish(encodeOwn(this.#store.beat().bytes)))
-      this.#metrics.announcements.add(1, { kind: 'entry' })
+    const record = this.#store.beat()
+    const message = what === 'news' ? encodeNews(record) : encodeSignOfLife(record)
+    if (await this.#publish(message)) this.#metrics.announcements.add(1, { kind: 'entry' })
     else this.#policy.onFailure(this.#clock.monotonic())
   }
 

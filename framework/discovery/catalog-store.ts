@@ -3,6 +3,7 @@ import {
   Watch,
   shortId,
   type Clock,
+  type Digest,
   type Logger,
   type PeerId,
   type ReadonlyWatch,
@@ -15,6 +16,7 @@ import {
   merge,
   nextExpiryMs,
   purge,
+  refusalOf,
   removeUnsigned,
   revive,
   withMe,
@@ -29,7 +31,12 @@ import type { EntryContent, PeerEntry } from './entry.js'
 import type { EventHub, Via } from './events.js'
 import type { DiscoveryMetrics } from './metrics.js'
 import type { OwnEntry } from './own-entry.js'
-import type { DepartureRecord, SignedRecord } from './signed-record.js'
+import {
+  compareRecords,
+  type DepartureRecord,
+  type SignedHeader,
+  type SignedRecord,
+} from './signed-record.js'
 
 export interface CatalogStoreOptions {
   readonly own: OwnEntry
@@ -141,6 +148,26 @@ export class CatalogStore {
     return { refusals, news }
   }
 
+  /** Why a record will be refused whatever its content, if it will: counted and reported like a refusal of {@link take}. */
+  refuse(header: SignedHeader, ageMs: number): MergeRefusal | undefined {
+    const moment = { nowMs: this.#clock.now(), monotonicMs: this.#clock.monotonic(), ageMs }
+    const refused = refusalOf(this.#state, header, moment, this.#rules)
+    if (refused) this.#onRefused(header, refused, moment.nowMs)
+    return refused
+  }
+
+  /** Whether we hold neither this record nor a later one of its peer. */
+  lacks(header: SignedHeader): boolean {
+    const held = this.#state.records.get(header.peer)
+    return !held || compareRecords(header, held.record) > 0
+  }
+
+  /** The encoded content of that digest, when it is what we say, or what the peer has said last. */
+  contentOf(peer: PeerId, digest: Digest): Uint8Array | undefined {
+    const record = peer === this.#own.entry.peer ? this.#own.record : this.#state.records.get(peer)?.record
+    return record?.kind === 'entry' && record.contentDigest === digest ? record.content : undefined
+  }
+
   /** Changes what we say about ourselves. False when nothing is different. Errors as {@link OwnEntry.change}. */
   change(change: (entry: PeerEntry) => Partial<EntryContent>): boolean {
     if (!this.#own.change(change(this.#own.entry), this.#clock.now())) return false
@@ -230,7 +257,7 @@ export class CatalogStore {
     if (heardAtMs !== undefined) this.#purgeBy(heardAtMs + lifetimeMs)
   }
 
-  #onRefused(record: SignedRecord, refused: MergeRefusal, nowMs: number): void {
+  #onRefused(record: SignedHeader, refused: MergeRefusal, nowMs: number): void {
     if (refused === 'own') return this.#onOwnRecord(record)
     // The same record by two ways is how gossip and sync work, and nothing that was lost.
     if (refused === 'duplicate') return
@@ -238,7 +265,7 @@ export class CatalogStore {
     if (refused === 'future') this.#onFuture(record, record.stamp.beat - nowMs)
   }
 
-  #onFuture({ peer }: SignedRecord, aheadMs: number): void {
+  #onFuture({ peer }: SignedHeader, aheadMs: number): void {
     if (this.#skewed.has(peer) || this.#skewed.size >= SKEWED_MAX) return
     this.#skewed.add(peer)
     this.#logger.warn('the clock of a peer is ahead of ours, or ours is behind: its records are refused', {
@@ -249,7 +276,7 @@ export class CatalogStore {
   }
 
   /** Somebody holds a record of our identity. What we say about ourselves is never replaced by it. */
-  #onOwnRecord(record: SignedRecord): void {
+  #onOwnRecord(record: SignedHeader): void {
     const meaning = this.#own.judge(record)
     if (meaning === 'past' || !this.#claimAnswers.tryTake(this.#clock.monotonic())) return
     if (meaning === 'duplicate-identity') {

@@ -1,7 +1,7 @@
-import { equalBytes, type PeerId } from '#framework/primitives'
+import type { PeerId } from '#framework/primitives'
 import { compareVersions, type PeerEntry } from './entry.js'
 import { PeerMap } from './peer-map.js'
-import { compareRecords, type EntryRecord, type SignedRecord } from './signed-record.js'
+import { compareRecords, type EntryRecord, type SignedHeader, type SignedRecord } from './signed-record.js'
 
 /** The peers of a network as one node knows them at one moment. Immutable; a later moment is another catalog. */
 export interface Catalog {
@@ -30,6 +30,8 @@ export interface CatalogRules {
   readonly maxDriftMs: number
   /** How many records are held, departures included. */
   readonly recordsMax: number
+  /** How many bytes the contents of all entries may take. */
+  readonly contentBytesMax: number
 }
 
 /** A record, and when its peer last gave a sign of life. */
@@ -84,7 +86,7 @@ export type MergeRefusal =
   | 'future'
   /** Its peer gave no sign of life for so long that the entry would have to be purged. */
   | 'stale'
-  /** There is no room for another peer. */
+  /** There is no room for another peer, or for all that it says. */
   | 'full'
 
 /** The moment of a merge. */
@@ -109,7 +111,7 @@ export interface MergeResult {
 
 export function emptyState(me: PeerEntry): CatalogState {
   return {
-    records: PeerMap.empty(),
+    records: PeerMap.empty<HeldRecord>(({ record }) => (record.kind === 'entry' ? record.contentBytes : 0)),
     catalog: new Snapshot({ me, peers: PeerMap.empty(), unsigned: new Set() }),
   }
 }
@@ -118,6 +120,27 @@ export function emptyState(me: PeerEntry): CatalogState {
 export function withMe(state: CatalogState, me: PeerEntry): CatalogState {
   const { peers, unsigned } = state.catalog
   return { records: state.records, catalog: new Snapshot({ me, peers, unsigned }) }
+}
+
+/** Why a record will not be taken in, whatever its content; nothing when it may be. */
+export function refusalOf(
+  state: CatalogState,
+  record: SignedHeader,
+  moment: MergeMoment,
+  rules: CatalogRules,
+): MergeRefusal | undefined {
+  const { me } = state.catalog
+  if (record.network !== me.network) return 'network'
+  if (record.peer === me.peer) return 'own'
+  if (record.stamp.beat > moment.nowMs + rules.maxDriftMs) return 'future'
+  const held = state.records.get(record.peer)
+  if (held) {
+    const order = compareRecords(record, held.record)
+    if (order === 0) return 'duplicate'
+    if (order < 0) return 'outdated'
+  }
+  const lifetimeMs = record.kind === 'entry' ? rules.purgeAfterMs : rules.tombstoneMs
+  return moment.ageMs >= lifetimeMs ? 'stale' : undefined
 }
 
 /**
@@ -131,25 +154,16 @@ export function merge(
   moment: MergeMoment,
   rules: CatalogRules,
 ): MergeResult {
-  const { me } = state.catalog
+  const refused = refusalOf(state, record, moment, rules)
+  if (refused) return { state, refused }
   const { peer } = record
-  if (record.network !== me.network) return { state, refused: 'network' }
-  if (peer === me.peer) return { state, refused: 'own' }
-  if (record.stamp.beat > moment.nowMs + rules.maxDriftMs) return { state, refused: 'future' }
-
   const held = state.records.get(peer)
-  if (held) {
-    const order = compareRecords(record, held.record)
-    if (order === 0) return { state, refused: 'duplicate' }
-    if (order < 0) return { state, refused: 'outdated' }
-  }
-  const lifetimeMs = record.kind === 'entry' ? rules.purgeAfterMs : rules.tombstoneMs
-  if (moment.ageMs >= lifetimeMs) return { state, refused: 'stale' }
   const room = held ? state.records : withRoomForOne(state.records, rules.recordsMax)
   if (!room) return { state, refused: 'full' }
 
   const heardAtMs = Math.max(moment.monotonicMs - Math.max(0, moment.ageMs), held?.heardAtMs ?? -Infinity)
   const records = room.with(peer, { record, heardAtMs })
+  if (records.weight > Math.max(rules.contentBytesMax, room.weight)) return { state, refused: 'full' }
   if (record.kind === 'entry' && held?.lostAtMs !== undefined && isEcho(record, held, heardAtMs)) {
     const { lostAtMs } = held
     return { state: { records: room.with(peer, { record, heardAtMs, lostAtMs }), catalog: state.catalog } }
@@ -300,7 +314,7 @@ function isSignOfLife(record: EntryRecord, held: HeldRecord | undefined): boolea
     held?.record.kind === 'entry' &&
     held.lostAtMs === undefined &&
     compareVersions(held.record.stamp, record.stamp) === 0 &&
-    equalBytes(held.record.content, record.content)
+    held.record.contentDigest === record.contentDigest
   )
 }
 

@@ -13,7 +13,7 @@ import {
   type PeerId,
   type ReadonlyWatch,
 } from '#framework/primitives'
-import { ANNOUNCEMENT_OVERHEAD_BYTES } from './announcement.js'
+import { ANNOUNCEMENT_BYTES_MAX, encodeWhole } from './announcement.js'
 import { AnnouncePolicy } from './announce-policy.js'
 import { Announcer } from './announcer.js'
 import type { Catalog } from './catalog.js'
@@ -23,7 +23,9 @@ import { Connector } from './connector.js'
 import { DialPlan, type CandidateStatus } from './dial-plan.js'
 import { PROTOCOL_VERSION, type EntryContent, type PeerEntry } from './entry.js'
 import { EventHub, type DiscoveryEvent } from './events.js'
+import { Fetcher } from './fetch/fetcher.js'
 import { RecordIntake } from './record-intake.js'
+import { followRelays } from './relays.js'
 import { declareMetrics } from './metrics.js'
 import { peerInfoOf, type PeerInfo } from './peer-info.js'
 import { settingsOf, type DiscoveryOptions } from './options.js'
@@ -34,13 +36,15 @@ import type { Ranking } from './ranking/ranking.js'
 import { Rankings } from './ranking/rankings.js'
 import type { RankingResult } from './ranking/result.js'
 import { RecordReader } from './record-reader.js'
-import { RECORD_BYTES_MAX } from './signed-record.js'
 import { SyncSchedule } from './sync/sync-schedule.js'
 import { Syncer } from './sync/syncer.js'
 import { ticketIdOf, type Ticket } from './tickets.js'
 
-/** The gossip topic. One suffices: gossip reaches only peers that have shown that they are of our network. */
-const ANNOUNCE_TOPIC = '/mosaik/discovery/announce/1.0'
+/**
+ * The gossip topic. One suffices: gossip reaches only peers that have shown that they are of our network. Short, because
+ * it comes with every message.
+ */
+const ANNOUNCE_TOPIC = 'announce/1'
 
 /** What a node may change about itself. */
 export type OwnEntryChange = Partial<
@@ -65,6 +69,7 @@ export class Discovery implements AsyncDisposable {
   readonly #topic: GossipTopic
   readonly #announcer: Announcer
   readonly #syncer: Syncer
+  readonly #fetcher: Fetcher
   readonly #connector: Connector
   readonly #rankings: Rankings
   readonly #scope: TaskScope
@@ -88,7 +93,7 @@ export class Discovery implements AsyncDisposable {
   private constructor(options: DiscoveryOptions) {
     const { host, clock = systemClock, random = systemRandom, logger = silentLogger } = options
     const settings = settingsOf(options)
-    const { purgeAfterMs, maxDriftMs, peersMax, reconnect } = settings
+    const { purgeAfterMs, maxDriftMs, peersMax, contentBytesMax, reconnect } = settings
     const metrics = declareMetrics(host.metrics)
     const nowMs = clock.monotonic()
     this.#host = host
@@ -101,15 +106,30 @@ export class Discovery implements AsyncDisposable {
       backlog: settings.eventsBacklog,
       onMissed: () => metrics.missedEvents.add(),
     })
-    const reader = new RecordReader()
+    const reader = new RecordReader(host.network)
     this.#store = new CatalogStore({
       own: new OwnEntry(host.identity, host.network, firstContent(options), clock.now()),
-      rules: { purgeAfterMs, tombstoneMs: 2 * purgeAfterMs, maxDriftMs, recordsMax: peersMax },
+      rules: {
+        purgeAfterMs,
+        tombstoneMs: 2 * purgeAfterMs,
+        maxDriftMs,
+        recordsMax: peersMax,
+        contentBytesMax,
+      },
       clock,
       events: this.#events,
       metrics,
       logger,
       learn: (peer, addresses) => host.learn(peer, addresses),
+    })
+    this.#fetcher = new Fetcher({
+      host,
+      store: this.#store,
+      scope: this.#scope,
+      clock,
+      metrics,
+      logger,
+      onGivenUp: () => this.#syncer.doubt(),
     })
     this.#syncer = new Syncer({
       host,
@@ -125,6 +145,7 @@ export class Discovery implements AsyncDisposable {
       metrics,
       logger,
       onNews: (records) => this.#spread(records),
+      onLacking: (wanted, from) => this.#fetcher.want(wanted, from),
     })
     this.#intake = new RecordIntake({
       store: this.#store,
@@ -133,15 +154,21 @@ export class Discovery implements AsyncDisposable {
       clock,
       metrics,
       onDoubt: () => this.#syncer.doubt(),
+      onLacking: (wanted, from) => this.#fetcher.want(wanted, from),
     })
     this.#topic = host.gossip(ANNOUNCE_TOPIC, {
       validate: (data, from) => this.#intake.receive(data, from),
-      messageBytesMax: RECORD_BYTES_MAX + ANNOUNCEMENT_OVERHEAD_BYTES,
+      messageBytesMax: ANNOUNCEMENT_BYTES_MAX,
     })
     this.#announcer = new Announcer({
       topic: this.#topic,
       policy: new AnnouncePolicy(
-        { intervalMs: settings.announceIntervalMs, jitter: settings.announceJitter, random },
+        {
+          intervalMs: settings.announceIntervalMs,
+          jitter: settings.announceJitter,
+          purgeAfterMs,
+          random,
+        },
         nowMs,
       ),
       store: this.#store,
@@ -252,7 +279,7 @@ export class Discovery implements AsyncDisposable {
    * the event loop. What is not different makes no new version and is not announced. Addresses that were set by hand
    * stay, whatever the host's become.
    *
-   * @throws MosaikError `DISCOVERY_ENTRY_TOO_LARGE` when the entry would not fit into an announcement,
+   * @throws MosaikError `DISCOVERY_ENTRY_TOO_LARGE` when the entry would take more than 48 KiB,
    *   `DISCOVERY_ENTRY_INVALID` when it offers a stream twice with different schemas, `DISCOVERY_CLOSED`.
    */
   update(change: (entry: PeerEntry) => OwnEntryChange): void {
@@ -382,7 +409,7 @@ export class Discovery implements AsyncDisposable {
 
   /** This node's current record, to be shown in handshakes: the other side can {@link feed} it. */
   signedEntry(): Uint8Array {
-    return this.#store.ownRecord.bytes
+    return encodeWhole(this.#store.ownRecord)
   }
 
   /** Says goodbye, which takes 500 ms at most (`departureMs`), and stops. The host stays open. Idempotent. */
@@ -399,10 +426,13 @@ export class Discovery implements AsyncDisposable {
     const { addresses } = this.#host
     this.#cleanups.push(
       this.#syncer.serve(),
+      this.#fetcher.serve(),
       addresses.subscribe((value) => this.#onHostAddresses(value)),
+      followRelays(this.#host, this.catalog),
     )
     this.#scope.spawn('announcer', (signal) => this.#announcer.run(signal))
     this.#scope.spawn('syncer', (signal) => this.#syncer.run(signal))
+    this.#scope.spawn('fetcher', (signal) => this.#fetcher.run(signal))
     this.#scope.spawn('connector', (signal) => this.#connector.run(signal))
     this.#scope.spawn('rtt prober', (signal) => this.#rankings.measure(signal))
     this.#scope.spawn('departures', (signal) => this.#rankings.forgetDeparted(signal))
@@ -473,6 +503,6 @@ function firstContent({ host, tags = [], labels = {}, node }: DiscoveryOptions):
     consumes: [],
     groups: [],
     tickets: [],
-    serves: [],
+    serves: host.serves,
   }
 }

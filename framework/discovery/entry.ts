@@ -3,7 +3,6 @@ import {
   MosaikError,
   bytesOf,
   decode,
-  digestFromRaw,
   encode,
   type Digest,
   type GroupId,
@@ -11,7 +10,8 @@ import {
   type PeerId,
   type StreamId,
 } from '#framework/primitives'
-import { normalizeTickets, ticketFromWire, ticketSchema, ticketToWire, type Ticket } from './tickets.js'
+import { normalizeTickets, ticketSchema, ticketToWire, type Ticket } from './tickets.js'
+import { digestBytesSchema } from './wire-schemas.js'
 
 /** A stream that a peer says it produces or consumes. */
 export interface StreamOffer {
@@ -122,14 +122,8 @@ export function encodeContent(content: EntryContent): Uint8Array {
  * @throws CodecError or ZodError when the bytes are not content.
  */
 export function decodeContent(bytes: Uint8Array): EntryContent {
-  const { tickets, ...content } = contentSchema.parse(decode(bytes))
-  return normalizeContent({ ...content, tickets: tickets.map(ticketFromWire) })
+  return normalizeContent(contentSchema.parse(decode(bytes)))
 }
-
-/** Zod schema of a 32-byte digest on the wire. */
-export const digestBytesSchema = z
-  .custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === 32, 'expected 32 bytes')
-  .transform((bytes): Digest => digestFromRaw(bytes))
 
 const offerSchema = z.object({ id: digestBytesSchema, name: z.string(), fingerprint: digestBytesSchema })
 

@@ -31,19 +31,15 @@ const counters = {
     help: 'Catalog syncs that came to an end.',
     labels: ['direction', 'result'],
   },
+  fetches: {
+    name: 'mosaik_discovery_fetches_total',
+    help: 'Requests for the content of an entry that was announced without, by who asks whom and how it ended.',
+    labels: ['direction', 'result'],
+  },
   dials: {
     name: 'mosaik_discovery_dials_total',
     help: 'Attempts to connect to candidates and to peers of the catalog.',
     labels: ['result'],
-  },
-  rttProbes: {
-    name: 'mosaik_discovery_rtt_probes_total',
-    help: 'Round trips to peers that were measured because somebody asked about them, by result.',
-    labels: ['result'],
-  },
-  rankingChanges: {
-    name: 'mosaik_discovery_ranking_changes_total',
-    help: 'Times that a ranking chose other peers than before.',
   },
   redials: {
     name: 'mosaik_discovery_redials_total',
@@ -54,6 +50,15 @@ const counters = {
     name: 'mosaik_discovery_candidates_dropped_total',
     help: 'Bootstrap candidates that were not taken in: their source has too many, or they cannot be dialled.',
     labels: ['source', 'reason'],
+  },
+  rttProbes: {
+    name: 'mosaik_discovery_rtt_probes_total',
+    help: 'Round trips to peers that were measured because somebody asked about them, by result.',
+    labels: ['result'],
+  },
+  rankingChanges: {
+    name: 'mosaik_discovery_ranking_changes_total',
+    help: 'Times that a ranking chose other peers than before.',
   },
   missedEvents: {
     name: 'mosaik_discovery_events_missed_total',

@@ -31,7 +31,10 @@ export interface DiscoveryOptions extends Partial<DiscoverySettings> {
 
 /** Times and limits, with their defaults. */
 export interface DiscoverySettings {
-  /** How often this node gives a sign of life, in milliseconds, before jitter. Default 15 000. */
+  /**
+   * How often this node gives a sign of life, in milliseconds, before jitter. In a network of more than ten peers 1.5 s for
+   * each peer, unless that is less, and at most a third of `purgeAfterMs`. Default 15 000.
+   */
   readonly announceIntervalMs: number
   /** How far a period may be from `announceIntervalMs`, as a part of it. Default 0.5, which is ±50 %. */
   readonly announceJitter: number
@@ -57,6 +60,8 @@ export interface DiscoverySettings {
   readonly reconnect: Partial<BackoffOptions>
   /** How many peers are remembered, departed ones included. Default 10 000. */
   readonly peersMax: number
+  /** How many bytes the contents of all entries may take. What goes beyond is refused. Default 64 MiB. */
+  readonly contentBytesMax: number
   /** How many events wait for one subscriber before it loses the oldest. Default 100. */
   readonly eventsBacklog: number
   /** How many catalog syncs that others have started are served at a time. Default 32. */
@@ -74,6 +79,7 @@ const defaults: DiscoverySettings = {
   maxRttMs: Infinity,
   reconnect: {},
   peersMax: 10_000,
+  contentBytesMax: 64 * 1024 * 1024,
   eventsBacklog: 100,
   inboundSyncsMax: 32,
 }
@@ -84,6 +90,7 @@ const positive = [
   'syncIntervalMs',
   'maxRttMs',
   'peersMax',
+  'contentBytesMax',
   'eventsBacklog',
   'inboundSyncsMax',
 ] as const
@@ -97,7 +104,13 @@ export function settingsOf(options: Partial<DiscoverySettings>): DiscoverySettin
   }
   for (const name of positive) check(settings, name, settings[name] > 0, 'greater than 0')
   for (const name of notNegative) check(settings, name, settings[name] >= 0, '0 or greater')
-  for (const name of ['meshPeers', 'peersMax', 'eventsBacklog', 'inboundSyncsMax'] as const) {
+  for (const name of [
+    'meshPeers',
+    'peersMax',
+    'contentBytesMax',
+    'eventsBacklog',
+    'inboundSyncsMax',
+  ] as const) {
     check(settings, name, Number.isSafeInteger(settings[name]), 'a whole number')
   }
   const { announceJitter } = settings

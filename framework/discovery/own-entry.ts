@@ -2,13 +2,14 @@ import type { Identity } from '#framework/network'
 import { MosaikError, equalBytes, type Digest, type NetworkId } from '#framework/primitives'
 import { encodeContent, normalizeContent, type EntryContent, type PeerEntry } from './entry.js'
 import {
-  RECORD_BYTES_MAX,
+  CONTENT_BYTES_MAX,
   compareStamps,
   entryOf,
   signDeparture,
   signEntry,
   type DepartureRecord,
   type EntryRecord,
+  type SignedHeader,
   type SignedRecord,
   type Stamp,
 } from './signed-record.js'
@@ -18,9 +19,6 @@ import {
  * an earlier process of ours had a clock ahead of ours, or that another process is using our identity right now.
  */
 export type OwnRecordMeaning = 'past' | 'earlier-life' | 'duplicate-identity'
-
-/** Leaves room in the record for the signature and for what it says besides the content. */
-const CONTENT_BYTES_MAX = RECORD_BYTES_MAX - 512
 
 /** How many of our latest records we can recognise. */
 const REMEMBERED_MAX = 64
@@ -100,7 +98,7 @@ export class OwnEntry {
    * cannot have made in an earlier life: one of our own run that is not ours, or one that was made to supersede a record
    * which only this process has published.
    */
-  judge(record: SignedRecord): OwnRecordMeaning {
+  judge(record: SignedHeader): OwnRecordMeaning {
     // Once we have said goodbye, what comes back is our own farewell, and nothing is worth contradicting any more.
     if (this.#departed || this.#recent.has(record.digest)) return 'past'
     if (compareStamps(record.stamp, this.#stamp) < 0) return 'past'
@@ -110,7 +108,7 @@ export class OwnEntry {
   }
 
   /** Speaks again, so as to outrank a record of our identity that another process made. */
-  outrank(record: SignedRecord, nowMs: number): void {
+  outrank(record: SignedHeader, nowMs: number): void {
     const run = Math.max(this.#stamp.run, record.stamp.run) + 1
     const update = Math.max(run, nowMs)
     this.#supersedes = record.digest
@@ -151,14 +149,14 @@ export class OwnEntry {
 }
 
 /**
- * Refuses what could not be announced. Better an error for whoever makes the change than an entry that silently stops
+ * Refuses what others would not take. Better an error for whoever makes the change than an entry that silently stops
  * to spread.
  */
 function assertFits(content: Uint8Array): void {
   if (content.length <= CONTENT_BYTES_MAX) return
   throw new MosaikError(
     'DISCOVERY_ENTRY_TOO_LARGE',
-    `what a node says about itself takes at most ${CONTENT_BYTES_MAX} bytes, this would take ${content.length}: offer fewer streams, or use fewer and shorter tags`,
+    `what a node says about itself takes at most ${CONTENT_BYTES_MAX} bytes, this would take ${content.length}: offer fewer streams, show fewer tickets, or use fewer and shorter tags`,
     { details: { bytes: content.length, bytesMax: CONTENT_BYTES_MAX } },
   )
 }

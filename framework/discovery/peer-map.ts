@@ -14,21 +14,28 @@ const noEntries: Shard<never> = []
  * evenly: a change of one peer among ten thousand copies 256 pointers and one shard of about forty entries.
  */
 export class PeerMap<V> implements ReadonlyMap<PeerId, V> {
-  static readonly #none = new PeerMap<never>(
-    Array.from({ length: SHARD_COUNT }, () => noEntries),
-    0,
-  )
-
   readonly size: number
+  /** What all values weigh together. */
+  readonly weight: number
   readonly #shards: readonly Shard<V>[]
+  readonly #weigh: (value: V) => number
 
-  private constructor(shards: readonly Shard<V>[], size: number) {
+  private constructor(
+    shards: readonly Shard<V>[],
+    size: number,
+    weight: number,
+    weigh: (value: V) => number,
+  ) {
     this.#shards = shards
     this.size = size
+    this.weight = weight
+    this.#weigh = weigh
   }
 
-  static empty<V>(): PeerMap<V> {
-    return PeerMap.#none
+  /** @param weigh What a value weighs, a whole number. Nothing by default. */
+  static empty<V>(weigh: (value: V) => number = () => 0): PeerMap<V> {
+    const shards: Shard<V>[] = Array.from({ length: SHARD_COUNT }, () => noEntries)
+    return new PeerMap<V>(shards, 0, 0, weigh)
   }
 
   get(peer: PeerId): V | undefined {
@@ -51,7 +58,8 @@ export class PeerMap<V> implements ReadonlyMap<PeerId, V> {
     const known = entry?.[0] === peer
     if (known && Object.is(entry[1], value)) return this
     const changed = shard.toSpliced(position, known ? 1 : 0, [peer, value])
-    return new PeerMap(this.#shards.with(index, changed), this.size + (known ? 0 : 1))
+    const weight = this.weight + this.#weigh(value) - (known ? this.#weigh(entry[1]) : 0)
+    return new PeerMap(this.#shards.with(index, changed), this.size + (known ? 0 : 1), weight, this.#weigh)
   }
 
   /** This map without the peer; this very map when it was not there. */
@@ -59,8 +67,15 @@ export class PeerMap<V> implements ReadonlyMap<PeerId, V> {
     const index = shardOf(peer)
     const shard = this.#shards[index] ?? noEntries
     const position = positionOf(shard, peer)
-    if (shard[position]?.[0] !== peer) return this
-    return new PeerMap(this.#shards.with(index, shard.toSpliced(position, 1)), this.size - 1)
+    const entry = shard[position]
+    if (entry?.[0] !== peer) return this
+    const weight = this.weight - this.#weigh(entry[1])
+    return new PeerMap(
+      this.#shards.with(index, shard.toSpliced(position, 1)),
+      this.size - 1,
+      weight,
+      this.#weigh,
+    )
   }
 
   forEach(run: (value: V, peer: PeerId, map: ReadonlyMap<PeerId, V>) => void): void {

@@ -3,17 +3,17 @@ import { verifySignature, type Identity } from '#framework/network'
 import {
   MosaikError,
   bytesOf,
+  codeOf,
   concatBytes,
   decode,
   encode,
   hashBytes,
-  isMosaikError,
-  peerIdFromRaw,
   type Digest,
   type NetworkId,
   type PeerId,
 } from '#framework/primitives'
-import { decodeContent, digestBytesSchema, type EntryContent, type PeerEntry } from './entry.js'
+import { compareVersions, decodeContent, type EntryContent, type PeerEntry } from './entry.js'
+import { digestBytesSchema, peerIdBytesSchema } from './wire-schemas.js'
 
 /**
  * When a record was made, by its author's own count, in Unix milliseconds pushed forward where needed so that they only
@@ -30,20 +30,31 @@ interface RecordHead {
   readonly network: NetworkId
   readonly peer: PeerId
   readonly stamp: Stamp
-  /** The record as it travels: signature, then the signed bytes. Never changed, never encoded anew. */
+  /** The header as it travels: signature, then what is signed. Never changed, never encoded anew. */
   readonly bytes: Uint8Array
   /** BLAKE3 of `bytes`: tells apart two records of one stamp. */
   readonly digest: Digest
 }
 
-/** What a peer says about itself, as it was signed. */
-export interface EntryRecord extends RecordHead {
+/**
+ * That a peer is alive and says something about itself, but not what: the part of an entry that is signed and always
+ * travels. What it says, the content, is named by its digest, and travels along, or is known, or is fetched.
+ */
+export interface EntryHeader extends RecordHead {
   readonly kind: 'entry'
+  /** BLAKE3 of the encoded content. */
+  readonly contentDigest: Digest
+  /** How long the encoded content is. */
+  readonly contentBytes: number
+  /** Digest of a record of the same identity that another process published, and this one was made to outrank. */
+  readonly supersedes?: Digest
+}
+
+/** What a peer says about itself: header and content. */
+export interface EntryRecord extends EntryHeader {
   readonly entry: PeerEntry
   /** The encoded content: equal bytes are equal content. */
   readonly content: Uint8Array
-  /** Digest of a record of the same identity that another process published, and this one was made to outrank. */
-  readonly supersedes?: Digest
 }
 
 /** A peer's farewell. Its stamp is later than that of anything the peer had said before. */
@@ -53,40 +64,65 @@ export interface DepartureRecord extends RecordHead {
 
 declare const verified: unique symbol
 
-/** A record whose signature was checked against the peer it is about. There is no other way to have one. */
-export type SignedRecord = (EntryRecord | DepartureRecord) & { readonly [verified]: true }
+/** Its signature was checked against the peer it is about. There is no other way to have one. */
+interface Verified {
+  readonly [verified]: true
+}
 
-/** A record whose claims nobody has checked yet. Good for refusing, never for believing. */
-export interface UnverifiedRecord extends RecordHead {
+/** A record that may lack its content. */
+export type SignedHeader = (EntryHeader | DepartureRecord) & Verified
+
+/** A whole record. */
+export type SignedRecord = (EntryRecord | DepartureRecord) & Verified
+
+/** A header whose claims nobody has checked yet. Good for refusing, never for believing. */
+export interface UnverifiedRecord extends Omit<RecordHead, 'network'> {
   readonly kind: 'entry' | 'departure'
   readonly signed: Uint8Array
   readonly signature: Uint8Array
-  readonly content: Uint8Array | undefined
-  readonly supersedes: Digest | undefined
+  /** Of an entry alone. */
+  readonly content?: { readonly digest: Digest; readonly bytes: number }
+  readonly supersedes?: Digest
 }
 
 /**
  * Bytes that are no acceptable record. Codes: `RECORD_TOO_LARGE`, `RECORD_MALFORMED` (not of the shape of a record),
- * `RECORD_KIND_UNKNOWN` (of a kind that a later version may have), `RECORD_SIGNATURE` (not signed by its peer).
+ * `RECORD_KIND_UNKNOWN` (of a kind that a later version may have), `RECORD_SIGNATURE` (not signed by its peer, or for
+ * another network), `RECORD_CONTENT` (content that is not the one that the header names).
  */
 export class RecordError extends MosaikError {
-  declare readonly code: 'RECORD_TOO_LARGE' | 'RECORD_MALFORMED' | 'RECORD_KIND_UNKNOWN' | 'RECORD_SIGNATURE'
+  declare readonly code:
+    'RECORD_TOO_LARGE' | 'RECORD_MALFORMED' | 'RECORD_KIND_UNKNOWN' | 'RECORD_SIGNATURE' | 'RECORD_CONTENT'
 }
 
 /** The reason of a {@link RecordError} as it is counted. */
-export function rejectionOf(error: unknown): 'size' | 'kind' | 'signature' | 'malformed' {
-  if (isMosaikError(error, 'RECORD_TOO_LARGE')) return 'size'
-  if (isMosaikError(error, 'RECORD_KIND_UNKNOWN')) return 'kind'
-  return isMosaikError(error, 'RECORD_SIGNATURE') ? 'signature' : 'malformed'
+export function rejectionOf(error: unknown): 'size' | 'kind' | 'signature' | 'content' | 'malformed' {
+  return rejections.get(codeOf(error) ?? '') ?? 'malformed'
 }
 
-/** The longest record, signature included. Room for about 150 stream offers. */
-export const RECORD_BYTES_MAX = 16 * 1024
+const rejections = new Map<string, 'size' | 'kind' | 'signature' | 'content'>([
+  ['RECORD_TOO_LARGE', 'size'],
+  ['RECORD_KIND_UNKNOWN', 'kind'],
+  ['RECORD_SIGNATURE', 'signature'],
+  ['RECORD_CONTENT', 'content'],
+])
+
+/** The longest header, signature included: about 170 bytes are used, the rest is for later versions. */
+export const HEADER_BYTES_MAX = 512
+
+/**
+ * The longest content: room for about 400 stream offers, or 40 tickets of 1 KiB. With its header it fits into the opening
+ * of a link, which has 64 KiB.
+ */
+export const CONTENT_BYTES_MAX = 48 * 1024
 
 const SIGNATURE_BYTES = 64
 
-/** Signed in front of every body, so that a signature made for another purpose can never pass for a record. */
-const DOMAIN = new TextEncoder().encode('mosaik/discovery/record/1\n')
+/**
+ * Signed in front of every header, followed by the network's id, so that a signature made for another purpose or another
+ * network can never pass for a record. Neither travels: whoever gets a record is in the network.
+ */
+const DOMAIN = new TextEncoder().encode('mosaik/discovery/record/2\n')
 
 /** Below the largest exact integer, so that an author has room to outrank any stamp that was ever accepted. */
 const TIME_MAX = Number.MAX_SAFE_INTEGER - 2 ** 31
@@ -110,15 +146,15 @@ export function signEntry(
   claim: { network: NetworkId; stamp: Stamp; content: Uint8Array; supersedes?: Digest },
 ): EntryRecord & SignedRecord {
   const { network, stamp, content, supersedes } = claim
-  const bytes = sign(identity, {
-    kind: 'entry',
-    network: bytesOf(network),
-    peer: bytesOf(identity.peerId),
-    ...stamp,
-    content,
-    ...(supersedes !== undefined && { supersedes: bytesOf(supersedes) }),
-  })
-  return readSigned(parseRecord(bytes)) as EntryRecord & SignedRecord
+  const header = sign(identity, network, [
+    'entry',
+    bytesOf(identity.peerId),
+    ...timesOf(stamp),
+    bytesOf(hashBytes(content)),
+    content.length,
+    supersedes === undefined ? null : bytesOf(supersedes),
+  ])
+  return withContent(header as EntryHeader & SignedHeader, content)
 }
 
 /** Signs the farewell of the identity's node. */
@@ -126,72 +162,106 @@ export function signDeparture(
   identity: Identity,
   claim: { network: NetworkId; stamp: Stamp },
 ): DepartureRecord & SignedRecord {
-  const { network, stamp } = claim
-  const bytes = sign(identity, {
-    kind: 'departure',
-    network: bytesOf(network),
-    peer: bytesOf(identity.peerId),
-    ...stamp,
-  })
-  return readSigned(parseRecord(bytes)) as DepartureRecord & SignedRecord
+  const header = sign(identity, claim.network, [
+    'departure',
+    bytesOf(identity.peerId),
+    ...timesOf(claim.stamp),
+  ])
+  return header as DepartureRecord & SignedRecord
 }
 
 /**
- * Reads a record and checks its signature.
- *
- * @throws RecordError
- */
-export function decodeRecord(bytes: Uint8Array): SignedRecord {
-  return verifyRecord(parseRecord(bytes))
-}
-
-/**
- * Reads what a record claims, without believing any of it: enough to refuse most of what need not be verified.
+ * Reads what a header claims, without believing any of it: enough to refuse most of what need not be verified.
  *
  * @throws RecordError `RECORD_TOO_LARGE`, `RECORD_MALFORMED` or `RECORD_KIND_UNKNOWN`.
  */
 export function parseRecord(received: Uint8Array): UnverifiedRecord {
-  if (received.length > RECORD_BYTES_MAX) {
+  if (received.length > HEADER_BYTES_MAX) {
     throw new RecordError(
       'RECORD_TOO_LARGE',
-      `a record has at most ${RECORD_BYTES_MAX} bytes, this one has ${received.length}`,
+      `the header of a record has at most ${HEADER_BYTES_MAX} bytes, this one has ${received.length}`,
     )
   }
   // A copy of its own, because a received record is often a small part of a large frame that it would keep alive.
   const bytes = received.slice()
   const signed = bytes.subarray(SIGNATURE_BYTES)
   const value = malformedUnless(() => decode(signed))
-  const { kind } = malformedUnless(() => kindSchema.parse(value))
+  const [kind] = malformedUnless(() => kindSchema.parse(value))
   if (kind !== 'entry' && kind !== 'departure') {
     throw new RecordError('RECORD_KIND_UNKNOWN', 'a record of a kind that this version does not know')
   }
-  const body = malformedUnless(() => bodySchema.parse(value))
-  return {
-    kind,
-    network: body.network,
-    peer: body.peer,
-    stamp: { run: body.run, update: body.update, beat: body.beat },
-    bytes,
-    digest: hashBytes(bytes),
-    signed,
-    signature: bytes.subarray(0, SIGNATURE_BYTES),
-    content: body.content,
-    supersedes: body.supersedes,
+  const head = { bytes, digest: hashBytes(bytes), signed, signature: bytes.subarray(0, SIGNATURE_BYTES) }
+  if (kind === 'departure') {
+    return { kind, ...head, ...malformedUnless(() => departureSchema.parse(value)) }
   }
+  const body = malformedUnless(() => entrySchema.parse(value))
+  if (body.content.bytes > CONTENT_BYTES_MAX) {
+    throw new RecordError(
+      'RECORD_TOO_LARGE',
+      `the content of an entry has at most ${CONTENT_BYTES_MAX} bytes, this one has ${body.content.bytes}`,
+    )
+  }
+  return { kind, ...head, ...body }
 }
 
 /**
- * Checks the signature, and only then reads what was signed.
+ * Checks the signature.
  *
- * @throws RecordError `RECORD_SIGNATURE`, or `RECORD_MALFORMED` when a peer has signed what is not an entry.
+ * @throws RecordError `RECORD_SIGNATURE`.
  */
-export function verifyRecord(record: UnverifiedRecord): SignedRecord {
-  if (!verifySignature(record.peer, concatBytes(DOMAIN, record.signed), record.signature)) {
+export function verifyRecord(record: UnverifiedRecord, network: NetworkId): SignedHeader {
+  if (!verifySignature(record.peer, toSign(network, record.signed), record.signature)) {
     throw new RecordError('RECORD_SIGNATURE', 'a record that was not signed by the peer it is about', {
       details: { peer: record.peer },
     })
   }
-  return readSigned(record)
+  return headerOf(record, network)
+}
+
+/** What a header says. The caller knows that the signature is good: it has checked it, or made it. */
+function headerOf(record: UnverifiedRecord, network: NetworkId): SignedHeader {
+  const { peer, stamp, bytes, digest, content, supersedes } = record
+  const head = { network, peer, stamp, bytes, digest }
+  if (content === undefined) return Object.freeze({ kind: 'departure', ...head }) as SignedHeader
+  return Object.freeze({
+    kind: 'entry',
+    ...head,
+    contentDigest: content.digest,
+    contentBytes: content.bytes,
+    ...(supersedes !== undefined && { supersedes }),
+  }) as SignedHeader
+}
+
+/**
+ * The whole record, of a header and its content.
+ *
+ * @throws RecordError `RECORD_CONTENT` when the header names another content, `RECORD_MALFORMED` when its peer has signed
+ *   what is no content.
+ */
+export function withContent(
+  header: EntryHeader & SignedHeader,
+  received: Uint8Array,
+): EntryRecord & SignedRecord {
+  if (received.length !== header.contentBytes || hashBytes(received) !== header.contentDigest) {
+    throw new RecordError('RECORD_CONTENT', 'content that is not the one its record names', {
+      details: { peer: header.peer },
+    })
+  }
+  const content = received.slice()
+  const entry = malformedUnless(() => entryOf(header, decodeContent(content)))
+  return Object.freeze({ ...header, entry, content })
+}
+
+/** The whole record, of a header and an earlier record with the same content, which need not be read again. */
+export function continued(
+  header: EntryHeader & SignedHeader,
+  earlier: EntryRecord,
+): EntryRecord & SignedRecord {
+  const { content, entry } = earlier
+  if (compareVersions(entry.version, header.stamp) === 0) return Object.freeze({ ...header, entry, content })
+  const { run, update } = header.stamp
+  const version = Object.freeze({ run, update })
+  return Object.freeze({ ...header, entry: Object.freeze({ ...entry, version }), content })
 }
 
 /** The entry that content makes together with what the record says of its author. */
@@ -208,40 +278,54 @@ export function entryOf(
   })
 }
 
-/** What a record says. The caller knows that the signature is good: it has checked it, or made it. */
-function readSigned(record: UnverifiedRecord): SignedRecord {
-  const { kind, network, peer, stamp, bytes, digest, content, supersedes } = record
-  const head: RecordHead = { network, peer, stamp, bytes, digest }
-  if (kind === 'departure') return Object.freeze({ kind, ...head }) as SignedRecord
-  const entry = malformedUnless((): PeerEntry => {
-    if (content === undefined) throw new TypeError('an entry without content')
-    return entryOf(head, decodeContent(content))
-  })
-  const optional = supersedes !== undefined && { supersedes }
-  return Object.freeze({ kind, ...head, entry, content, ...optional }) as SignedRecord
-}
-
 const timeSchema = z.int().min(0).max(TIME_MAX)
 
-const kindSchema = z.object({ kind: z.string() })
+const kindSchema = z.tuple([z.string()], z.unknown())
 
-const bodySchema = z
-  .object({
-    network: digestBytesSchema,
-    peer: z
-      .custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === 32, 'expected 32 bytes')
-      .transform((bytes): PeerId => peerIdFromRaw(bytes)),
-    run: timeSchema,
-    update: timeSchema,
-    beat: timeSchema,
-    content: z.instanceof(Uint8Array).optional(),
-    supersedes: digestBytesSchema.optional(),
-  })
-  .refine(({ run, update, beat }) => run <= update && update <= beat, 'a stamp is run <= update <= beat')
+// Tuples instead of maps: every node says this again and again, and the names of fields would be a quarter of the bytes.
+const departureSchema = z
+  .tuple([z.literal('departure'), peerIdBytesSchema, timeSchema, timeSchema, timeSchema], z.unknown())
+  .transform(([, peer, run, update, beat]) => ({ peer, stamp: { run, update, beat } }))
+  .refine(({ stamp }) => isOrdered(stamp), 'a stamp is run <= update <= beat')
 
-function sign(identity: Identity, body: Record<string, unknown>): Uint8Array {
+const entrySchema = z
+  .tuple(
+    [
+      z.literal('entry'),
+      peerIdBytesSchema,
+      timeSchema,
+      timeSchema,
+      timeSchema,
+      digestBytesSchema,
+      z.int().min(0),
+      digestBytesSchema.nullable(),
+    ],
+    z.unknown(),
+  )
+  .transform(([, peer, run, update, beat, digest, bytes, supersedes]) => ({
+    peer,
+    stamp: { run, update, beat },
+    content: { digest, bytes },
+    ...(supersedes !== null && { supersedes }),
+  }))
+  .refine(({ stamp }) => isOrdered(stamp), 'a stamp is run <= update <= beat')
+
+function isOrdered({ run, update, beat }: Stamp): boolean {
+  return run <= update && update <= beat
+}
+
+function timesOf({ run, update, beat }: Stamp): readonly number[] {
+  return [run, update, beat]
+}
+
+function sign(identity: Identity, network: NetworkId, body: readonly unknown[]): SignedHeader {
   const signed = encode(body)
-  return concatBytes(identity.sign(concatBytes(DOMAIN, signed)), signed)
+  const bytes = concatBytes(identity.sign(toSign(network, signed)), signed)
+  return headerOf(parseRecord(bytes), network)
+}
+
+function toSign(network: NetworkId, signed: Uint8Array): Uint8Array {
+  return concatBytes(DOMAIN, bytesOf(network), signed)
 }
 
 function malformedUnless<T>(read: () => T): T {

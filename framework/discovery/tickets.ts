@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { bytesOf, derive, digestFromRaw, type Digest } from '#framework/primitives'
+import { bytesOf, derive, type Digest } from '#framework/primitives'
 import type { PeerEntry } from './entry.js'
+import { digestBytesSchema } from './wire-schemas.js'
 
 /**
  * A credential that a peer shows in its entry. Discovery signs and distributes it and never looks inside. All of the
@@ -98,19 +99,12 @@ export function normalizeTickets(tickets: readonly Ticket[]): readonly Ticket[] 
 
 /** Zod schema of a ticket on the wire. */
 export const ticketSchema = z.object({
-  class: z.custom<Uint8Array>(
-    (value) => value instanceof Uint8Array && value.length === 32,
-    'expected 32 bytes',
-  ),
+  class: digestBytesSchema,
   data: z.instanceof(Uint8Array),
 })
 
 export function ticketToWire({ class: ticketClass, data }: Ticket): Record<string, unknown> {
   return { class: bytesOf(ticketClass), data }
-}
-
-export function ticketFromWire({ class: ticketClass, data }: z.output<typeof ticketSchema>): Ticket {
-  return { class: digestFromRaw(ticketClass), data }
 }
 
 function judgedBy(validator: TicketValidator, data: Uint8Array, entry: PeerEntry): Expiration | 'invalid' {

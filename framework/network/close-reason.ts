@@ -44,6 +44,8 @@ export const CloseReasons = Object.freeze({
   ProtocolViolation: reason(400, 'ProtocolViolation'),
   /** The acceptor has no entry of the connecting peer in its catalog: sync, then try again. */
   UnknownPeer: reason(401, 'UnknownPeer'),
+  /** The acceptor does not have what was asked for. */
+  NotFound: reason(404, 'NotFound'),
   /** A frame was announced that is longer than the protocol allows. */
   FrameTooLarge: reason(413, 'FrameTooLarge'),
   /** The other side asks more often than it is served. */

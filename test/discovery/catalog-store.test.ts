@@ -50,11 +50,11 @@ describe('taking in records', () => {
   test('given what came by sync, then discoveries and departures are news, updates are not', () => {
     const { store } = storeOf('me')
     const known = entryRecord('a', { run: NOW })
-    expect(store.takeAll([{ record: known, ageMs: 0 }], 'sync').news).toEqual([known])
+    expect(store.takeAll([{ record: known, ageMs: 0 }], 'sync').news).toEqual([{ record: known, ageMs: 0 }])
     const updated = entryRecord('a', { run: NOW, update: NOW + 1, tags: ['t'] })
     expect(store.takeAll([{ record: updated, ageMs: 0 }], 'sync').news).toEqual([])
     const gone = departureRecord('a', { run: NOW, update: NOW + 2 })
-    expect(store.takeAll([{ record: gone, ageMs: 0 }], 'sync').news).toEqual([gone])
+    expect(store.takeAll([{ record: gone, ageMs: 0 }], 'sync').news).toEqual([{ record: gone, ageMs: 0 }])
   })
 })
 

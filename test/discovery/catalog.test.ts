@@ -15,7 +15,13 @@ import {
 import type { SignedRecord } from '../../framework/discovery/signed-record.js'
 import { departureRecord, entryRecord, identityOf } from './support.js'
 
-const rules: CatalogRules = { purgeAfterMs: 300, tombstoneMs: 600, maxDriftMs: 50, recordsMax: 100 }
+const rules: CatalogRules = {
+  purgeAfterMs: 300,
+  tombstoneMs: 600,
+  maxDriftMs: 50,
+  contentBytesMax: 2 ** 26,
+  recordsMax: 100,
+}
 const me = entryRecord('me').entry
 const start = emptyState(me)
 const peer = (name: string) => identityOf(name).peerId

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { Host, Link } from '#framework/network'
-import { bytesOf, hashBytes } from '#framework/primitives'
-import { encodeOwn } from '../../framework/discovery/announcement.js'
+import { bytesOf, encode, hashBytes } from '#framework/primitives'
+import { encodeNews } from '../../framework/discovery/announcement.js'
 import { syncProtocol } from '../../framework/discovery/sync/protocol.js'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes } from './node.js'
@@ -97,18 +97,30 @@ describe('a peer that serves catalog syncs', () => {
     await using node = await TestNode.start()
     await using liar = await TestNode.host()
     const now = Date.now()
-    const [good, other, forged] = [
+    const [good, other, swapped] = [
       entryRecord('good', { run: now }),
       entryRecord('other', { run: now }),
-      entryRecord('forged', { run: now }).bytes.slice(),
+      entryRecord('swapped', { run: now, tags: ['x'] }),
     ]
+    const forged = entryRecord('forged', { run: now }).bytes.slice()
     forged[3] = (forged[3] ?? 0) ^ 1
-    const records = [good.bytes, forged, new Uint8Array(20_000), new Uint8Array([1]), other.bytes]
+    const records = [
+      { record: good.bytes, content: good.content },
+      { record: forged, content: good.content },
+      { record: swapped.bytes, content: good.content },
+      { record: new Uint8Array(20_000) },
+      { record: new Uint8Array([1]) },
+      { record: other.bytes, content: other.content },
+    ]
     liar.handle(syncProtocol, async (link, accept) => {
       await accept({ fingerprint })
       await link.recv()
       await link.send({ type: 'wants', items: [], last: true })
-      await link.send({ type: 'records', items: records.map((record) => ({ record, ageMs: 0 })), last: true })
+      await link.send({
+        type: 'records',
+        items: records.map((record) => ({ ...record, ageMs: 0 })),
+        last: true,
+      })
       await link.recv()
       await link.send({ type: 'done' })
       await link.closed
@@ -117,7 +129,7 @@ describe('a peer that serves catalog syncs', () => {
     expect([...node.discovery.catalog.value.peers.keys()].toSorted()).toEqual(
       [good.peer, other.peer].toSorted(),
     )
-    for (const reason of ['signature', 'size', 'malformed']) await rejected(node, reason)
+    for (const reason of ['signature', 'content', 'size', 'malformed']) await rejected(node, reason)
   })
 
   test('given a peer that accepts a sync and says nothing, then syncing with it fails in time', async () => {
@@ -161,7 +173,7 @@ describe('a peer that gossips', () => {
     const witness = await nodes.add({ seeds: node.addresses })
     await within(5_000, node.discovery.when().peers(1).wait())
     await using hostile = await TestNode.host()
-    const topic = hostile.gossip('/mosaik/discovery/announce/1.0', {
+    const topic = hostile.gossip('announce/1', {
       validate: () => 'ignore',
       messageBytesMax: 64 * 1024,
     })
@@ -171,14 +183,14 @@ describe('a peer that gossips', () => {
     const now = Date.now()
     const forged = entryRecord('forged', { run: now }).bytes.slice()
     forged[3] = (forged[3] ?? 0) ^ 1
-    await topic.publish(encodeOwn(entryRecord('replayed', { run: now - 3_600_000 }).bytes))
-    await topic.publish(encodeOwn(entryRecord('ahead', { run: now + 3_600_000 }).bytes))
-    await topic.publish(encodeOwn(forged))
+    await topic.publish(encodeNews(entryRecord('replayed', { run: now - 3_600_000 })))
+    await topic.publish(encodeNews(entryRecord('ahead', { run: now + 3_600_000 })))
+    await topic.publish(encode({ record: forged }))
     for (const reason of ['past', 'future', 'signature']) await rejected(node, reason)
     expect(node.count).toBe(1)
 
     const honest = entryRecord('honest', { run: now })
-    await topic.publish(encodeOwn(honest.bytes))
+    await topic.publish(encodeNews(honest))
     await within(5_000, witness.discovery.when().peer(honest.peer).wait())
     expect(witness.count).toBe(2)
     for (const reason of ['past', 'future', 'signature']) {

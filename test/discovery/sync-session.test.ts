@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { linkPair, type Link } from '#framework/network'
-import { bytesOf } from '#framework/primitives'
+import { bytesOf, type PeerId } from '#framework/primitives'
 import { RecordReader } from '../../framework/discovery/record-reader.js'
 import { syncProtocol, type WireRecord } from '../../framework/discovery/sync/protocol.js'
 import { runAcceptorSide, runOpenerSide } from '../../framework/discovery/sync/session.js'
 import { SyncOffer, pagesOf } from '../../framework/discovery/sync/sync-plan.js'
 import { within } from '../support/eventually.js'
-import { NOW, departureRecord, entryRecord, identityOf, manyRecords, storeOf } from './support.js'
+import { NOW, departureRecord, entryRecord, identityOf, manyRecords, network, storeOf } from './support.js'
 
 const signal = AbortSignal.any([])
 /** A pair of links is open from the start. */
@@ -19,6 +19,8 @@ type Side = ReturnType<typeof storeOf> & {
   offer: SyncOffer
   takeIn: (records: readonly WireRecord[]) => void
   pages: number[]
+  /** Whose contents have arrived. */
+  contents: PeerId[]
 }
 
 /** One side of a sync: what `name` holds, and a naive way to take in what arrives. */
@@ -27,17 +29,23 @@ function side(
   records: readonly ReturnType<typeof entryRecord>[] | readonly ReturnType<typeof departureRecord>[] = [],
 ): Side {
   const parts = storeOf(name)
-  const reader = new RecordReader()
+  const reader = new RecordReader(network)
   for (const record of records) parts.store.take(record, 'sync')
   const pages: number[] = []
+  const contents: PeerId[] = []
   return {
     ...parts,
     pages,
+    contents,
     offer: new SyncOffer(parts.store.ownRecord, parts.store.state.records, parts.clock.monotonic()),
     takeIn: (received) => {
       pages.push(received.length)
-      for (const { record, ageMs } of received)
-        parts.store.takeAll([{ record: reader.read(record), ageMs }], 'sync')
+      for (const { record: bytes, content, ageMs } of received) {
+        const header = reader.verify(reader.parse(bytes))
+        const record = reader.complete(header, content, parts.store.state.records.get(header.peer)?.record)
+        if (record) parts.store.takeAll([{ record, ageMs }], 'sync')
+        if (content) contents.push(header.peer)
+      }
     },
   }
 }
@@ -226,6 +234,7 @@ function refreshed(one: Side): Side {
   return {
     ...one,
     pages: [],
+    contents: [],
     offer: new SyncOffer(store.ownRecord, store.state.records, clock.monotonic()),
   }
 }

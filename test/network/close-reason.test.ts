@@ -34,6 +34,7 @@ describe('close reasons', () => {
       Pruned: 205,
       ProtocolViolation: 400,
       UnknownPeer: 401,
+      NotFound: 404,
       FrameTooLarge: 413,
       TooManyRequests: 429,
       NotAllowed: 10403,

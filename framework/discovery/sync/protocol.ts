@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { LinkProtocol } from '#framework/network'
-import { bytesOf, peerIdFromRaw, type PeerId } from '#framework/primitives'
-import { digestBytesSchema } from '../entry.js'
-import type { OfferedRecord, RecordSummary } from './sync-plan.js'
+import { bytesOf, type PeerId } from '#framework/primitives'
+import { bytesSchema, digestBytesSchema, peerIdBytesSchema } from '../wire-schemas.js'
+import type { OfferedRecord, RecordSummary, WantedRecord } from './sync-plan.js'
 
 /**
  * Catalog sync, `/mosaik/discovery/sync/1.0`: after it, both sides hold the later record of every peer that either of
@@ -12,8 +12,8 @@ import type { OfferedRecord, RecordSummary } from './sync-plan.js'
  * I → R  OPEN    { fingerprint }                       over everything that I holds
  * R → I  ACCEPT  { fingerprint }                       equal fingerprints: nothing to say, I closes
  * I → R  summaries, page after page                    peer, stamp and digest of each of I's records
- * R → I  wants, page after page                        the peers of whom I has the later record
- * R → I  records, page after page                      those that I lacks, each with its age
+ * R → I  wants, page after page                        the peers of whom I has the later record, and whether R has its content
+ * R → I  records, page after page                      those that I lacks, each with its age, and its content if I lacks that
  * I → R  records, page after page                      those that R asked for
  * R → I  done                                          R has taken them in; I closes with Success
  * ```
@@ -32,12 +32,6 @@ export const PAGE_BYTES = 64 * 1024
 /** How many items of one kind a session may carry: more than any catalog has, and a bound on what a stranger can make us hold. */
 export const SESSION_ITEMS_MAX = 50_000
 
-const peerIdSchema = z
-  .custom<Uint8Array>((value) => value instanceof Uint8Array && value.length === 32, 'expected 32 bytes')
-  .transform((bytes): PeerId => peerIdFromRaw(bytes))
-
-const bytesSchema = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes')
-
 /** What comes with OPEN. */
 export const openSchema = z.union([
   z.object({ departure: bytesSchema }),
@@ -49,7 +43,7 @@ export const acceptSchema = z.object({ fingerprint: digestBytesSchema })
 
 /** Tuples instead of maps: a catalog has many of them, and their field names would be a third of the bytes. */
 const summarySchema = z
-  .tuple([peerIdSchema, z.int().min(0), z.int().min(0), z.int().min(0), digestBytesSchema], z.unknown())
+  .tuple([peerIdBytesSchema, z.int().min(0), z.int().min(0), z.int().min(0), digestBytesSchema], z.unknown())
   .transform(([peer, run, update, beat, digest]): RecordSummary => ({
     peer,
     stamp: { run, update, beat },
@@ -57,8 +51,16 @@ const summarySchema = z
   }))
 
 export const summariesSchema = page('summaries', summarySchema)
-export const wantsSchema = page('wants', peerIdSchema)
-export const recordsSchema = page('records', z.object({ record: bytesSchema, ageMs: z.number().min(0) }))
+export const wantsSchema = page(
+  'wants',
+  z
+    .tuple([peerIdBytesSchema, z.boolean()], z.unknown())
+    .transform(([peer, isContentKnown]): WantedRecord => ({ peer, isContentKnown })),
+)
+export const recordsSchema = page(
+  'records',
+  z.object({ record: bytesSchema, content: bytesSchema.optional(), ageMs: z.number().min(0) }),
+)
 export const doneSchema = z.object({ type: z.literal('done') })
 
 export type WireRecord = z.output<typeof recordsSchema>['items'][number]
@@ -67,15 +69,25 @@ export function summaryToWire({ peer, stamp, digest }: RecordSummary): unknown {
   return [bytesOf(peer), stamp.run, stamp.update, stamp.beat, bytesOf(digest)]
 }
 
-export function recordToWire({ record, ageMs }: OfferedRecord): WireRecord {
-  return { record: record.bytes, ageMs }
+export function wantToWire({ peer, isContentKnown }: WantedRecord): unknown {
+  return [bytesOf(peer), isContentKnown]
+}
+
+export function recordToWire(offered: OfferedRecord): WireRecord {
+  const content = contentToSend(offered)
+  return { record: offered.record.bytes, ...(content && { content }), ageMs: offered.ageMs }
 }
 
 /** How many bytes one item takes in a page, roughly and never too few. */
 export const wireBytes = {
   summary: 112,
-  want: 36,
-  record: ({ record }: OfferedRecord) => record.bytes.length + 32,
+  want: 40,
+  record: (offered: OfferedRecord) =>
+    offered.record.bytes.length + (contentToSend(offered)?.length ?? 0) + 48,
+}
+
+function contentToSend({ record, isContentKnown }: OfferedRecord): Uint8Array | undefined {
+  return record.kind === 'entry' && isContentKnown !== true ? record.content : undefined
 }
 
 function page<T extends string, S extends z.ZodType>(type: T, item: S) {

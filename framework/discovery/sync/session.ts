@@ -1,5 +1,5 @@
 import { CloseReasons, LinkClosedError, closeReason, type Link } from '#framework/network'
-import { MosaikError, bytesOf, nextTurn, type Digest, type PeerId } from '#framework/primitives'
+import { MosaikError, bytesOf, nextTurn, type Digest } from '#framework/primitives'
 import {
   PAGE_BYTES,
   SESSION_ITEMS_MAX,
@@ -9,11 +9,18 @@ import {
   recordsSchema,
   summariesSchema,
   summaryToWire,
+  wantToWire,
   wantsSchema,
   wireBytes,
   type WireRecord,
 } from './protocol.js'
-import { pagesOf, type OfferedRecord, type RecordSummary, type SyncOffer } from './sync-plan.js'
+import {
+  pagesOf,
+  type OfferedRecord,
+  type RecordSummary,
+  type SyncOffer,
+  type WantedRecord,
+} from './sync-plan.js'
 
 /** How long the other side may take for each page, in milliseconds. */
 const STEP_MS = 5_000
@@ -43,8 +50,8 @@ export async function runOpenerSide({ link, offer, takeIn, signal }: SyncSession
       summaryToWire,
       signal,
     )
-    const wants: PeerId[] = []
-    await receivePages(link, wantsSchema, (peers) => wants.push(...peers), signal)
+    const wants: WantedRecord[] = []
+    await receivePages(link, wantsSchema, (page) => wants.push(...page), signal)
     await receivePages(link, recordsSchema, takeIn, signal)
     await sendRecords(link, offer.pick(wants), signal)
     await link.recvMessage(doneSchema, { signal, timeoutMs: STEP_MS })
@@ -71,7 +78,7 @@ export async function runAcceptorSide(
     const summaries: RecordSummary[] = []
     await receivePages(link, summariesSchema, (page) => summaries.push(...page), signal)
     const { want, send } = offer.planWith(summaries)
-    await sendPages(link, 'wants', pagesOf(want, wantBytes, PAGE_BYTES), bytesOf, signal)
+    await sendPages(link, 'wants', pagesOf(want, wantBytes, PAGE_BYTES), wantToWire, signal)
     await sendRecords(link, send, signal)
     await receivePages(link, recordsSchema, takeIn, signal)
     await untilThanked(() => link.send({ type: 'done' }, { signal }))

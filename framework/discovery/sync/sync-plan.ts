@@ -1,5 +1,6 @@
 import { bytesOf, concatBytes, hashBytes, type Digest, type PeerId } from '#framework/primitives'
 import type { HeldRecord } from '../catalog.js'
+import { compareVersions } from '../entry.js'
 import { compareRecords, type SignedRecord, type Stamp } from '../signed-record.js'
 
 /** What is said of a record in order to find out whether the other side has it. */
@@ -13,6 +14,14 @@ export interface RecordSummary {
 export interface OfferedRecord {
   readonly record: SignedRecord
   readonly ageMs: number
+  /** The other side holds the same version of the entry: only its header need travel. */
+  readonly isContentKnown?: boolean
+}
+
+/** What one side asks the other for. */
+export interface WantedRecord {
+  readonly peer: PeerId
+  readonly isContentKnown: boolean
 }
 
 /** What each side lacks of the other's records. */
@@ -20,7 +29,7 @@ export interface SyncPlan {
   /** Records that the other side lacks or holds in an older form. */
   readonly send: readonly OfferedRecord[]
   /** Peers of whom the other side holds a later record than we do, or the only one. */
-  readonly want: readonly PeerId[]
+  readonly want: readonly WantedRecord[]
 }
 
 /** All that one side has to offer at the start of a sync: a snapshot, in the order of peer ids. */
@@ -56,19 +65,26 @@ export class SyncOffer {
   /** Compares with what the other side holds. */
   planWith(theirs: readonly RecordSummary[]): SyncPlan {
     const send = new Map(this.#records)
-    const want: PeerId[] = []
+    const want: WantedRecord[] = []
     for (const summary of theirs) {
-      const mine = this.#records.get(summary.peer)
+      const { peer } = summary
+      const mine = this.#records.get(peer)
       const order = mine ? compareRecords(mine.record, summary) : -1
-      if (order <= 0) send.delete(summary.peer)
-      if (order < 0) want.push(summary.peer)
+      const isContentKnown = mine !== undefined && compareVersions(mine.record.stamp, summary.stamp) === 0
+      if (order <= 0) send.delete(peer)
+      else if (mine && isContentKnown) send.set(peer, { ...mine, isContentKnown })
+      if (order < 0) want.push({ peer, isContentKnown })
     }
     return { send: [...send.values()], want }
   }
 
   /** The records that the other side asked for; what we do not have is left out. */
-  pick(peers: readonly PeerId[]): OfferedRecord[] {
-    return [...new Set(peers)].flatMap((peer) => this.#records.get(peer) ?? [])
+  pick(wants: readonly WantedRecord[]): OfferedRecord[] {
+    const byPeer = new Map(wants.map(({ peer, isContentKnown }) => [peer, isContentKnown]))
+    return [...byPeer].flatMap(([peer, isContentKnown]) => {
+      const mine = this.#records.get(peer)
+      return mine ? { ...mine, isContentKnown } : []
+    })
   }
 }
 

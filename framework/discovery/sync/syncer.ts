@@ -16,6 +16,7 @@ import type { CatalogStore, ReceivedRecord } from '../catalog-store.js'
 import { KeyedLimiter } from '../keyed-limiter.js'
 import type { DiscoveryMetrics } from '../metrics.js'
 import type { RecordReader } from '../record-reader.js'
+import type { WantedContent } from '../fetch/fetch-plan.js'
 import { rejectionOf, type DepartureRecord, type SignedRecord } from '../signed-record.js'
 import { openSchema, syncProtocol, type WireRecord } from './protocol.js'
 import { runAcceptorSide, runOpenerSide } from './session.js'
@@ -47,6 +48,8 @@ export interface SyncerOptions {
   readonly logger: Logger
   /** Told of records by which a peer became known or departed, and that came by sync, so that others may lack them. */
   readonly onNews: (records: readonly ReceivedRecord[]) => void
+  /** Told of a header that came without its content, and that is worth having. */
+  readonly onLacking: (wanted: WantedContent, from: PeerId) => void
 }
 
 /** Runs catalog syncs: those that the schedule wants, those that the user wants, and those that others start with us. */
@@ -116,7 +119,7 @@ export class Syncer {
       await runOpenerSide({
         link,
         offer,
-        takeIn: (records) => this.#takeIn(records),
+        takeIn: (records) => this.#takeIn(records, peer),
         signal: deadline.signal,
       })
       schedule.onSynced(peer)
@@ -178,7 +181,7 @@ export class Syncer {
       const session = {
         link,
         offer: this.#offer(),
-        takeIn: (records: readonly WireRecord[]) => this.#takeIn(records),
+        takeIn: (records: readonly WireRecord[]) => this.#takeIn(records, link.peer),
         signal: deadline.signal,
       }
       await runAcceptorSide(session, opening.data.fingerprint, accept)
@@ -197,7 +200,7 @@ export class Syncer {
     accept: (payload?: unknown) => Promise<void>,
     departure: Uint8Array,
   ): Promise<void> {
-    const [received] = this.#read([{ record: departure, ageMs: 0 }])
+    const [received] = this.#read([{ record: departure, ageMs: 0 }], link.peer)
     if (received?.record.kind !== 'departure' || received.record.peer !== link.peer) {
       return link.close(closeReason(CloseReasons.ProtocolViolation, 'a goodbye that is not your own'))
     }
@@ -211,8 +214,8 @@ export class Syncer {
     return new SyncOffer(store.ownRecord, store.state.records, clock.monotonic())
   }
 
-  #takeIn(records: readonly WireRecord[]): void {
-    this.#take(this.#read(records))
+  #takeIn(records: readonly WireRecord[], from: PeerId): void {
+    this.#take(this.#read(records, from))
   }
 
   #take(received: readonly ReceivedRecord[]): void {
@@ -225,15 +228,21 @@ export class Syncer {
   }
 
   /** Each record is verified for itself: a bad one is counted and left out. */
-  #read(records: readonly WireRecord[]): ReceivedRecord[] {
-    const { reader, metrics } = this.#options
-    return records.flatMap(({ record, ageMs }) => {
+  #read(records: readonly WireRecord[], from: PeerId): ReceivedRecord[] {
+    const { store, reader, metrics, clock, onLacking } = this.#options
+    return records.flatMap(({ record: bytes, content, ageMs }) => {
       try {
-        return { record: reader.read(record), ageMs }
+        const header = reader.verify(reader.parse(bytes))
+        const record = reader.complete(header, content, store.state.records.get(header.peer)?.record)
+        if (record) return { record, ageMs }
+        // It was taken for known, and was not.
+        if (header.kind === 'entry' && store.refuse(header, ageMs) === undefined) {
+          onLacking({ header, heardAtMs: clock.monotonic() - ageMs, via: 'sync' }, from)
+        }
       } catch (error) {
         metrics.rejected.add(1, { reason: rejectionOf(error) })
-        return []
       }
+      return []
     })
   }
 
