@@ -17,6 +17,11 @@ export type BeaconEvent =
       readonly tags: readonly string[]
       readonly labels: Readonly<Record<string, string>>
       readonly mdns: boolean
+      readonly dht: boolean
+      /** Whether it relays between peers that cannot reach each other. */
+      readonly relay: boolean
+      /** Where its metrics are served. */
+      readonly metrics?: string
       readonly addresses: readonly string[]
     }
   /** Others are told other addresses than before. */
@@ -76,7 +81,10 @@ function linesOf(event: BeaconEvent): readonly string[] {
         fact('', event.libp2p),
         ...(event.tags.length > 0 ? [fact('tags', printable(event.tags.join(' ')))] : []),
         ...(Object.keys(event.labels).length > 0 ? [fact('labels', labelsText(event.labels))] : []),
-        fact('mdns', event.mdns ? 'on' : 'off'),
+        fact('mdns', onOrOff(event.mdns)),
+        fact('dht', onOrOff(event.dht)),
+        fact('relay', event.relay ? 'on' : 'disabled'),
+        ...(event.metrics === undefined ? [] : [fact('metrics', event.metrics)]),
         ...addressLines(event.addresses),
         styled('dim', 'Ctrl-C stops in order.'),
       ]
@@ -102,6 +110,10 @@ function linesOf(event: BeaconEvent): readonly string[] {
 function addressLines(addresses: readonly string[]): string[] {
   if (addresses.length === 0) return [fact('address', 'none: nobody can connect to this beacon')]
   return addresses.map((address, index) => fact(index === 0 ? 'address' : '', address))
+}
+
+function onOrOff(isOn: boolean): string {
+  return isOn ? 'on' : 'off'
 }
 
 const nameWidth = 9

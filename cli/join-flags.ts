@@ -1,7 +1,7 @@
 // What the options of the commands that join a network mean for joining.
 import { type DialTarget, Identity, peerIdFromLibp2p } from '#framework/network'
 import { fromHex, peerIdFromRaw } from '#framework/primitives'
-import { isLabel, labelRule, type JoinOptions } from '#framework/topology'
+import { isLabel, labelRule, type DiscoverySwitches, type JoinOptions } from '#framework/topology'
 import { multiaddrFault } from '#manifests'
 import type { JoinFlags } from './join-options.js'
 import { complain, styledError } from './output.js'
@@ -27,8 +27,16 @@ export async function joinOptionsOf(flags: JoinFlags, secretIsVisible: boolean):
     network,
     ...(secret !== undefined && { secret }),
     seeds: peer,
-    discovery: { ...(flags.mdns !== undefined && { mdns: flags.mdns }) },
+    discovery: { mdns: flags.mdns ?? false, dht: dhtOf(flags) },
     logger: stderrLogger(flags.logLevel),
+  }
+}
+
+function dhtOf({ dht = false, dhtBootstrap, dhtScope }: JoinFlags): NonNullable<DiscoverySwitches['dht']> {
+  if (!dht || (dhtBootstrap === undefined && dhtScope === undefined)) return dht
+  return {
+    ...(dhtBootstrap !== undefined && { bootstrap: dhtBootstrap }),
+    ...(dhtScope !== undefined && { addressScope: dhtScope }),
   }
 }
 

@@ -1,6 +1,7 @@
 // The options that the commands which join a network have in common. What they mean is in `join-flags.ts`, which is
 // loaded when such a command runs.
 import { type Command, Option } from 'commander'
+import type { AddressScope } from '#framework/discovery'
 import { type LogLevel, logLevels } from './log-level.js'
 import { repeatable } from './variables.js'
 
@@ -9,6 +10,9 @@ export interface JoinFlags {
   readonly network?: string
   readonly peer?: readonly string[]
   readonly mdns?: boolean
+  readonly dht?: boolean
+  readonly dhtBootstrap?: readonly string[]
+  readonly dhtScope?: AddressScope
   readonly secret?: string
   readonly secretEnv?: string
   readonly secretFile?: string
@@ -26,6 +30,19 @@ export function addJoinOptions(command: Command, defaultLevel: LogLevel): Comman
       ),
     )
     .option('--mdns', 'find peers on this machine and in the local network by multicast DNS')
+    .option('--dht', 'find peers anywhere by the Mainline DHT')
+    .option('--no-dht', 'do not use the DHT')
+    .addOption(
+      repeatable(
+        new Option('--dht-bootstrap <host:port>', 'node of another DHT to begin with; repeatable'),
+        (text) => text,
+      ).hideHelp(),
+    )
+    .addOption(
+      new Option('--dht-scope <scope>', 'which of its addresses a node publishes in the DHT')
+        .choices(['public', 'private', 'all'])
+        .hideHelp(),
+    )
     .option('--secret-file <file>', 'file with the secret of a closed network; - reads standard input')
     .option('--secret-env <name>', 'variable with that secret (default: MOSAIK_SECRET)')
     .addOption(new Option('--secret <text>').hideHelp())

@@ -98,11 +98,17 @@ function addBeacon(program: Command, finish: (exitCode: number) => void): void {
         .argParser(durationOrNever)
         .default(60_000, '60s'),
     )
+    .option('--no-relay', 'relay nothing between peers that cannot reach each other')
+    .option(
+      '--metrics [address]',
+      'serve metrics over HTTP on host:port or a port (default: any of 127.0.0.1)',
+    )
     .option('--json', 'one JSON event per line on stdout')
   addJoinOptions(command, 'info')
     .addHelpText(
       'after',
       `
+It is a relay, and in the DHT, unless told otherwise; by multicast DNS only with --mdns.
 Ctrl-C once says goodbye and stops, exit code 0; twice stops at once. The log goes to stderr.
 
 Examples:
@@ -132,8 +138,8 @@ function addPeers(program: Command, finish: (exitCode: number) => void): void {
     .addHelpText(
       'after',
       `
-Listens nowhere, and announces nothing but the tag "observer". Without --peer or --mdns it looks by multicast DNS.
-Exits with 3 when nobody was found.
+Listens nowhere, and announces nothing but the tag "observer". Without --peer, --mdns or --dht it looks by
+multicast DNS and in the DHT. Exits with 3 when nobody was found.
 
 Examples:
   mosaik peers telemetry
@@ -150,7 +156,7 @@ function addPing(program: Command, finish: (exitCode: number) => void): void {
   const command = program
     .command('ping')
     .description('reach one peer: what it says of itself, and how far away it is')
-    .argument('<address>', 'multiaddr, or the id of a peer that --peer or --mdns leads to')
+    .argument('<address>', 'multiaddr, or the id of a peer that --peer, --mdns or --dht leads to')
     .addOption(new Option('--count <number>', 'how many round trips to measure').argParser(count).default(4))
     .addOption(
       new Option('--interval <duration>', 'time between two of them')

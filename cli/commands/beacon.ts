@@ -1,4 +1,4 @@
-import { libp2pPeerId } from '#framework/network'
+import { libp2pPeerId, type MetricsEndpoint, serveMetrics } from '#framework/network'
 import { isMosaikError, messageOf, MosaikError, systemClock, TaskScope } from '#framework/primitives'
 import { joinNetwork, type JoinOptions, type Membership } from '#framework/topology'
 import { type BeaconReporter, JsonBeaconReporter, TextBeaconReporter } from '../beacon-report.js'
@@ -15,6 +15,9 @@ export interface BeaconFlags extends JoinFlags {
   readonly label?: Readonly<Record<string, string>>
   readonly keyFile?: string
   readonly data?: string
+  readonly relay: boolean
+  /** Where; true for a free port of the loopback interface. */
+  readonly metrics?: string | true
   /** Milliseconds; 0 for none. */
   readonly statusInterval: number
   readonly json?: boolean
@@ -29,7 +32,8 @@ export async function beacon(flags: BeaconFlags, secretIsVisible: boolean): Prom
 }
 
 async function beaconOptions(flags: BeaconFlags, secretIsVisible: boolean): Promise<JoinOptions> {
-  const options = await joinOptionsOf(flags, secretIsVisible)
+  // Whoever starts a beacon wants to be found; the slots of a closed network in the DHT are for nobody else to tell.
+  const options = await joinOptionsOf({ ...flags, dht: flags.dht ?? true }, secretIsVisible)
   const identity = await identityOf(flags.keyFile)
   if (identity === undefined && flags.data === undefined) {
     options.logger?.warn(
@@ -38,6 +42,7 @@ async function beaconOptions(flags: BeaconFlags, secretIsVisible: boolean): Prom
   }
   return {
     ...options,
+    ...(flags.relay && { relay: { serve: true, via: 'auto' as const } }),
     tags: flags.tag.map((tag) => checkedLabel(tag, 'a tag')),
     labels: checkedLabels(flags.label ?? {}),
     listen: flags.listen.flat().map(checkedMultiaddr),
@@ -60,6 +65,7 @@ async function run(
   await using membership = await joined(options)
   const { host, discovery } = membership
   announce(membership, flags.announce)
+  await using metrics = await metricsOf(membership, flags.metrics, options)
   reporter.report({
     event: 'started',
     network: options.network,
@@ -70,7 +76,10 @@ async function run(
     tags: discovery.me.tags,
     labels: discovery.me.labels,
     mdns: options.discovery?.mdns === true,
-    addresses: discovery.me.addresses,
+    dht: options.discovery?.dht !== false,
+    relay: flags.relay,
+    ...(metrics !== undefined && { metrics: metrics.url }),
+    addresses: addressesOf(membership, flags),
   })
   const startedAt = systemClock.monotonic()
   const uptimeMs = (): number => Math.round(systemClock.monotonic() - startedAt)
@@ -79,7 +88,7 @@ async function run(
     onFailure: (cause, task) => options.logger?.error(`${task}: ${messageOf(cause)}`),
   })
   scope.spawn('peers', (signal) => followPeers(membership, reporter, options, signal))
-  scope.spawn('addresses', (signal) => followAddresses(membership, reporter, signal))
+  scope.spawn('addresses', (signal) => followAddresses(membership, flags, reporter, signal))
   if (flags.statusInterval > 0)
     scope.spawn('status', (signal) =>
       reportStatus(membership, reporter, flags.statusInterval, uptimeMs, signal),
@@ -112,6 +121,24 @@ function announce({ host, discovery }: Membership, addresses: readonly string[] 
       .map(checkedMultiaddr)
       .map((address) => (address.includes('/p2p/') ? address : address + suffix)),
   }))
+}
+
+function metricsOf(
+  { host }: Membership,
+  listen: string | true | undefined,
+  { logger }: JoinOptions,
+): Promise<MetricsEndpoint> | undefined {
+  if (listen === undefined) return undefined
+  return serveMetrics({
+    registry: host.metrics,
+    ...(listen !== true && { listen }),
+    ...(logger !== undefined && { logger }),
+  })
+}
+
+/** What others are told, the best first as far as it is not what the command line says. */
+function addressesOf({ host, discovery }: Membership, { announce }: BeaconFlags): readonly string[] {
+  return announce === undefined ? host.addresses.value : discovery.me.addresses
 }
 
 /** Why it is over: the signal's reason, or what ended the host or discovery. */
@@ -156,15 +183,17 @@ async function followPeers(
 }
 
 async function followAddresses(
-  { discovery }: Membership,
+  membership: Membership,
+  flags: BeaconFlags,
   reporter: BeaconReporter,
   signal: AbortSignal,
 ): Promise<void> {
-  let told = discovery.me.addresses
-  for await (const { me } of discovery.catalog.changes({ signal })) {
-    if (me.addresses.join() === told.join()) continue
-    told = me.addresses
-    reporter.report({ event: 'addresses', addresses: told })
+  let told = addressesOf(membership, flags).join()
+  for await (const _ of membership.discovery.catalog.changes({ signal })) {
+    const addresses = addressesOf(membership, flags)
+    if (addresses.join() === told) continue
+    told = addresses.join()
+    reporter.report({ event: 'addresses', addresses })
   }
 }
 

@@ -33,17 +33,12 @@ export async function peers(flags: PeersFlags, secretIsVisible: boolean): Promis
 
 /**
  * Joins as one who only looks: it listens nowhere, so that nobody is told to connect to it, and calls itself `observer`.
- * Asked for nothing in particular, it looks where it can without an address.
+ * Told nothing of where to look, it looks where no address is needed.
  */
 export async function observerOptions(flags: JoinFlags, secretIsVisible: boolean): Promise<JoinOptions> {
-  const options = await joinOptionsOf(flags, secretIsVisible)
-  const anywhere = flags.peer === undefined && flags.mdns === undefined
-  return {
-    ...options,
-    listen: [],
-    tags: ['observer'],
-    discovery: { ...options.discovery, ...(anywhere && { mdns: true }) },
-  }
+  const isToldWhere = flags.peer !== undefined || flags.mdns !== undefined || flags.dht !== undefined
+  const looked = isToldWhere ? flags : { ...flags, mdns: true, dht: true }
+  return { ...(await joinOptionsOf(looked, secretIsVisible)), listen: [], tags: ['observer'] }
 }
 
 async function run(options: JoinOptions, flags: PeersFlags, stop: Stop): Promise<ExitCode> {
@@ -176,6 +171,7 @@ function nobody({ network, discovery, seeds = [], secret }: JoinOptions, { timeo
   const tried = [
     seeds.length > 0 && (seeds.length === 1 ? 'the given peer' : `the ${seeds.length} given peers`),
     discovery?.mdns === true && 'multicast DNS',
+    discovery?.dht !== undefined && discovery.dht !== false && 'the DHT',
   ].filter((way) => way !== false)
   const hints = [
     seeds.length === 0 && 'give the address of one of its nodes with --peer',

@@ -7,13 +7,25 @@ import {
   type Logger,
   type Random,
 } from '#framework/primitives'
-import { Host, Identity, type NetworkLimits } from '#framework/network'
-import { Discovery, mdns, seeds as seedsAt, type BootstrapSource } from '#framework/discovery'
+import { Host, Identity, type NetworkLimits, type RelayOptions } from '#framework/network'
+import {
+  Discovery,
+  dht,
+  mdns,
+  seeds as seedsAt,
+  type BootstrapSource,
+  type DhtOptions,
+} from '#framework/discovery'
 
 /** By which means a node finds peers, besides its seeds and being found. */
 export interface DiscoverySwitches {
   /** Multicast DNS, which tells the local network that one is there. Default: false. */
   readonly mdns?: boolean
+  /**
+   * The Mainline DHT of BitTorrent, in which one then is published as well; with settings of its own or the defaults.
+   * Default: false.
+   */
+  readonly dht?: boolean | Pick<DhtOptions, 'bootstrap' | 'bind' | 'port' | 'addressScope'>
 }
 
 /** What it takes to be a peer of a network. */
@@ -34,6 +46,8 @@ export interface JoinOptions {
   /** Multiaddrs of peers to contact first. Default: none, the node waits to be contacted. */
   readonly seeds?: readonly string[]
   readonly discovery?: DiscoverySwitches
+  /** Whether to be a relay for others, and to be reached over relays. Default: neither. */
+  readonly relay?: RelayOptions
   /** Names to announce. */
   readonly tags?: readonly string[]
   /** What else to announce of this node, by key: `region` and `zone` say where it is. */
@@ -70,6 +84,7 @@ export async function joinNetwork(options: JoinOptions): Promise<Membership> {
     ...(identity !== undefined && { identity }),
     ...(options.secret !== undefined && { secret: options.secret }),
     ...(options.listen !== undefined && { listen: options.listen }),
+    ...(options.relay !== undefined && { relay: options.relay }),
     ...(options.limits !== undefined && { limits: options.limits }),
   })
   try {
@@ -95,6 +110,8 @@ function sourcesOf(
 ): readonly BootstrapSource[] {
   const sources = [seedsAt(seeds)]
   if (discovery.mdns === true) sources.push(mdns({ ...common, host }))
+  if (discovery.dht === true) sources.push(dht({ ...common, host }))
+  else if (typeof discovery.dht === 'object') sources.push(dht({ ...common, ...discovery.dht, host }))
   return sources
 }
 
