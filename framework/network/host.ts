@@ -236,6 +236,11 @@ export class Host implements AsyncDisposable {
     this.#reachService.setRelays(targets)
   }
 
+  /** Whether anything comes of {@link setRelays}. */
+  get takesRelays(): boolean {
+    return this.#reachService.takesRelays
+  }
+
   /** What the framework does on this node for other peers, as entries name it: `relay`, when it is one. */
   get serves(): readonly string[] {
     return this.#reachService.isRelay ? ['relay'] : []

@@ -38,7 +38,7 @@ const PUNCH_MS = 1_500
 /** The next message of the other side, which may have to open a mapping or come to the end of a round. */
 const MESSAGE_MS = 5_000
 /** How long a link that is to be opened waits for something better than the relayed connection. */
-const SETTLE_MS = 3_000
+const SETTLE_MS = 2_000
 
 export interface PuncherParts {
   readonly context: HostContext

@@ -99,6 +99,11 @@ export class ReachService {
     return this.#server !== undefined
   }
 
+  /** Whether it takes the relays that discovery knows of. */
+  get takesRelays(): boolean {
+    return this.#plan.via === 'auto'
+  }
+
   /** The peers whose connections must stay: the relays in use, and those who use this one. */
   get needed(): readonly PeerId[] {
     return [...this.#reservations.relays, ...(this.#server?.clients ?? [])]
