@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
 import { Discovery, dht, type DhtOptions } from '#framework/discovery'
 import { Host, Identity, type DialTarget } from '#framework/network'
-import { digestOf, randomDigest, systemRandom, type NetworkId } from '#framework/primitives'
+import { digestOf, randomDigest, systemClock, systemRandom, type NetworkId } from '#framework/primitives'
 import {
   SLOTS,
   epochAt,
@@ -384,6 +384,24 @@ describe('the client of the DHT', () => {
       value: new Uint8Array(Buffer.from('other')),
       seq: 6,
     })
+  })
+
+  test('given nodes that do not answer, when the time is up, then what the others have said counts', async () => {
+    await using testnet = await DhtTestnet.start()
+    const key = Identity.random()
+    await testnet.put(key, Buffer.from('value'), 7)
+    const mute = await muteSocket()
+    await using client = await Bep44Client.open({
+      bootstrap: [...testnet.bootstrap, `127.0.0.1:${mute.address().port}`],
+      port: 0,
+      bind: '127.0.0.1',
+      onPacket: () => undefined,
+    })
+    using deadline = systemClock.deadline(300)
+    const found = await client.get(key.peerId, deadline.signal)
+    expect(found).toEqual({ value: new Uint8Array(Buffer.from('value')), seq: 7 })
+    expect(deadline.signal.aborted).toBe(true)
+    mute.close()
   })
 
   test('given a client, when it is closed while it waits, then it says so at once, and no socket is left', async () => {

@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Client } from 'bittorrent-dht'
 import { verifySignature, type Identity } from '#framework/network'
-import { MosaikError, bytesOf, messageOf, type PeerId } from '#framework/primitives'
+import { MosaikError, bytesOf, isMosaikError, messageOf, type PeerId } from '#framework/primitives'
 import { GuardedSocket, type PacketResult } from './guarded-socket.js'
 
-/** How many queries are under way at a time. A lookup needs some fifty, and all slots are looked up at once. */
-const CONCURRENCY = 256
+/**
+ * How many queries are under way at a time, for all lookups together. A lookup needs some fifty, and sixteen begin at
+ * once; but answers that come all at once are lost, for a socket keeps only so many, and the library asks nothing twice.
+ */
+const CONCURRENCY = 64
 
 /** How long one query waits for its answer, in milliseconds. Many nodes of the Mainline DHT never answer. */
 const QUERY_TIMEOUT_MS = 1_000
@@ -74,25 +77,33 @@ export class Bep44Client implements AsyncDisposable {
   }
 
   /**
-   * The value with the highest sequence number; undefined when nobody has one.
+   * The value with the highest sequence number; undefined when nobody has one. When the time is up (the signal aborts
+   * with a `TIMEOUT`), the best of what was found until then: the last of a lookup's nodes are often the dead ones.
    *
    * @throws MosaikError `DHT_UNREACHABLE`, when no node of the DHT answers; `DHT_CLIENT_FAILED`; the signal's reason.
    */
   async get(key: PeerId, signal: AbortSignal): Promise<Bep44Item | undefined> {
     const publicKey = Buffer.from(bytesOf(key))
     const target = createHash('sha1').update(publicKey).digest()
-    const verify = (signature: unknown, value: Uint8Array, by: unknown): boolean =>
-      Buffer.isBuffer(by) &&
-      by.equals(publicKey) &&
-      Buffer.isBuffer(signature) &&
-      verifySignature(key, value, signature)
-    return this.#call(signal, (resolve, reject) => {
-      this.#client.get(target, { cache: false, verify }, (error, item) => {
-        if (error) return reject(failed(error))
-        if (item !== null) return resolve(itemOf(item))
-        return this.nodes > 0 ? resolve(undefined) : reject(unreachable())
+    let best: Bep44Item | undefined
+    const verify = (signature: unknown, signed: Uint8Array, by: unknown): boolean => {
+      if (!Buffer.isBuffer(by) || !by.equals(publicKey) || !Buffer.isBuffer(signature)) return false
+      if (!verifySignature(key, signed, signature)) return false
+      const item = signedItemOf(signed)
+      if (best === undefined || item.seq > best.seq) best = item
+      return true
+    }
+    try {
+      await this.#call<void>(signal, (resolve, reject) => {
+        this.#client.get(target, { cache: false, verify }, (error) =>
+          error ? reject(failed(error)) : resolve(),
+        )
       })
-    })
+    } catch (error) {
+      if (best === undefined || !isMosaikError(error, 'TIMEOUT')) throw error
+    }
+    if (best === undefined && this.nodes === 0) throw unreachable()
+    return best
   }
 
   /**
@@ -143,10 +154,14 @@ export class Bep44Client implements AsyncDisposable {
   }
 }
 
-function itemOf({ v, seq }: { readonly v: unknown; readonly seq?: unknown }): Bep44Item {
+/** What was signed, which is known to be so: `3:seqi<number>e1:v`, then the value (BEP 44). */
+function signedItemOf(signed: Uint8Array): Bep44Item {
+  const text = Buffer.from(signed).toString('latin1')
+  const [head, number, length] = /^3:seqi(-?\d+)e1:v(\d+):/.exec(text) ?? []
+  const seq = Number(number)
   return {
-    value: Buffer.isBuffer(v) ? Uint8Array.from(v) : new Uint8Array(0),
-    seq: typeof seq === 'number' && Number.isSafeInteger(seq) ? seq : Infinity,
+    value: head === undefined ? new Uint8Array(0) : signed.slice(head.length, head.length + Number(length)),
+    seq: Number.isSafeInteger(seq) ? seq : Infinity,
   }
 }
 

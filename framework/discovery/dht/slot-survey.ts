@@ -59,8 +59,8 @@ export async function surveyDht(options: DhtSurveyOptions): Promise<DhtSurvey> {
     bind: settings.bind,
     onPacket: () => undefined,
   })
-  using deadline = clock.deadline(settings.requestTimeoutMs, signal)
   const look = async (slot: Slot, index: number): Promise<DhtSlot> => {
+    using deadline = clock.deadline(settings.requestTimeoutMs, signal)
     const { peerId: key } = slot.key
     try {
       const view = await readSlot(client, slot, settings.addressScope, deadline.signal)
@@ -72,13 +72,11 @@ export async function surveyDht(options: DhtSurveyOptions): Promise<DhtSurvey> {
     }
   }
   const lookAt = (seeds: readonly Digest[]): Promise<DhtSlot[]> => Promise.all(slotsOf(seeds, root).map(look))
-  const [slots, epochSlots] = await Promise.all([
-    lookAt(slotSeeds(root)),
-    lookAt([...epochSeeds(root, epoch), ...epochSeeds(root, epoch - 1)]),
-  ])
+  const slots = await lookAt(slotSeeds(root))
   if (slots.every(({ state }) => state === 'unknown')) {
     throw new MosaikError('DHT_UNREACHABLE', 'no node of the DHT answers')
   }
+  const epochSlots = await lookAt([...epochSeeds(root, epoch), ...epochSeeds(root, epoch - 1)])
   const isUsed = ({ state }: DhtSlot): boolean => state === 'unreadable' || state === 'record'
   return { slots, epochSlots: epochSlots.filter(isUsed) }
 }
