@@ -24,7 +24,6 @@ export type { Candidates } from './ranking/rank.js'
 export type { Ranking, RankingConditions } from './ranking/ranking.js'
 export type { Exclusion, LatencyBasis, RankedPeer, RankingResult, Reason } from './ranking/result.js'
 export { remembered, type RememberedOptions } from './remembered.js'
-export { remembered, type RememberedOptions } from './remembered.js'
 export { RecordError } from './signed-record.js'
 export {
   compareExpirations,
