@@ -2,6 +2,7 @@ import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './
 import {
   AcceptorGreeting,
   confirmation,
+  welcome,
   type DiallerGreeting,
   type GreetingOptions,
   type Introduction,
@@ -20,8 +21,8 @@ export interface Greeted {
 }
 
 /**
- * The dialler's greeting. When it resolves, the acceptor has proven that it is of our network, and our own proof is on
- * its way to it.
+ * The dialler's greeting. When it resolves, both sides have proven that they are of the same network, and the acceptor
+ * has admitted us.
  *
  * @param open Opens the hello link with that payload.
  * @param signal Bounds what comes after that.
@@ -39,6 +40,7 @@ export async function greet(
   if (said === 'malformed') throw await refuse(link, malformed)
   if (said === 'unproven') throw await disbelieve(link)
   await link.send(greeting.confirmation(own), { signal })
+  await link.recvMessage(welcome, { signal })
   return { link, said }
 }
 

@@ -28,6 +28,10 @@ const answer = introduction.extend({ nonce: bytes(NONCE_BYTES), proof: bytes(PRO
 /** What the dialler says then. Unknown fields are let through, for newer peers. */
 export const confirmation = introduction.extend({ type: z.literal('proof'), proof: bytes(PROOF_BYTES) })
 
+/** What the acceptor says at last: the dialler is in, and may open links. */
+export const WELCOME = Object.freeze({ type: 'welcome' })
+export const welcome = z.object({ type: z.literal('welcome') })
+
 export type Introduction = z.output<typeof introduction>
 
 /** The two peers of a connection, and the number that our side has drawn for it. */
@@ -46,8 +50,9 @@ export interface GreetingOptions {
  * dialler                                    acceptor
  *   OPEN    greetingId, nonce          ──▶    knows no such greetingId: CLOSE 101, and nothing was said
  *                                      ◀──    ACCEPT  greetingId, nonce, proof, introduction
- *   believes the proof: admitted
+ *   believes the proof
  *   MESSAGE proof, introduction        ──▶    believes the proof: admitted
+ *   admitted                           ◀──    MESSAGE welcome
  * ```
  */
 export class DiallerGreeting {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { Clock, Random } from '#framework/primitives'
+import { TokenBucket, type Clock, type Random } from '#framework/primitives'
+import { CloseReasons, closeReason } from './close-reason.js'
 import type { Link, LinkProtocol } from './link.js'
 
 /**
@@ -22,6 +23,9 @@ const seen = z.object({ type: z.literal('seen'), id: idSchema })
 const pingOrSeen = z.discriminatedUnion('type', [ping, seen])
 
 const ID_BYTES = 6
+
+/** How many messages a dialler may send here, however often it is set up to ask: far more than any does. */
+const MESSAGES = Object.freeze({ capacity: 200, perSecond: 100 })
 
 /** What both sides need. */
 interface ExchangeOptions {
@@ -73,9 +77,11 @@ export async function askForSignsOfLife(link: Link, options: AskingOptions): Pro
  */
 export async function giveSignsOfLife(link: Link, options: AnsweringOptions): Promise<never> {
   const { clock, random, silenceMs, onRoundTrip } = options
+  const rate = new TokenBucket(MESSAGES, clock.monotonic())
   let answered: { readonly id: number; readonly atMs: number } | undefined
   for (;;) {
     const message = await link.recvMessage(pingOrSeen, { timeoutMs: silenceMs })
+    if (!rate.tryTake(clock.monotonic())) await link.close(tooMany)
     if (message.type === 'seen') {
       if (message.id === answered?.id) onRoundTrip(clock.monotonic() - answered.atMs)
       // One guess for each answer.
@@ -86,6 +92,8 @@ export async function giveSignsOfLife(link: Link, options: AnsweringOptions): Pr
     }
   }
 }
+
+const tooMany = closeReason(CloseReasons.TooManyRequests, 'too many signs of life')
 
 function randomId(random: Random): number {
   return Buffer.from(random.bytes(ID_BYTES)).readUIntBE(0, ID_BYTES)

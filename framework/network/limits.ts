@@ -1,3 +1,4 @@
+import type { TokenBucketOptions } from '#framework/primitives'
 import type { QuicOptions } from './quic/transport.js'
 
 /** Everything of a host that is bounded, and by how much. Times are in milliseconds. */
@@ -24,7 +25,7 @@ export interface NetworkLimits {
   readonly perBlock: BlockLimits
   /** The same for this machine, on which many nodes may live. Default: as many as there may be at all. */
   readonly perLoopback: BlockLimits
-  /** Streams that a connection may have while it has not shown its network; the hello needs one. Default 8. */
+  /** Streams that a connection may have while it has not shown its network; the hello needs one. Default 32. */
   readonly unadmittedStreamsMax: number
   /** How long a connection may take to show its network. Default 2000. */
   readonly admissionTimeoutMs: number
@@ -44,6 +45,8 @@ export interface NetworkLimits {
 
   /** Links of one protocol that one peer may have open towards us, where the protocol does not say. Default 64. */
   readonly linksPerPeerMax: number
+  /** Streams that one connection may open towards us: a burst of 4096, and 1000 a second. More, and it is closed. */
+  readonly inboundStreams: TokenBucketOptions
   /** What each end of closing (a link, a connection, a listener) may take. Default 1000. */
   readonly closeTimeoutMs: number
 
@@ -110,7 +113,7 @@ export const defaultLimits: NetworkLimits = Object.freeze({
   unadmittedMax: 256,
   perBlock: Object.freeze({ unadmittedMax: 32, connectionsMax: 256 }),
   perLoopback: Object.freeze({ unadmittedMax: 256, connectionsMax: 1_024 }),
-  unadmittedStreamsMax: 8,
+  unadmittedStreamsMax: 32,
   admissionTimeoutMs: 2_000,
   surplusGraceMs: 3_000,
   openTimeoutMs: 5_000,
@@ -119,6 +122,7 @@ export const defaultLimits: NetworkLimits = Object.freeze({
   dialAddressesMax: 16,
   dialsMax: 128,
   linksPerPeerMax: 64,
+  inboundStreams: Object.freeze({ capacity: 4_096, perSecond: 1_000 }),
   closeTimeoutMs: 1_000,
   bookPeersMax: 4_096,
   bookAddressesMax: 16,

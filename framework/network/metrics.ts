@@ -183,7 +183,7 @@ export class NetworkMetrics {
     this.#dials.add(1, { transport, result })
   }
 
-  linkRefused(protocol: string, reason: 'unadmitted' | 'limit' | 'opening'): void {
+  linkRefused(protocol: string, reason: 'unadmitted' | 'limit' | 'opening' | 'rate'): void {
     this.#linksRefused.add(1, { protocol, reason })
   }
 

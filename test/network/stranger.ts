@@ -108,6 +108,7 @@ async function sayHello(self: PeerId, connection: Connection, key: NetworkKey): 
   const { payload } = received.bodies[0] as { payload: unknown }
   greeting.hear(payload)
   stream.send(frame(MESSAGE, encode(greeting.confirmation({ instance: 'stranger' }))))
+  await eventually(() => received.kinds.length > 1)
   return stream
 }
 
