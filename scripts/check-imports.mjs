@@ -41,7 +41,7 @@ const pure = [
 /** Libraries, and the only places that may import them. */
 const libraries = [
   {
-    name: /^(@libp2p\/|libp2p$|@chainsafe\/|@multiformats\/|uint8arraylist$)/,
+    name: /^(@libp2p\/|libp2p$|@chainsafe\/|@multiformats\/|multiformats\/|uint8arraylist$)/,
     only: ['framework/network', 'bench', 'test/network'],
   },
   { name: /^(typedi|reflect-metadata)$/, only: ['decorators'] },

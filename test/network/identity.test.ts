@@ -76,8 +76,22 @@ describe('a peer id', () => {
   })
 
   test.each([
+    '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN',
+    'bafzaajaiaejcao3ke66m5nvefvrkhkgqfjxq243fgikxohpciotdvqciugfvtwrj',
+    'k51qzi5uqu5dhnwe629wdlncpql6frppdpwnz4wtlcw816aysd5wwlk63g4wmh',
+  ])('given the form %s, is read', (text) => {
+    const peer = peerIdFromHex('3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29')
+    expect(peerIdFromLibp2p(text)).toBe(peer)
+    expect(libp2pPeerId(peer)).toBe('12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN')
+  })
+
+  test.each([
     ['nonsense', 'nonsense'],
     ['the id of an RSA key', 'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N'],
+    ['the id of a Secp256k1 key', '16Uiu2HAm9VQHTDjnTRDZQk8nPErpHDQFbWZqPjVjqMhHtahThVQh'],
+    ['a content id of something else', 'bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi'],
+    ['an id that lacks a byte', libp2pPeerId(Identity.random().peerId).slice(0, -2)],
+    ['no end of text', '1'.repeat(1_000_000)],
     ['nothing', ''],
   ])('given %s, is refused', (_, id) => {
     expect(() => peerIdFromLibp2p(id)).toThrow(expect.objectContaining({ code: 'PEER_ID_MALFORMED' }))

@@ -1,6 +1,6 @@
 import type { Connection, PeerId as Libp2pPeerId, Stream, StreamHandler, Topology } from '@libp2p/interface'
 import { Backoff, nextTurn, type Clock, type PeerId, type Random } from '#framework/primitives'
-import { toLibp2pPeerId } from '../libp2p-peer-id.js'
+import { toLibp2pPeerId } from '../libp2p-keys.js'
 import { GOSSIP_PROTOCOL, GOSSIP_STREAMS_MAX } from './gossip-protocol.js'
 import type { Connections } from '../connections.js'
 import type { PeerConnection } from '../peer-connection.js'

@@ -1,7 +1,7 @@
 import type { Stream } from '@libp2p/interface'
 import { pbStream } from '@libp2p/utils'
 import { MosaikError, invariant, peerIdFromRaw, type PeerId } from '#framework/primitives'
-import { toLibp2pPeerId } from '../libp2p-peer-id.js'
+import { toLibp2pPeerId } from '../libp2p-keys.js'
 
 /** The protocol in which a relay is asked for something (libp2p/specs, "Circuit Relay v2", "Hop Protocol"). */
 export const HOP_PROTOCOL = '/libp2p/circuit/relay/0.2.0/hop'
