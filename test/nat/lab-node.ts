@@ -12,6 +12,13 @@ export interface LabNodeInfo {
   readonly reachability: Reachability
 }
 
+export interface LabNodeOptions extends Pick<HostOptions, 'relay'> {
+  /** Default 4001. */
+  readonly port?: number
+  /** Where its discovery starts from; without, it has none. */
+  readonly seeds?: readonly string[]
+}
+
 interface Waiting {
   readonly resolve: (value: unknown) => void
   readonly reject: (error: Error) => void
@@ -45,10 +52,7 @@ export class LabNode implements AsyncDisposable {
   }
 
   /** Starts a host in that namespace, on all of its interfaces. Ready when it listens. */
-  static async start(
-    namespace: string,
-    { port = 4001, ...options }: { port?: number } & Pick<HostOptions, 'relay'> = {},
-  ): Promise<LabNode> {
+  static async start(namespace: string, { port = 4001, ...options }: LabNodeOptions = {}): Promise<LabNode> {
     const listen = [`/ip4/0.0.0.0/udp/${port}/quic-v1`, `/ip4/0.0.0.0/tcp/${port}`]
     const node = new LabNode(namespace, { name: namespace, listen, ...options })
     const { peer } = await within(ANSWER_MS, node.#ready.promise)

@@ -4,31 +4,153 @@ import { LabNode } from './lab-node.js'
 import { NetLab, labUnavailable } from './net-lab.js'
 
 const unavailable = labUnavailable()
-const lab = unavailable === undefined ? test : test.skip
+/** At the same time, because they mostly wait. */
+const lab = unavailable === undefined ? test.concurrent : test.concurrent.skip
 const suite = unavailable === undefined ? 'behind NATs' : `behind NATs (skipped: ${unavailable})`
 
+/** Two neighbourhoods of the public segment. */
 const BEACON = '203.0.113.1'
+const OTHER_BEACON = '198.51.100.1'
+/** A probe that fails takes three seconds, and finding out that a peer is gone four. */
+const SLOW = { timeoutMs: 12_000 }
+
+interface CatalogEntry {
+  readonly peer: string
+  readonly addresses: readonly string[]
+}
+
+/** A relay at a public address, and where to find it. */
+async function startRelay(net: NetLab, name: string, ip: string, seeds?: readonly string[]) {
+  const node = await LabNode.start(net.host(name, ip), {
+    relay: { serve: true },
+    ...(seeds !== undefined && { seeds }),
+  })
+  const { addresses } = await node.info()
+  return { node, addresses: addresses.filter((address) => address.startsWith(`/ip4/${ip}/`)) }
+}
+
+function relayedAmong(addresses: readonly string[]): string[] {
+  return addresses.filter((address) => address.includes('/p2p-circuit/'))
+}
+
+async function statusOf(node: LabNode): Promise<string> {
+  return (await node.info()).reachability.status
+}
 
 describe(suite, () => {
   lab(
-    'given a beacon on the public segment and a node behind a NAT, when they have met, then the node finds out that it cannot be dialled, and a public one that it can',
+    'given two nodes behind NATs of their own that know only a beacon, when they have started, then they find each other, talk over a relay at first and directly soon, and nobody publishes an address that is not its own',
     async () => {
       using net = new NetLab()
       await using stack = new AsyncDisposableStack()
-      const beacon = stack.use(await LabNode.start(net.host('beacon', BEACON), { relay: { serve: true } }))
-      const { addresses } = await beacon.info()
-      const via = addresses.filter((address) => address.includes(BEACON))
+      const beacon = await startRelay(net, 'beacon', BEACON, [])
+      stack.use(beacon.node)
+      const other = await startRelay(net, 'other', OTHER_BEACON, beacon.addresses)
+      stack.use(other.node)
+      const [a, b] = await Promise.all(
+        [net.site('a', 1, '203.0.113.10', 'cone'), net.site('b', 2, '203.0.113.20', 'cone')].map((ns) =>
+          LabNode.start(ns, { relay: { via: 'auto' }, seeds: beacon.addresses }),
+        ),
+      )
+      stack.use(a!)
+      stack.use(b!)
+
+      await eventually(async () => expect(await statusOf(a!)).toBe('private'), SLOW)
+      await eventually(async () => expect(await statusOf(b!)).toBe('private'), SLOW)
+      expect(await statusOf(beacon.node)).toBe('public')
+      expect(await statusOf(other.node)).toBe('public')
+
+      await eventually(async () => {
+        const catalog = await a!.ask<CatalogEntry[]>('catalog')
+        const entry = catalog.find(({ peer }) => peer === b!.peer)
+        expect(relayedAmong(entry?.addresses ?? [])).not.toHaveLength(0)
+      }, SLOW)
+      expect(await a!.echo(b!.peer, 'hello')).toMatchObject({ value: 'hello' })
+      await eventually(async () => expect(await a!.path(b!.peer)).toBe('tcp'), SLOW)
+      expect(await b!.echo(a!.peer, 'and back')).toEqual({ value: 'and back', transport: 'tcp' })
+
+      const hostsOf = new Map([
+        [beacon.node.peer, [BEACON, '127.0.0.1']],
+        [other.node.peer, [OTHER_BEACON, '127.0.0.1']],
+        [a!.peer, ['192.168.1.2', '127.0.0.1']],
+        [b!.peer, ['192.168.2.2', '127.0.0.1']],
+      ])
+      const relays = [BEACON, OTHER_BEACON]
+      const published = await beacon.node.ask<CatalogEntry[]>('catalog')
+      expect(published.map(({ peer }) => peer).toSorted()).toEqual(
+        [other.node.peer, a!.peer, b!.peer].toSorted(),
+      )
+      for (const { peer, addresses } of published) {
+        const hosts = addresses.map((address) => [address.split('/')[2], address.includes('/p2p-circuit')])
+        for (const [host, isRelayed] of hosts)
+          expect(isRelayed === true ? relays : hostsOf.get(peer)).toContain(host)
+      }
+    },
+    40_000,
+  )
+
+  lab(
+    'given a peer whose NAT maps every connection to another port, when a node behind a NAT calls it, then no hole is found and the relay carries their links',
+    async () => {
+      using net = new NetLab()
+      await using stack = new AsyncDisposableStack()
+      const beacon = await startRelay(net, 'beacon', BEACON)
+      stack.use(beacon.node)
+      const via = beacon.addresses
+      const a = stack.use(
+        await LabNode.start(net.site('a', 1, '203.0.113.10', 'symmetric'), { relay: { via } }),
+      )
+      const b = stack.use(await LabNode.start(net.site('b', 2, '203.0.113.20', 'cone')))
+      await b.connect({ addresses: via })
+      await eventually(async () => expect(relayedAmong((await a.info()).addresses)).not.toHaveLength(0))
+
+      await b.connect({ addresses: relayedAmong((await a.info()).addresses) })
+      const failed = { name: 'mosaik_hole_punches_total', labels: { result: 'failed' } }
+      await eventually(async () => expect(await a.ask('metric', failed)).toBe(1), SLOW)
+      expect(await b.echo(a.peer, 'over the relay')).toEqual({ value: 'over the relay', transport: 'relay' })
+    },
+    30_000,
+  )
+
+  lab(
+    'given a node with places at two relays, when one of them loses its power, then the node publishes the other one only, a public peer that calls there is dialled back, and what loses its uplink knows nothing of its reachability any more',
+    async () => {
+      using net = new NetLab()
+      await using stack = new AsyncDisposableStack()
+      const [first, second] = await Promise.all([
+        startRelay(net, 'beacon', BEACON),
+        startRelay(net, 'other', OTHER_BEACON),
+      ])
+      stack.use(first.node)
+      stack.use(second.node)
+      const via = [first.addresses[0]!, second.addresses[0]!]
       const hidden = stack.use(
         await LabNode.start(net.site('a', 1, '203.0.113.10', 'cone'), { relay: { via } }),
       )
-      const open = stack.use(await LabNode.start(net.host('open', '198.51.100.1')))
-      await open.connect({ addresses: via })
-      await eventually(async () => expect((await hidden.info()).reachability.status).toBe('private'))
-      await eventually(async () => expect((await open.info()).reachability.status).toBe('public'))
-      const other = stack.use(await LabNode.start(net.site('b', 2, '203.0.113.20', 'cone')))
-      await other.connect({ addresses: via })
-      await other.connect({ addresses: (await hidden.info()).addresses })
-      console.log(await other.echo(hidden.peer, 'hello'))
+      await eventually(async () => {
+        const relayed = relayedAmong((await hidden.info()).addresses)
+        for (const relay of [BEACON, OTHER_BEACON])
+          expect(relayed.some((address) => address.startsWith(`/ip4/${relay}/`))).toBe(true)
+      })
+      const cable = net.host('open', '192.0.2.1')
+      const open = stack.use(await LabNode.start(cable))
+      await open.connect({ addresses: second.addresses })
+      await eventually(async () => expect(await statusOf(open)).toBe('public'))
+
+      await first.node.kill()
+      await eventually(async () => {
+        const relayed = relayedAmong((await hidden.info()).addresses)
+        expect(relayed).not.toHaveLength(0)
+        for (const address of relayed) expect(address).toMatch(`/ip4/${OTHER_BEACON}/`)
+      }, SLOW)
+
+      await open.connect({ addresses: relayedAmong((await hidden.info()).addresses) })
+      await eventually(async () => expect(await open.path(hidden.peer)).toBe('quic'))
+      expect(await open.echo(hidden.peer, 'hello')).toEqual({ value: 'hello', transport: 'quic' })
+
+      net.unplug(cable)
+      await eventually(async () => expect(await statusOf(open)).toBe('unknown'), SLOW)
     },
+    40_000,
   )
 })

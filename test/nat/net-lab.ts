@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 
 /** How a router chooses the port that a connection of its site has outside. */
 export type NatKind =
@@ -30,17 +31,27 @@ export function labUnavailable(): string | undefined {
   )
 }
 
+/** Removes what test runs that were killed have left behind. */
+function removeLeftovers(): void {
+  const { stdout } = spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' })
+  for (const [name, pid] of stdout.matchAll(/^mosaik-(\d+)-\S+/gm)) {
+    if (!existsSync(`/proc/${pid}`)) failureOf(`ip netns del ${name}`)
+  }
+}
+
 /**
  * A small internet in network namespaces of this machine: one segment with public addresses, hosts on it, and sites that
  * are behind a router of their own, which translates addresses. Nothing of it touches the machine's own network.
  */
 export class NetLab implements Disposable {
-  readonly #prefix = `mosaik-${process.pid}-`
+  static #count = 0
+  readonly #prefix = `mosaik-${process.pid}-${NetLab.#count++}-`
   readonly #namespaces: string[] = []
   readonly #wire: string
   #plugs = 0
 
   constructor() {
+    removeLeftovers()
     this.#wire = this.#namespace('wire')
     run(`ip -n ${this.#wire} link add name bridge0 type bridge; ip -n ${this.#wire} link set bridge0 up`)
   }

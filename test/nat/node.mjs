@@ -2,11 +2,12 @@
 // standard input says, and prints the outcome as one line.
 import { createInterface } from 'node:readline'
 import { digestOf } from '../../dist/framework/primitives/index.js'
+import { Discovery, seeds } from '../../dist/framework/discovery/index.js'
 import { Host } from '../../dist/framework/network/index.js'
 
 const ECHO = { id: '/tests/echo/1.0', frameBytesMax: 1024 * 1024 }
 
-const { name, ...options } = JSON.parse(process.argv[2])
+const { name, seeds: first, ...options } = JSON.parse(process.argv[2])
 const logger = process.env.LAB_LOG === undefined ? undefined : loggerOf(name)
 const host = await Host.start({ network: digestOf('lab'), ...options, ...(logger && { logger }) })
 host.handle(ECHO, async (link, accept) => {
@@ -17,7 +18,18 @@ host.handle(ECHO, async (link, accept) => {
   }
 })
 
+const discovery =
+  first === undefined
+    ? undefined
+    : await Discovery.start({ host, bootstrap: [seeds(first)], ...(logger && { logger }) })
+
 const actions = {
+  catalog: () =>
+    [...discovery.catalog.value.peers.values()].map(({ peer, addresses, serves }) => ({
+      peer,
+      addresses,
+      serves,
+    })),
   info: () => ({ peer: host.peerId, addresses: host.addresses.value, reachability: host.reachability.value }),
   connect: ({ addresses, peer }) => host.connect({ addresses, peer }),
   learn: ({ peer, addresses }) => host.learn(peer, addresses),
