@@ -1,0 +1,196 @@
+import { createServer, type Socket } from 'node:net'
+import { describe, expect, test } from '@jest/globals'
+import { nearest, prefer } from '#framework/discovery'
+import { seededRandom, type PeerId } from '#framework/primitives'
+import { ProbePlan } from '../../framework/discovery/ranking/probe-plan.js'
+import { eventually, within } from '../support/eventually.js'
+import { TestNode, TestNodes } from './node.js'
+import { entryNamed, peerNamed } from './ranking-support.js'
+
+const many = Array.from({ length: 1_000 }, (_, i) => peerNamed(`many-${i}`))
+
+function planOf(seed = 'probes') {
+  return new ProbePlan(seededRandom(seed), 0)
+}
+
+interface Started {
+  readonly peer: PeerId
+  readonly atMs: number
+}
+
+/**
+ * All that a plan starts within a time, when each probe takes so long and ends so; Infinity is a probe that never ends.
+ * Tells also how many have run at a time at most.
+ */
+function run(
+  plan: ProbePlan,
+  wanted: ReadonlySet<PeerId>,
+  options: { forMs: number; takesMs: number; measured: boolean },
+): { started: Started[]; concurrentMax: number } {
+  const started: Started[] = []
+  const running: Started[] = []
+  const left = new Set(wanted)
+  let concurrentMax = 0
+  for (let nowMs = 0; nowMs <= options.forMs; nowMs += 100) {
+    while (running[0] && running[0].atMs + options.takesMs <= nowMs) {
+      const { peer } = running.shift()!
+      plan.onEnd(peer, options.measured, nowMs)
+      if (options.measured) left.delete(peer)
+    }
+    if (plan.readyAtMs > nowMs) continue
+    for (const peer of plan.next(left, nowMs).probes) {
+      started.push({ peer, atMs: nowMs })
+      running.push({ peer, atMs: nowMs })
+    }
+    concurrentMax = Math.max(concurrentMax, running.length)
+  }
+  return { started, concurrentMax }
+}
+
+/** The most that were started within any minute. */
+function perMinute(started: readonly Started[]): number {
+  return Math.max(
+    ...started.map(
+      ({ atMs }) => started.filter((other) => other.atMs >= atMs && other.atMs < atMs + 60_000).length,
+    ),
+  )
+}
+
+describe('which round trips to measure', () => {
+  test('D-3: given a thousand peers that are asked about, then no more than four are probed at a time, and sixteen a minute', () => {
+    const { started, concurrentMax } = run(planOf(), new Set(many), {
+      forMs: 600_000,
+      takesMs: 300,
+      measured: true,
+    })
+    expect(concurrentMax).toBe(4)
+    expect(perMinute(started)).toBeLessThanOrEqual(16)
+    // Each once, and not fewer than the rate allows.
+    expect(new Set(started.map(({ peer }) => peer)).size).toBe(started.length)
+    expect(started.length).toBeGreaterThan(115)
+  })
+
+  test('D-3: given probes that hang, then they are the only ones until they end: nothing accumulates', () => {
+    const { started } = run(planOf(), new Set(many), { forMs: 600_000, takesMs: Infinity, measured: false })
+    expect(started).toHaveLength(4)
+  })
+
+  test('given several nodes, then they begin with different peers, not with the first ones of the catalog', () => {
+    const firsts = ['a', 'b', 'c'].map((seed) => planOf(seed).next(new Set(many), 0).probes)
+    expect(firsts.map(({ length }) => length)).toEqual([4, 4, 4])
+    expect(new Set(firsts.flat()).size).toBe(12)
+    expect(firsts.flat().some((peer) => many.indexOf(peer) > 100)).toBe(true)
+  })
+
+  test('given a peer that cannot be reached, then it is probed again after a minute or so, and ever more rarely', () => {
+    const { started } = run(planOf(), new Set([many[0]!]), {
+      forMs: 7_200_000,
+      takesMs: 3_000,
+      measured: false,
+    })
+    const gaps = started.slice(1).map(({ atMs }, index) => atMs - (started[index]?.atMs ?? 0))
+    expect(gaps[0]).toBeGreaterThanOrEqual(30_000)
+    expect(gaps.length).toBeGreaterThan(4)
+    expect(gaps.length).toBeLessThan(20)
+    expect(Math.max(...gaps)).toBeGreaterThan(300_000)
+  })
+
+  test('given a peer that nobody asks about any more, then what was noted of it is forgotten', () => {
+    const plan = planOf()
+    const [peer] = many
+    plan.next(new Set([peer!]), 0)
+    plan.onEnd(peer!, false, 100)
+    expect(plan.next(new Set([peer!]), 200).probes).toEqual([])
+    plan.next(new Set(), 300)
+    expect(plan.next(new Set([peer!]), 400).probes).toEqual([peer])
+  })
+
+  test('given nobody asked about, then nothing is due', () => {
+    expect(planOf().next(new Set(), 0)).toEqual({ probes: [], atMs: Infinity })
+  })
+})
+
+/** A node that knows others from one that is between them, and is connected to that one only. */
+async function star(nodes: TestNodes, count: number) {
+  const middle = await nodes.add({ meshPeers: 0 })
+  const options = { meshPeers: 0, seeds: middle.addresses }
+  const others = await Promise.all(Array.from({ length: count }, () => nodes.add(options)))
+  const node = await nodes.add(options)
+  await within(
+    10_000,
+    node.discovery
+      .when()
+      .peers(count + 1)
+      .wait(),
+  )
+  expect(node.host.connections.value).toEqual(new Set([middle.peerId]))
+  return { node, others }
+}
+
+describe('measuring', () => {
+  test('given a ranking, then the round trips to peers that are not connected become known', async () => {
+    await using nodes = new TestNodes()
+    const { node, others } = await star(nodes, 3)
+    expect(others.map(({ peerId }) => node.host.rttMs(peerId))).toEqual([undefined, undefined, undefined])
+    using ranking = node.discovery.ranking(nearest(1))
+    await eventually(() => {
+      for (const { peerId } of others) expect(node.host.rttMs(peerId)).toBeGreaterThan(0)
+    })
+    await eventually(() => expect(ranking.unmeasured).toEqual([]))
+    expect(node.metric('rtt_probes_total', { result: 'ok' })).toBe(3)
+  })
+
+  test('given a peer that is of no other use, when it has been measured, then its connection is let go, and the round trip stays known', async () => {
+    await using node = await TestNode.start({ meshPeers: 0 })
+    // A member of the network that takes no part in discovery.
+    await using quiet = await TestNode.host()
+    const entry = { ...entryNamed('quiet', { addresses: quiet.addresses.value }), peer: quiet.peerId }
+    node.discovery.insert({ ...entry, network: node.host.network })
+    using ranking = node.discovery.ranking(nearest(1))
+    await eventually(() => expect(ranking.unmeasured).toEqual([]))
+    expect(node.host.connections.value).toEqual(new Set([quiet.peerId]))
+    await eventually(() => expect(node.host.connections.value.size).toBe(0))
+    expect(node.host.rttMs(quiet.peerId)).toBeGreaterThan(0)
+    expect(node.knows(quiet.peerId)).toBe(true)
+    expect(node.metric('rtt_probes_total', { result: 'ok' })).toBe(1)
+  })
+
+  test('given nobody who asks, or only a ranking in which round trips do not count, then nothing is measured', async () => {
+    await using nodes = new TestNodes()
+    const { node, others } = await star(nodes, 1)
+    using ranking = node.discovery.ranking(prefer({ tags: ['x'], latency: false }))
+    expect(ranking.chosen.value).toHaveLength(2)
+    // Whatever was going to be measured without being asked for would be by the time that this is.
+    using asking = node.discovery.ranking(nearest(1), { candidates: [others[0]!.peerId] })
+    await eventually(() => expect(asking.unmeasured).toEqual([]))
+    expect(node.metric('rtt_probes_total', { result: 'ok' })).toBe(1)
+    expect(node.metric('rtt_probes_total', { result: 'failed' })).toBe(0)
+  })
+
+  test('D-3: given peers that take connections and say nothing, then few are tried at a time, each has an end, and all are let go', async () => {
+    const open = new Set<Socket>()
+    let most = 0
+    await using server = createServer((socket) => {
+      open.add(socket)
+      most = Math.max(most, open.size)
+      // Read, or the end would not be noticed.
+      socket.resume()
+      socket.on('error', () => {})
+      socket.on('close', () => open.delete(socket))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as { port: number }
+    await using node = await TestNode.start({ maxRttMs: 100, meshPeers: 0 })
+    for (let i = 0; i < 12; i++) {
+      const entry = entryNamed(`mute-${i}`, { addresses: [`/ip4/127.0.0.1/tcp/${port}`] })
+      node.discovery.insert({ ...entry, network: node.host.network })
+    }
+    await eventually(() => expect(open.size).toBe(4))
+    await eventually(() => expect(node.metric('rtt_probes_total', { result: 'failed' })).toBe(4), {
+      timeoutMs: 8_000,
+    })
+    await eventually(() => expect(open.size).toBe(0))
+    expect(most).toBe(4)
+    expect(node.count).toBe(12)
+  })
+})
