@@ -29,7 +29,6 @@ import { NetworkMetrics } from './metrics.js'
 import { NetworkKey } from './network-key.js'
 import { raceSignal } from './race-signal.js'
 import { planOf, type RelayOptions, type RelayPlan } from './reach/reach-options.js'
-import { ReachService } from './reach/reach-service.js'
 import { RttTracker } from './rtt/rtt-tracker.js'
 import type { DialTarget } from './dial-target.js'
 import type { Disconnect } from './disconnect.js'
@@ -38,6 +37,7 @@ import type { Gossip } from './gossip/gossip.js'
 import type { HostContext } from './host-context.js'
 import type { Link, LinkProtocol } from './link.js'
 import type { PeerConnection } from './peer-connection.js'
+import type { ReachService } from './reach/reach-service.js'
 import type { Reachability } from './reach/reachability.js'
 import type { RelayTarget } from './relay/reservation-plan.js'
 
@@ -88,6 +88,7 @@ interface HostParts {
   readonly gossip: Gossip
   readonly listening: Listening
   readonly relay: RelayPlan
+  readonly Reach: typeof ReachService
 }
 
 /**
@@ -115,7 +116,7 @@ export class Host implements AsyncDisposable {
     this.#connections = parts.connections
     this.#gossip = parts.gossip
     this.#links = new LinkService(context, parts.connections)
-    this.#reachService = new ReachService({
+    this.#reachService = new parts.Reach({
       context,
       connections: parts.connections,
       links: this.#links,
@@ -149,9 +150,10 @@ export class Host implements AsyncDisposable {
     let gossip: Gossip | undefined
     // Loaded here, because it takes most of the time that starting takes: a program that only looks at declarations,
     // such as one that draws them, never needs libp2p.
-    const [{ startTransports }, { Gossip }] = await Promise.all([
+    const [{ startTransports }, { Gossip }, { ReachService: Reach }] = await Promise.all([
       import('./transports.js'),
       import('./gossip/gossip.js'),
+      import('./reach/reach-service.js'),
     ])
     const transports = await startTransports({
       identity,
@@ -182,7 +184,7 @@ export class Host implements AsyncDisposable {
       await gossip.start()
       let onLost = (_cause: unknown): void => {}
       const listening = await listenOn(transports, listen, (cause) => onLost(cause))
-      const host = new Host(context, metrics, { connections, gossip, listening, relay })
+      const host = new Host(context, metrics, { connections, gossip, listening, relay, Reach })
       onLost = (cause) => void host.#fail(cause)
       await host.#reachService.start()
       return host
