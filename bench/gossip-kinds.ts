@@ -18,8 +18,8 @@ export type GossipKind = (typeof gossipKinds)[number]
 export type GossipKinds = Record<GossipKind, number>
 
 interface Sender {
-  sendRpc(this: Sender, peer: string, rpc: RPC): boolean
-  sendRpcInBatch(this: Sender, peers: Set<string>, rpc: RPC): void
+  sendRpc: (this: Sender, peer: string, rpc: RPC) => boolean
+  sendRpcInBatch: (this: Sender, peers: Set<string>, rpc: RPC) => void
 }
 
 /** Begins to count, for the rest of the process. */
