@@ -30,13 +30,20 @@ export type {
 // The layers below, for programs that do without decorators.
 export { ConfigError, ServiceError, startNode } from '#framework/topology'
 export type { NodeInfo, NodeOptions, ObservedEdge, RunningNode, Topology } from '#framework/topology'
-export { Discovery, RecordError, mdns, seeds } from '#framework/discovery'
+export { Discovery, RecordError, mdns, nearest, prefer, seeds } from '#framework/discovery'
 export type {
   BootstrapSource,
   Catalog,
   DiscoveryEvent,
   DiscoveryOptions,
   PeerEntry,
+  PeerInfo,
+  Preference,
+  PreferenceOptions,
+  RankedPeer,
+  Ranking,
+  RankingResult,
+  Reason,
 } from '#framework/discovery'
 export {
   CloseReasons,
