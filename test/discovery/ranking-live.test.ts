@@ -2,10 +2,12 @@ import { describe, expect, test } from '@jest/globals'
 import { nearest, prefer, seeds, type Discovery, type Preference } from '#framework/discovery'
 import { ManualClock, Watch, type PeerId } from '#framework/primitives'
 import { RttTracker } from '../../framework/network/rtt/rtt-tracker.js'
+import { encodeWhole } from '../../framework/discovery/announcement.js'
 import type { Catalog } from '../../framework/discovery/catalog.js'
 import { Ranking } from '../../framework/discovery/ranking/ranking.js'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes } from './node.js'
+import { departureRecord, entryRecord, identityOf } from './support.js'
 import { catalogOf, namesOf, peerNamed, type Described } from './ranking-support.js'
 
 /** A ranking on a clock of its own, with the catalog and the round trips in the hands of the test. */
@@ -212,6 +214,22 @@ describe('rankings of a node', () => {
     await far.discovery.close()
     await eventually(() => expect(node.knows(far.peerId)).toBe(false))
     await eventually(() => expect(node.host.rttMs(far.peerId)).toBeUndefined())
+  })
+
+  test('D-28: given a departure that is not believed, then how far away the peer is stays known; given one that is, then it does not', async () => {
+    await using node = await TestNode.start()
+    const now = Date.now()
+    const [liar, leaver] = ['liar', 'leaver'].map((name) => identityOf(name).peerId) as [PeerId, PeerId]
+    for (const name of ['liar', 'leaver']) {
+      expect(node.discovery.feed(encodeWhole(entryRecord(name, { run: now })))).toBe(true)
+    }
+    node.host.rtt.note(liar, 10)
+    node.host.rtt.note(leaver, 20)
+    // Somebody repeats what the peer said when an earlier process of it stopped.
+    expect(node.discovery.feed(encodeWhole(departureRecord('liar', { run: now - 1_000 })))).toBe(false)
+    expect(node.discovery.feed(encodeWhole(departureRecord('leaver', { run: now })))).toBe(true)
+    await eventually(() => expect(node.host.rttMs(leaver)).toBeUndefined())
+    expect(node.host.rttMs(liar)).toBe(10)
   })
 
   test('given discovery that is closed, then its rankings end; and given too many, then one more is refused by name', async () => {
