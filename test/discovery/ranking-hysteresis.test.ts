@@ -12,6 +12,7 @@ import { nearest, prefer } from '../../framework/discovery/ranking/preference.js
 import { noRanking, type RankingState } from '../../framework/discovery/ranking/rank.js'
 import { namesOf, peerNamed, rankOf, reasonsOf } from './ranking-support.js'
 
+const letters = 'abcdefgh'.split('')
 const hysteresis = { marginPart: 0.2, marginMs: 5, holdMs: 10_000 }
 
 /** Peers that may be chosen, by name, with their scores; those in `assumed` were not measured. */
@@ -107,11 +108,11 @@ describe('who stays', () => {
   })
 
   test('given any scores and any choice before, then as many are chosen as can be, and nobody who is better by the margin waits longer than the hold', () => {
-    const scoresArb = fc.dictionary(fc.constantFrom(...'abcdefgh'), fc.integer({ min: 0, max: 200 }))
+    const scoresArb = fc.dictionary(fc.constantFrom(...letters), fc.integer({ min: 0, max: 200 }))
     fc.assert(
       fc.property(
         scoresArb,
-        fc.subarray([...'abcdefgh']),
+        fc.subarray(letters),
         fc.constantFrom(1, 2, 3, Infinity),
         (scores, names, k) => {
           const all = eligible(scores)

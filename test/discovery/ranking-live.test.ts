@@ -33,7 +33,7 @@ function rankingOf(
     },
     onClosed: () => counts.closed++,
   })
-  const names = [...'abcdefgh']
+  const names = 'abcdefgh'.split('')
   return {
     clock,
     catalog,

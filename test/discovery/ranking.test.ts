@@ -240,7 +240,7 @@ describe('order', () => {
     },
     { requiredKeys: ['tags', 'labels'] },
   )
-  const peersArb = fc.dictionary(fc.constantFrom(...'abcdefghijkl'), describedArb)
+  const peersArb = fc.dictionary(fc.constantFrom(...'abcdefghijkl'.split('')), describedArb)
   const preferenceArb = fc
     .record({
       k: fc.constantFrom(1, 2, 5, Infinity),
