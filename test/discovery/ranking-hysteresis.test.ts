@@ -110,28 +110,23 @@ describe('who stays', () => {
   test('given any scores and any choice before, then as many are chosen as can be, and nobody who is better by the margin waits longer than the hold', () => {
     const scoresArb = fc.dictionary(fc.constantFrom(...letters), fc.integer({ min: 0, max: 200 }))
     fc.assert(
-      fc.property(
-        scoresArb,
-        fc.subarray(letters),
-        fc.constantFrom(1, 2, 3, Infinity),
-        (scores, names, k) => {
-          const all = eligible(scores)
-          const first = choose(all, k, stateOf(...names.slice(0, k)), hysteresis, 0)
-          expect(first.state.chosen.size).toBe(Math.min(k, all.length))
-          const settled = choose(all, k, first.state, hysteresis, 10_000)
-          expect(settled.state.chosen.size).toBe(Math.min(k, all.length))
-          const again = choose(all, k, settled.state, hysteresis, 20_000)
-          expect(again.state.chosen).toEqual(settled.state.chosen)
-          expect(again.dueAtMs).toBe(Infinity)
-          const worst = Math.max(
-            ...all.filter(({ peer }) => again.state.chosen.has(peer)).map(({ scoreMs }) => scoreMs),
-          )
-          const best = Math.min(
-            ...all.filter(({ peer }) => !again.state.chosen.has(peer)).map(({ scoreMs }) => scoreMs),
-          )
-          expect(worst - best).toBeLessThanOrEqual(Math.max(0.2 * worst, 5))
-        },
-      ),
+      fc.property(scoresArb, fc.subarray(letters), fc.constantFrom(1, 2, 3, Infinity), (scores, names, k) => {
+        const all = eligible(scores)
+        const first = choose(all, k, stateOf(...names.slice(0, k)), hysteresis, 0)
+        expect(first.state.chosen.size).toBe(Math.min(k, all.length))
+        const settled = choose(all, k, first.state, hysteresis, 10_000)
+        expect(settled.state.chosen.size).toBe(Math.min(k, all.length))
+        const again = choose(all, k, settled.state, hysteresis, 20_000)
+        expect(again.state.chosen).toEqual(settled.state.chosen)
+        expect(again.dueAtMs).toBe(Infinity)
+        const worst = Math.max(
+          ...all.filter(({ peer }) => again.state.chosen.has(peer)).map(({ scoreMs }) => scoreMs),
+        )
+        const best = Math.min(
+          ...all.filter(({ peer }) => !again.state.chosen.has(peer)).map(({ scoreMs }) => scoreMs),
+        )
+        expect(worst - best).toBeLessThanOrEqual(Math.max(0.2 * worst, 5))
+      }),
     )
   })
 })

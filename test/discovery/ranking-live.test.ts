@@ -227,7 +227,9 @@ describe('rankings of a node', () => {
     node.host.rtt.note(leaver, 20)
     // Somebody repeats what the peer said when an earlier process of it stopped.
     expect(node.discovery.feed(encodeWhole(departureRecord('liar', { run: now - 1_000 })))).toBe(false)
-    expect(node.discovery.feed(encodeWhole(departureRecord('leaver', { run: now })))).toBe(true)
+    expect(node.discovery.feed(encodeWhole(departureRecord('leaver', { run: now, beat: now + 1 })))).toBe(
+      true,
+    )
     await eventually(() => expect(node.host.rttMs(leaver)).toBeUndefined())
     expect(node.host.rttMs(liar)).toBe(10)
   })

@@ -1,6 +1,7 @@
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
 import { nearest, prefer } from '#framework/discovery'
+import { CloseReasons } from '#framework/network'
 import { seededRandom, type PeerId } from '#framework/primitives'
 import { ProbePlan } from '../../framework/discovery/ranking/probe-plan.js'
 import { eventually, within } from '../support/eventually.js'
@@ -140,19 +141,26 @@ describe('measuring', () => {
     expect(node.metric('rtt_probes_total', { result: 'ok' })).toBe(3)
   })
 
-  test('given a peer that is of no other use, when it has been measured, then its connection is let go, and the round trip stays known', async () => {
-    await using node = await TestNode.start({ meshPeers: 0 })
+  test('given a peer that is of no other use, when it has been measured, then its connection is let go, and the round trip stays known; when it is forgotten, then it is measured again', async () => {
+    await using node = await TestNode.start({ meshPeers: 0, maxRttMs: 1_000 })
     // A member of the network that takes no part in discovery.
     await using quiet = await TestNode.host()
     const entry = { ...entryNamed('quiet', { addresses: quiet.addresses.value }), peer: quiet.peerId }
     node.discovery.insert({ ...entry, network: node.host.network })
-    using ranking = node.discovery.ranking(nearest(1))
-    await eventually(() => expect(ranking.unmeasured).toEqual([]))
+    await eventually(() => expect(node.host.rttMs(quiet.peerId)).toBeGreaterThan(0))
     expect(node.host.connections.value).toEqual(new Set([quiet.peerId]))
     await eventually(() => expect(node.host.connections.value.size).toBe(0))
     expect(node.host.rttMs(quiet.peerId)).toBeGreaterThan(0)
     expect(node.knows(quiet.peerId)).toBe(true)
     expect(node.metric('rtt_probes_total', { result: 'ok' })).toBe(1)
+    // When it is not known any more, it is measured again.
+    node.host.rtt.remove(quiet.peerId)
+    await eventually(() => expect(node.metric('rtt_probes_total', { result: 'ok' })).toBe(2))
+    expect(node.host.rttMs(quiet.peerId)).toBeGreaterThan(0)
+    // While there is a connection, its next sign of life will tell; when it ends before, nothing else will.
+    node.host.rtt.remove(quiet.peerId)
+    await node.host.disconnect(quiet.peerId, CloseReasons.Success)
+    await eventually(() => expect(node.metric('rtt_probes_total', { result: 'ok' })).toBe(3))
   })
 
   test('given nobody who asks, or only a ranking in which round trips do not count, then nothing is measured', async () => {
