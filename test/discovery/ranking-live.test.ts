@@ -68,6 +68,16 @@ describe('a ranking that stays current', () => {
     expect(counts).toMatchObject({ ranked: 1, changed: 1 })
   })
 
+  test('given thousands of peers, then changes are collected for longer, because ranking them takes longer', () => {
+    const { know, clock, counts } = rankingOf(nearest(1))
+    const peers = Object.fromEntries(Array.from({ length: 2_000 }, (_, i) => [`peer-${i}`, {}]))
+    know(peers)
+    clock.advance(299)
+    expect(counts.ranked).toBe(0)
+    clock.advance(1)
+    expect(counts.ranked).toBe(1)
+  })
+
   test('D-20: given a round trip that has become another, then the choice changes without anything else happening; given noise, then nobody is woken', () => {
     const { chosen, measure, clock, counts } = rankingOf(nearest(1), { peers: { a: {}, b: {} } })
     measure('a', 20)

@@ -12,8 +12,13 @@ import type { Preference } from './preference.js'
 import { noRanking, rank, thresholdsOf, type Candidates, type RankingState } from './rank.js'
 import type { RankingResult } from './result.js'
 
-/** How long changes are collected before peers are ranked again, in milliseconds: news tend to come in swarms. */
+/**
+ * How long changes are collected before peers are ranked again, in milliseconds, and for how many peers it is one more: news
+ * tend to come in swarms, and ranking ten thousand peers takes some fifty milliseconds, which had better not be ten times a
+ * second.
+ */
 const COLLECT_MS = 100
+const COLLECT_PEERS_PER_MS = 10
 
 export interface RankingParts {
   readonly catalog: ReadonlyWatch<Catalog>
@@ -53,7 +58,10 @@ export class Ranking implements Disposable {
     const result = this.#rank()
     this.#result = new Watch(result)
     this.#chosen = new Watch(result.chosen)
-    const onChange = (): void => this.#evaluateBy(parts.clock.monotonic() + COLLECT_MS)
+    const onChange = (): void => {
+      const collectMs = COLLECT_MS + Math.floor(catalog.value.size / COLLECT_PEERS_PER_MS)
+      this.#evaluateBy(parts.clock.monotonic() + collectMs)
+    }
     this.#unsubscribers = [
       catalog.subscribe(onChange, (cause) => this.#close(cause)),
       rtt.subscribe(onChange, { thresholdsMs: thresholdsOf(preference, maxRttMs) }),
