@@ -339,6 +339,21 @@ describe('slots that are held against the network', () => {
     expect(plan.isContested(at(20_000))).toBe(false)
   })
 
+  test('given that somebody was faster each time, then they are contested', () => {
+    const plan = planOf()
+    plan.see(all(garbage), at(0))
+    plan.onConflict(0)
+    expect(plan.isContested(at(0))).toBe(false)
+    plan.onConflict(1_000)
+    expect(plan.isContested(at(1_000))).toBe(true)
+    plan.see(
+      all((slot) => (slot === 3 ? record(peer(1)) : garbage)),
+      at(2_000, peer(1)),
+    )
+    plan.checks(at(2_000, peer(1)))
+    expect(plan.isContested(at(2_000, peer(1)))).toBe(false)
+  })
+
   test('given that the DHT did not tell of any slot, or that there is room, then they are not contested', () => {
     const plan = planOf()
     plan.see(all(unknown), at(0))

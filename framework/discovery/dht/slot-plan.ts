@@ -13,8 +13,8 @@ const DEAD_AFTER = 2
 /** How many times in a row a conflict is answered with another attempt soon; after that, the next poll has to do. */
 const CONFLICTS_MAX = 4
 
-/** How often our record has to be displaced or rejected for us to believe that somebody does it on purpose. */
-const DISPLACED_OFTEN = 2
+/** How many setbacks in a row make us believe that somebody keeps us out on purpose. */
+const SETBACKS_MAX = 2
 
 /** What was found in a slot. */
 export type SlotView =
@@ -85,7 +85,8 @@ export class SlotPlan {
   #publishAtMs = -Infinity
   #retryAtMs = Infinity
   #conflicts = 0
-  #displaced = 0
+  /** How often our record was displaced, rejected or too late, since it was last found where we had put it. */
+  #setbacks = 0
 
   constructor(options: SlotPlanOptions) {
     this.#options = options
@@ -182,6 +183,7 @@ export class SlotPlan {
   /** Somebody else was faster. */
   onConflict(monotonicMs: number): void {
     this.#conflicts++
+    this.#setbacks++
     this.#publishAtMs = monotonicMs + this.#backoff.next()
     if (this.#conflicts <= CONFLICTS_MAX) this.#retryAtMs = this.#publishAtMs
   }
@@ -191,7 +193,7 @@ export class SlotPlan {
     this.#slots[slot]!.barredUntilMs = monotonicMs + this.#options.ttlMs
     this.#slots[slot]!.view = { kind: 'unknown' }
     this.#own = undefined
-    this.#displaced++
+    this.#setbacks++
   }
 
   /**
@@ -204,7 +206,7 @@ export class SlotPlan {
       .filter(({ view }) => view.kind !== 'unknown')
     if (seen.length === 0 || this.#own !== undefined || this.#ownSlot() !== undefined) return false
     if (seen.some(({ proven }) => proven)) return false
-    return this.#displaced >= DISPLACED_OFTEN || this.#candidates(situation).length === 0
+    return this.#setbacks >= SETBACKS_MAX || this.#candidates(situation).length === 0
   }
 
   /** A record from the future, beyond what clocks differ by, would never grow old: it counts as none. */
@@ -217,11 +219,11 @@ export class SlotPlan {
     const { view } = this.#slots[index]!
     if (view.kind === 'unknown') return
     if (this.#isOwn(view)) {
-      this.#displaced = 0
+      this.#setbacks = 0
       this.#backoff.reset()
       return
     }
-    this.#displaced++
+    this.#setbacks++
     this.#own = undefined
     this.#publishAtMs = monotonicMs + this.#backoff.next()
   }
