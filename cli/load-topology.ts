@@ -37,7 +37,7 @@ export interface LoadedTopology {
 }
 
 export interface LoadedNode {
-  readonly network: string
+  readonly manifest: Manifest
   readonly declaration: ManifestNode
   readonly services: readonly ServiceBinding[]
 }
@@ -100,7 +100,7 @@ export async function loadNode(file: string, name: string): Promise<LoadedNode> 
   if (loaded.problems.length > 0) {
     throw new MosaikError('MANIFEST_INVALID', loaded.problems.map(({ message }) => message).join('\n'))
   }
-  return { network: manifest.network, declaration, services: loaded.services.map(({ binding }) => binding) }
+  return { manifest, declaration, services: loaded.services.map(({ binding }) => binding) }
 }
 
 interface LoadedService {

@@ -59,6 +59,10 @@ program
   .option('--node <name...>', 'run only these nodes here; the others run elsewhere with the same manifest')
   .option('--seed <multiaddr...>', 'addresses of nodes that already run, to join them')
   .option('--mdns', 'find the nodes of other runs, and be found by them, by multicast DNS')
+  .option('--no-mdns', 'do not, whatever the manifest says')
+  .option('--dht', 'the same anywhere, by the Mainline DHT')
+  .option('--no-dht', 'do not, whatever the manifest says')
+  .option('--data <folder>', "keep identities and met peers here instead of in the manifest's folder")
   .option('--listen <host>', "address to listen on instead of the manifest's (0.0.0.0: every interface)")
   .addOption(
     new Option('--log-level <level>', 'lowest level shown')

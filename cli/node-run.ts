@@ -1,9 +1,12 @@
 // One replica of a manifest as a running node.
+import { dirname, join, resolve } from 'node:path'
 import { type Logger, systemClock } from '#framework/primitives'
 import { Identity } from '#framework/network'
 import { startNode, type ObservedEdge } from '#framework/topology'
 import { loadNode } from './load-topology.js'
 import { type LogLevel, logLevels } from './log-level.js'
+import { secretOf } from './manifest-secret.js'
+import type { Manifest } from '#manifests'
 import { type FromNode, replicaName, type StartMessage } from './supervisor/messages.js'
 
 export interface NodeRun {
@@ -17,26 +20,41 @@ export const permanentCodes: ReadonlySet<string> = new Set([
   'ADDRESS_IN_USE',
   'ADDRESS_INVALID',
   'CONFIG_INVALID',
+  'DISCOVERY_OPTION_INVALID',
   'IDENTITY_KEY_EXPOSED',
   'IDENTITY_KEY_MALFORMED',
   'MANIFEST_INVALID',
+  'RELAY_INVALID',
+  'REMEMBER_WITHOUT_DATA',
+  'SECRET_EMPTY',
+  'SECRET_ENV_UNSET',
+  'SECRET_FILE_EXPOSED',
+  'SECRET_FILE_UNREADABLE',
+  'SECRET_TOO_LONG',
+  'SECRET_WEAK',
   'SERVICE_DECLARATION',
 ])
 
 /** Starts the node. Rejects with what kept it from starting. */
 export async function runNode(order: StartMessage, tell: (message: FromNode) => void): Promise<NodeRun> {
-  const { declaration, services, network } = await loadNode(order.manifest, order.node)
+  const { declaration, services, manifest } = await loadNode(order.manifest, order.node)
+  const secret = await secretOf(order.manifest, manifest.secret)
+  const data = dataFolder(order, manifest)
+  const relay = { ...manifest.relay, ...declaration.relay }
   const node = await startNode({
-    network,
+    network: manifest.network,
     name: order.node,
     replica: order.replica,
     tags: declaration.tags,
     config: declaration.config,
     services,
-    identity: Identity.fromSeed(Buffer.from(order.seed, 'hex')),
+    ...(data === undefined ? { identity: Identity.fromSeed(Buffer.from(order.seed, 'hex')) } : { data }),
+    ...(secret !== undefined && { secret }),
+    ...(declaration.labels !== undefined && { labels: declaration.labels }),
     listen: order.listen,
     seeds: order.seeds,
-    discovery: { mdns: order.mdns },
+    discovery: { ...manifest.discovery, ...order.discovery },
+    relay,
     clock: systemClock,
     logger: loggerTo(tell, order.logLevel),
     display: (text) => tell({ type: 'display', text }),
@@ -51,6 +69,15 @@ export async function runNode(order: StartMessage, tell: (message: FromNode) => 
       await node.close()
     },
   }
+}
+
+/** A replica keeps what is its own in a folder of its own. */
+function dataFolder(
+  { manifest: file, node, replica, data }: StartMessage,
+  manifest: Manifest,
+): string | undefined {
+  const folder = data ?? (manifest.data === undefined ? undefined : resolve(dirname(file), manifest.data))
+  return folder === undefined ? undefined : join(folder, replicaName(node, replica))
 }
 
 function reportOf({ stream, from, to }: ObservedEdge): { stream: string; from: string; to: string } {

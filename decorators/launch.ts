@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { silentLogger, type Clock, type Logger } from '#framework/primitives'
 import {
   assertConfig,
@@ -5,9 +6,9 @@ import {
   startNode,
   TopologyError,
   validate,
-  type NodeDeclaration,
+  type DiscoverySwitches,
+  type JoinOptions,
   type RunningNode,
-  type ServiceBinding,
   type Topology,
 } from '#framework/topology'
 import { collect } from './collect.js'
@@ -22,6 +23,10 @@ export interface LaunchedService {
   /** Default: 1. */
   readonly replicas?: number
   readonly tags?: readonly string[]
+  /** What else to announce, by key: `region` and `zone` say where it is. */
+  readonly labels?: Readonly<Record<string, string>>
+  /** What it has to do with relays, instead of what the network's nodes do. */
+  readonly relay?: JoinOptions['relay']
   readonly config?: Readonly<Record<string, unknown>>
 }
 
@@ -34,6 +39,15 @@ export interface LaunchOptions {
   readonly config?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   /** Multiaddrs that every node listens on, so ports have to be 0. Default: QUIC and TCP on the loopback interface. */
   readonly listen?: readonly string[]
+  /** Multiaddrs of peers in other processes to contact first. */
+  readonly seeds?: readonly string[]
+  /** Closes the network: only who has the same secret gets in. At least 16 bytes of chance. Default: an open network. */
+  readonly secret?: string | Uint8Array
+  /** How to find nodes of other processes. Nodes of this one are introduced to each other. */
+  readonly discovery?: DiscoverySwitches
+  readonly relay?: JoinOptions['relay']
+  /** A folder in which each node keeps its identity, and the peers it met, in a folder of its own. Default: nothing is kept. */
+  readonly data?: string
   readonly clock?: Clock
   readonly logger?: Logger
   /** Where the services' displays go. Default: the log. */
@@ -60,10 +74,13 @@ export interface LaunchOptions {
 export async function launch(options: LaunchOptions): Promise<LaunchedNetwork> {
   const { logger = silentLogger } = options
   const planned = plan(options)
+  const remember = options.discovery?.remember
   const topology: Topology = {
     network: options.network,
     nodes: planned.map(({ declaration }) => declaration),
-    seeds: [],
+    seeds: options.seeds ?? [],
+    ...(options.data !== undefined && { data: options.data }),
+    ...(remember !== undefined && { discovery: { remember } }),
   }
   const problems = validate(topology)
   if (problems.some(({ severity }) => severity === 'error'))
@@ -76,9 +93,9 @@ export async function launch(options: LaunchOptions): Promise<LaunchedNetwork> {
 
   const nodes: RunningNode[] = []
   try {
-    for (const { declaration, binding } of planned) {
-      for (let replica = 0; replica < declaration.replicas; replica++) {
-        nodes.push(await startReplica(options, declaration, replica, binding, nodes[0]))
+    for (const entry of planned) {
+      for (let replica = 0; replica < entry.declaration.replicas; replica++) {
+        nodes.push(await startReplica(options, entry, replica, nodes[0]))
       }
     }
   } catch (error) {
@@ -95,6 +112,7 @@ function plan({ services, config = {} }: LaunchOptions): readonly PlannedNode[] 
     const name = launched.name ?? nodeNameFrom(declaration.name)
     return {
       ctor: launched.service,
+      ...(launched.relay !== undefined && { relay: launched.relay }),
       binding,
       declaration: {
         name,
@@ -103,6 +121,7 @@ function plan({ services, config = {} }: LaunchOptions): readonly PlannedNode[] 
         services: [declaration],
         config: launched.config ?? config[name] ?? {},
         use: [],
+        ...(launched.labels !== undefined && { labels: launched.labels }),
       },
     }
   })
@@ -115,13 +134,12 @@ function plan({ services, config = {} }: LaunchOptions): readonly PlannedNode[] 
 /** The first node is the one that the others contact first; gossip brings the rest. */
 function startReplica(
   options: LaunchOptions,
-  declaration: NodeDeclaration,
+  { declaration, binding, relay = options.relay }: PlannedNode,
   replica: number,
-  binding: ServiceBinding,
   first: RunningNode | undefined,
 ): Promise<RunningNode> {
-  const { network, listen, clock, logger = silentLogger, display } = options
-  const { name, tags, config } = declaration
+  const { network, listen, secret, discovery, data, clock, logger = silentLogger, display } = options
+  const { name, tags, labels, config } = declaration
   const label = `${name}-${replica}`
   return startNode({
     network,
@@ -130,7 +148,12 @@ function startReplica(
     tags,
     config,
     services: [binding],
-    seeds: first?.host.addresses.value ?? [],
+    seeds: [...(first?.host.addresses.value ?? []), ...(options.seeds ?? [])],
+    ...(secret !== undefined && { secret }),
+    ...(discovery !== undefined && { discovery }),
+    ...(relay !== undefined && { relay }),
+    ...(data !== undefined && { data: join(data, label) }),
+    ...(labels !== undefined && { labels }),
     logger: logger.child({ node: label }),
     ...(listen !== undefined && { listen }),
     ...(clock !== undefined && { clock }),

@@ -2,6 +2,7 @@ import { Condition, EndedError, MosaikError, Watch, type ReadonlyWatch } from '#
 import {
   expectedEdges,
   type ExpectedEdge,
+  type JoinOptions,
   type NodeDeclaration,
   type RunningNode,
   type ServiceBinding,
@@ -46,6 +47,7 @@ export interface PlannedNode {
   readonly ctor: Class
   readonly declaration: NodeDeclaration
   readonly binding: ServiceBinding
+  readonly relay?: JoinOptions['relay']
 }
 
 /** The nodes of a network that runs in this process, all of them started. */

@@ -29,6 +29,8 @@ export type ManifestCode =
   | 'MANIFEST_NAME_INVALID'
   /** Something that is no multiaddr, host or port. */
   | 'MANIFEST_ADDRESS_INVALID'
+  /** The secret itself stands in the manifest, where everybody who reads the file reads it. */
+  | 'MANIFEST_SECRET_LITERAL'
   /** The replicas of a node would listen on the same port. */
   | 'MANIFEST_LISTEN_CONFLICT'
   /** A `${NAME}` without a default names a variable that is not set. */

@@ -21,6 +21,7 @@ import {
   spanAt,
   valueOf,
   type YamlNode,
+  type YamlScalar,
 } from './yaml-tree.js'
 
 type Issue = core.$ZodIssue
@@ -76,6 +77,8 @@ function findingsOf(issue: Issue, root: YamlNode, base: Path = []): readonly Fin
   }
   const node = nodeAt(root, path)
   if (node === undefined) return [missingKey(path, root)]
+  if (path.length === 1 && path[0] === 'secret' && node.kind === 'scalar' && node.value !== null)
+    return [literalSecret(node, root)]
   if (issue.code === 'custom') return [faultyValue(path, faultOf(issue), node, root)]
   return [wrongValue(path, issue, node, root)]
 }
@@ -113,6 +116,18 @@ function missingKey(path: Path, root: YamlNode): Finding {
   }
 }
 
+/** Says neither what the secret is nor what it looks like. */
+function literalSecret({ variables }: YamlScalar, root: YamlNode): Finding {
+  const [variable] = variables ?? []
+  return {
+    code: 'MANIFEST_SECRET_LITERAL',
+    message: 'the secret stands in the manifest, and it belongs into a variable or a file',
+    hint: `write "secret: { env: ${variable ?? 'NAME'} }" or "secret: { file: ./<file> }"`,
+    span: keySpanAt(root, ['secret']),
+    path: ['secret'],
+  }
+}
+
 const examples = {
   mosaik: `mosaik: ${manifestVersion}`,
   network: 'network: <name>',
@@ -131,7 +146,8 @@ function faultyKey(path: Path, { code, message, hint }: Fault, root: YamlNode): 
 }
 
 function faultyValue(path: Path, { code, message, hint }: Fault, node: YamlNode, root: YamlNode): Finding {
-  const found = node.kind === 'scalar' ? ` ${describe(node)}` : ''
+  // What stands at a secret may be one, even where only its place was asked for.
+  const found = node.kind === 'scalar' && path[0] !== 'secret' ? ` ${describe(node)}` : ''
   return {
     code,
     message: `${placeOf(path)}${found} ${message}`,
@@ -171,6 +187,10 @@ function hintFor(path: Path, issue: Issue, node: YamlNode): string | undefined {
       ? `in quotes it is a string: "${String(value)}"`
       : 'in quotes the reference is a string'
   }
+  if (expected === 'boolean') {
+    if (/^(yes|on)$/i.test(value)) return 'did you mean true?'
+    return /^(no|off)$/i.test(value) ? 'did you mean false?' : undefined
+  }
   if (expected === 'number' || expected === 'int') {
     const isNumber = variables === undefined && value.trim() !== '' && Number.isFinite(Number(value))
     return isNumber ? `without quotes it is a number: ${value.trim()}` : undefined
@@ -178,7 +198,18 @@ function hintFor(path: Path, issue: Issue, node: YamlNode): string | undefined {
   return expected === 'array' ? `a list of one is written [${value}]` : undefined
 }
 
-const optionalKeys: ReadonlySet<string> = new Set(['replicas', 'tags', 'config', 'listen', 'seeds'])
+const optionalKeys: ReadonlySet<string> = new Set([
+  'replicas',
+  'tags',
+  'config',
+  'listen',
+  'seeds',
+  'secret',
+  'data',
+  'discovery',
+  'relay',
+  'labels',
+])
 
 /** A place in words: `network`, `node "sensor": tags[1]`, `the manifest`. */
 function placeOf(path: Path): string {

@@ -12,9 +12,7 @@ export function lower(
   services: ReadonlyMap<string, readonly ServiceDeclaration[]>,
 ): Topology {
   return {
-    network: manifest.network,
-    seeds: manifest.seeds,
-    ...(manifest.listen !== undefined && { listen: manifest.listen }),
+    ...manifest,
     nodes: manifest.nodes.map((node) => ({ ...node, services: services.get(node.name) ?? [] })),
   }
 }

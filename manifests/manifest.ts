@@ -1,4 +1,9 @@
-import type { ListenDeclaration } from '#framework/topology'
+import type {
+  DiscoveryDeclaration,
+  ListenDeclaration,
+  RelayDeclaration,
+  SecretReference,
+} from '#framework/topology'
 
 /** A manifest that has been read and found right: plain data, defaults filled in, references replaced. */
 export interface Manifest {
@@ -8,6 +13,12 @@ export interface Manifest {
   readonly listen?: string
   /** Multiaddrs of peers to contact first. */
   readonly seeds: readonly string[]
+  /** Where the network's secret is to be found. A file is relative to the manifest. */
+  readonly secret?: SecretReference
+  /** The folder of what nodes keep, as written: relative to the manifest. */
+  readonly data?: string
+  readonly discovery?: DiscoveryDeclaration
+  readonly relay?: RelayDeclaration
   /** In the order of the file. */
   readonly nodes: readonly ManifestNode[]
 }
@@ -25,4 +36,6 @@ export interface ManifestNode {
   /** What the file says, unjudged: the services' schemas do that. Values are JSON. */
   readonly config: Readonly<Record<string, unknown>>
   readonly listen?: ListenDeclaration
+  readonly labels?: Readonly<Record<string, string>>
+  readonly relay?: RelayDeclaration
 }

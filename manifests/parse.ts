@@ -1,4 +1,4 @@
-import type { ListenDeclaration } from '#framework/topology'
+import type { ListenDeclaration, RelayDeclaration } from '#framework/topology'
 import { portsOf } from './addresses.js'
 import { crossChecks } from './cross-checks.js'
 import type { Finding } from './finding.js'
@@ -9,6 +9,7 @@ import { type LocatedProblem, problemAt } from './problems.js'
 import { readYaml } from './read-yaml.js'
 import type { ManifestText } from './schema.js'
 import type { ManifestFiles } from './use.js'
+import { withoutSecrets } from './secrets.js'
 import { SourceText } from './source.js'
 import { type Environment, substitute } from './substitute.js'
 
@@ -56,7 +57,7 @@ export function parseManifest(text: string, options: ParseOptions): ParsedManife
 
   const judged = judge(root)
   findings.push(...judged.findings, ...crossChecks(root, options.file, options.files))
-  const problems = located(findings, source)
+  const problems = located(findings, withoutSecrets(source, root))
   if (problems.length > 0 || judged.text === undefined) return { problems, source: manifestSource }
   return { manifest: manifestOf(judged.text), problems, source: manifestSource }
 }
@@ -88,11 +89,16 @@ function located(findings: readonly Finding[], source: SourceText): readonly Loc
     )
 }
 
-function manifestOf({ network, listen, seeds = [], nodes }: ManifestText): Manifest {
+function manifestOf(text: ManifestText): Manifest {
+  const { network, listen, seeds = [], secret, data, discovery, relay, nodes } = text
   return {
     network,
     ...(listen !== undefined && { listen }),
     seeds,
+    ...(secret !== undefined && { secret: definedIn(secret) }),
+    ...(data !== undefined && { data }),
+    ...(discovery !== undefined && { discovery: definedIn(discovery) }),
+    ...(relay !== undefined && { relay: relayOf(relay) }),
     nodes: Object.entries(nodes).map(([name, node]) => ({
       name,
       use: typeof node.use === 'string' ? [node.use] : node.use,
@@ -100,8 +106,21 @@ function manifestOf({ network, listen, seeds = [], nodes }: ManifestText): Manif
       tags: [...new Set(node.tags)],
       config: node.config ?? {},
       ...(node.listen !== undefined && { listen: listenOf(node.listen) }),
+      ...(node.labels !== undefined && { labels: node.labels }),
+      ...(node.relay !== undefined && { relay: relayOf(node.relay) }),
     })),
   }
+}
+
+function relayOf({ serve, via }: NonNullable<ManifestText['relay']>): RelayDeclaration {
+  const relays = via === undefined || via === 'auto' ? via : typeof via === 'string' ? [via] : via
+  return { ...(serve !== undefined && { serve }), ...(relays !== undefined && { via: relays }) }
+}
+
+/** A record without the keys that hold nothing. */
+function definedIn<T extends object>(record: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(record).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
 }
 
 function listenOf(listen: number | string | readonly string[]): ListenDeclaration {

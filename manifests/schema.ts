@@ -71,10 +71,107 @@ const multiaddr = text('a multiaddr such as /ip4/127.0.0.1/udp/4001/quic-v1', ad
   pattern: multiaddrPattern.source,
 })
 
+/** A path that cannot be taken for anything else. */
+const pathPattern = /^(\.{1,2})?\//
+
+function pathFault(value: string): Omit<Fault, 'code'> | undefined {
+  if (pathPattern.test(value)) return undefined
+  return { message: 'is no path', hint: `did you mean "./${value}"?` }
+}
+
+function relayFault(value: string): AddressFault | undefined {
+  const fault = multiaddrFault(value)
+  if (fault !== undefined) return fault
+  if (value.includes('/p2p-circuit')) return { message: 'is an address behind a relay, not of one' }
+  if (/\/p2p\/[^/]+$/.test(value)) return undefined
+  return { message: 'does not say which peer the relay is', hint: 'end it with /p2p/<peer id>' }
+}
+
 const usePath = text(
   'the path of a file, or a list of paths',
   faultWith('MANIFEST_VALUE_INVALID', useFault),
 ).meta({ pattern: '^(\\.{1,2})?/' })
+
+const relayAddress = text(
+  'a multiaddr such as /ip4/192.0.2.7/udp/4001/quic-v1/p2p/12D3Koo…',
+  address(relayFault),
+).meta({ pattern: multiaddrPattern.source })
+
+const flag = z.boolean({ error: 'true or false' })
+
+const relaySchema = z.strictObject(
+  {
+    serve: flag
+      .optional()
+      .describe(
+        'Whether peers can reach each other over the node, which others have to be able to reach. Default false.',
+      ),
+    via: z
+      .union(
+        [
+          text(
+            'auto, or a multiaddr',
+            address((value) => (value === 'auto' ? undefined : relayFault(value))),
+          ).meta({ pattern: `^auto$|${multiaddrPattern.source}` }),
+          z
+            .array(relayAddress, { error: 'a list of multiaddrs' })
+            .min(1, { error: 'a list of at least one multiaddr' }),
+        ],
+        { error: 'auto, a multiaddr, or a list of multiaddrs' },
+      )
+      .optional()
+      .describe(
+        'Over which relays the node is to be reached while it cannot be reached directly: auto takes those of the network. Default: none.',
+      ),
+  },
+  { error: 'a mapping with "serve" or "via"' },
+)
+
+const secretSchema = z
+  .strictObject(
+    {
+      env: text(
+        'the name of a variable',
+        faultWith('MANIFEST_VALUE_INVALID', (value) =>
+          /^[A-Za-z_][A-Za-z0-9_]*$/.test(value) ? undefined : { message: 'cannot name a variable' },
+        ),
+      )
+        .meta({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' })
+        .optional()
+        .describe('The environment variable that holds the secret.'),
+      file: text('the path of a file', faultWith('MANIFEST_VALUE_INVALID', pathFault))
+        .meta({ pattern: pathPattern.source })
+        .optional()
+        .describe('The file that holds the secret, relative to the manifest. Only its owner may read it.'),
+    },
+    { error: 'a mapping with "env" or "file"' },
+  )
+  .refine(({ env, file }) => (env === undefined) !== (file === undefined), {
+    params: { code: 'MANIFEST_VALUE_INVALID', hint: 'give one of "env" and "file"' },
+    error: 'needs one place to read the secret from',
+  })
+
+const discoverySchema = z.strictObject(
+  {
+    mdns: flag
+      .optional()
+      .describe('Find nodes on this machine and in the local network by multicast DNS. Default false.'),
+    dht: flag
+      .optional()
+      .describe(
+        'Find nodes anywhere by the Mainline DHT, in which public addresses are published. Default false.',
+      ),
+    remember: flag
+      .optional()
+      .describe('Remember peers from one run to the next. Needs data. Default: true where there is data.'),
+    maxRttMs: z
+      .number({ error: 'a number of milliseconds' })
+      .positive({ error: 'a number of milliseconds greater than 0' })
+      .optional()
+      .describe('Peers with a longer round trip are not chosen. Milliseconds; default: no limit.'),
+  },
+  { error: 'a mapping with "mdns", "dht", "remember" or "maxRttMs"' },
+)
 
 export const nodeSchema = z
   .strictObject(
@@ -133,6 +230,18 @@ export const nodeSchema = z
           'Where the node listens: a port, a range with a port for each replica (4001-4003), a multiaddr, or a list of multiaddrs. Default: any free port of the host.',
         )
         .meta({ examples: [4001, '4001-4003', '/ip4/0.0.0.0/udp/4001/quic-v1'] }),
+      labels: z
+        .record(
+          text(anyText, label('be the key of a label')).meta({ minLength: 1, maxLength: 128 }),
+          text(anyText, label('be the value of a label')).meta({ minLength: 1, maxLength: 128 }),
+          { error: 'a mapping from keys to texts' },
+        )
+        .optional()
+        .describe('What else each replica announces of itself, by key. region and zone say where it is.')
+        .meta({ examples: [{ region: 'eu', zone: 'eu-1' }] }),
+      relay: relaySchema
+        .optional()
+        .describe("What this node has to do with relays, instead of the network's relay."),
     },
     { error: 'a mapping with "use" and other keys' },
   )
@@ -161,6 +270,22 @@ export const manifestSchema = z
         .optional()
         .describe('Multiaddrs of peers to contact first, besides the nodes declared here.')
         .meta({ examples: [['/ip4/10.0.0.5/udp/4001/quic-v1']] }),
+      secret: secretSchema
+        .optional()
+        .describe(
+          'Where the secret of a closed network is read from; the secret itself does not belong into a manifest. Default: an open network.',
+        )
+        .meta({ examples: [{ env: 'TELEMETRY_SECRET' }, { file: './telemetry.secret' }] }),
+      data: text('the path of a folder', faultWith('MANIFEST_VALUE_INVALID', pathFault))
+        .meta({ pattern: pathPattern.source })
+        .optional()
+        .describe(
+          'A folder, relative to the manifest, in which each replica keeps its identity and the peers it met. Default: nothing is kept.',
+        ),
+      discovery: discoverySchema.optional().describe('How nodes find each other, besides seeds.'),
+      relay: relaySchema
+        .optional()
+        .describe('What nodes have to do with relays, unless they say so themselves.'),
       nodes: z
         .record(
           text(anyText, nodeNameFault).meta({ pattern: '^[a-z][a-z0-9]*(-[a-z0-9]+)*$', maxLength: 63 }),
@@ -182,8 +307,17 @@ export const manifestSchema = z
 
 export type ManifestText = z.output<typeof manifestSchema>
 
+const parts: Readonly<Record<string, { readonly shape: object }>> = {
+  secret: secretSchema,
+  discovery: discoverySchema,
+  relay: relaySchema,
+}
+
 /** The keys that a mapping of the manifest may have, by the path of the mapping. */
 export function knownKeys(path: readonly (string | number)[]): readonly string[] {
-  if (path.length === 0) return Object.keys(manifestSchema.shape)
-  return path.length === 2 && path[0] === 'nodes' ? Object.keys(nodeSchema.shape) : []
+  const isNode = path[0] === 'nodes' && path.length >= 2
+  const [key, ...rest] = isNode ? path.slice(2) : path
+  if (key === undefined) return Object.keys(isNode ? nodeSchema.shape : manifestSchema.shape)
+  const part = rest.length === 0 ? parts[key] : undefined
+  return part === undefined ? [] : Object.keys(part.shape)
 }

@@ -50,14 +50,13 @@ async function run(options: JoinOptions, flags: PeersFlags, stop: Stop): Promise
       await watch(membership, flags, stop.signal)
       return ExitCode.ok
     }
-    printOnce(membership, options.network, flags)
-    return ExitCode.ok
+    return printOnce(membership, options, flags)
   } catch (error) {
     if (stop.signal.reason instanceof StoppedError) {
       return flags.watch === true ? ExitCode.ok : ExitCode.interrupted
     }
     if (!(error instanceof TimeoutError)) throw error
-    if (flags.json === true && flags.watch !== true) printJson({ network: options.network, peers: [] })
+    if (flags.watch !== true) return printOnce(membership, options, flags)
     complain(errorText(nobody(options, flags)))
     return ExitCode.unreachable
   }
@@ -73,8 +72,9 @@ async function found({ host, discovery }: Membership, timeoutMs: number, signal:
       discovery.syncWith({ peer }, { signal: deadline.signal }),
     )
     const results = await Promise.allSettled(syncs)
-    if (results.some(({ status }) => status === 'fulfilled')) return
-    // They have gone again before they said anything.
+    const isTold = results.some(({ status }) => status === 'fulfilled')
+    if (isTold && discovery.catalog.value.size > 0) return
+    // They have gone again, or have not said anything yet.
     await systemClock.sleep(settlePollMs, { signal: deadline.signal })
   }
 }
@@ -93,11 +93,17 @@ function reportsOf({ peers }: Catalog, host: Membership['host']): PeerReport[] {
   return [...peers.values()].map((entry) => peerReport(entry, host))
 }
 
-function printOnce({ host, discovery }: Membership, network: string, { json }: PeersFlags): void {
+function printOnce({ host, discovery }: Membership, options: JoinOptions, flags: PeersFlags): ExitCode {
   const reports = reportsOf(discovery.catalog.value, host)
-  if (json === true) return printJson({ network, peers: reports })
+  if (flags.json === true) printJson({ network: options.network, peers: reports })
+  if (reports.length === 0) {
+    complain(errorText(nobody(options, flags)))
+    return ExitCode.unreachable
+  }
+  if (flags.json === true) return ExitCode.ok
   for (const line of peerTable(reports, systemClock.now(), process.stdout.columns)) printLine(line)
   complain(`${reports.length} ${reports.length === 1 ? 'peer' : 'peers'}`)
+  return ExitCode.ok
 }
 
 /** Shows what changes until the signal aborts. */

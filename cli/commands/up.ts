@@ -1,11 +1,13 @@
 import { resolve } from 'node:path'
-import { suggest, systemClock } from '#framework/primitives'
+import { NetworkKey } from '#framework/network'
+import { digestOf, suggest, systemClock } from '#framework/primitives'
 import { expectedEdges, type NodeDeclaration } from '#framework/topology'
 import { parseDuration } from '../duration.js'
 import { ExitCode } from '../exit-codes.js'
 import { listenAddresses } from '../listen-addresses.js'
 import { judgeManifest, openManifest } from '../load-topology.js'
 import type { LogLevel } from '../log-level.js'
+import { secretOf } from '../manifest-secret.js'
 import { complain, styledError } from '../output.js'
 import { reportProblems } from '../report-problems.js'
 import type { Reporter } from '../supervisor/events.js'
@@ -24,6 +26,8 @@ export interface UpOptions {
   readonly node?: readonly string[]
   readonly seed?: readonly string[]
   readonly mdns?: boolean
+  readonly dht?: boolean
+  readonly data?: string
   readonly listen?: string
   readonly logLevel: LogLevel
   readonly json?: boolean
@@ -51,6 +55,15 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
     for (const spare of spares) spare.kill()
     return ExitCode.failure
   }
+  try {
+    // Each node reads it for itself; that it cannot be read is better said once, and before anything has started.
+    const secret = await secretOf(manifest, topology.secret)
+    // Refuses a weak one.
+    if (secret !== undefined) new NetworkKey(digestOf(topology.network), secret)
+  } catch (error) {
+    for (const spare of spares) spare.kill()
+    throw error
+  }
   const nodes = topology.nodes.filter(isHere)
   const replicas = nodes.flatMap((node) => plansOf(node, options.listen ?? topology.listen))
 
@@ -67,7 +80,11 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
     replicas,
     expectedEdges: expectedEdges(topology).map(edgeReport),
     seeds: [...topology.seeds, ...(options.seed ?? [])],
-    mdns: options.mdns ?? false,
+    discovery: {
+      ...(options.mdns !== undefined && { mdns: options.mdns }),
+      ...(options.dht !== undefined && { dht: options.dht }),
+    },
+    ...(options.data !== undefined && { data: resolve(options.data) }),
     spares,
     logLevel: options.logLevel,
     reporter,

@@ -1,5 +1,6 @@
 // What `mosaik up` and its node processes say to each other over the channel that Node opens between parent and child.
 // Both ends are the same build, so the messages are types and not a wire format.
+import type { DiscoveryDeclaration } from '#framework/topology'
 import type { LogLevel } from '../log-level.js'
 
 /** `sensor-0`: how a replica is called in logs and events. The last dash always separates the replica number. */
@@ -12,11 +13,17 @@ export interface StartMessage {
   readonly manifest: string
   readonly node: string
   readonly replica: number
-  /** The identity's 32-byte seed in hex. It lives in the supervisor's memory, so a node that is restarted stays the same peer. */
+  /**
+   * The identity's 32-byte seed in hex, for a node without a data folder. It lives in the supervisor's memory, so a node
+   * that is restarted stays the same peer.
+   */
   readonly seed: string
   readonly listen: readonly string[]
   readonly seeds: readonly string[]
-  readonly mdns: boolean
+  /** What the command line says about finding peers, in place of the manifest. */
+  readonly discovery: DiscoveryDeclaration
+  /** The folder that the command line names in place of the manifest's; relative to the working directory. */
+  readonly data?: string
   readonly logLevel: LogLevel
 }
 

@@ -2,6 +2,7 @@
 // ends them all in order.
 import { randomBytes } from 'node:crypto'
 import type { Clock, Timer } from '#framework/primitives'
+import type { DiscoveryDeclaration } from '#framework/topology'
 import { ExitCode } from '../exit-codes.js'
 import type { LogLevel } from '../log-level.js'
 import { EdgeLedger } from './edge-ledger.js'
@@ -29,8 +30,10 @@ export interface SupervisorOptions {
   /** Every edge that the manifest declares, between replicas. */
   readonly expectedEdges: readonly EdgeReport[]
   readonly seeds: readonly string[]
-  /** Whether nodes look for nodes of other runs by multicast DNS. */
-  readonly mdns: boolean
+  /** What is to hold instead of what the manifest says about finding peers. */
+  readonly discovery: DiscoveryDeclaration
+  /** The folder for what nodes keep, instead of the manifest's. */
+  readonly data?: string
   /** Processes that are loading already, for the first starts. */
   readonly spares?: readonly NodeChild[]
   readonly logLevel: LogLevel
@@ -125,7 +128,7 @@ export class Supervisor {
   }
 
   #start(replica: Replica): void {
-    const { manifest, seeds, mdns, logLevel, reporter, clock } = this.#options
+    const { manifest, seeds, discovery, data, logLevel, reporter, clock } = this.#options
     const { node, replica: number, listen } = replica.plan
     replica.restart = undefined
     replica.failure = undefined
@@ -159,7 +162,8 @@ export class Supervisor {
       seed: replica.seed,
       listen,
       seeds,
-      mdns,
+      discovery,
+      ...(data !== undefined && { data }),
       logLevel,
     })
   }

@@ -1,8 +1,11 @@
 export type {
+  DiscoveryDeclaration,
   ListenDeclaration,
   NodeDeclaration,
   PortDeclaration,
   Problem,
+  RelayDeclaration,
+  SecretReference,
   ServiceDeclaration,
   Topology,
 } from './model.js'

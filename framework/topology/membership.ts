@@ -1,5 +1,6 @@
 import {
   digestOf,
+  MosaikError,
   silentLogger,
   systemClock,
   systemRandom,
@@ -12,12 +13,13 @@ import {
   Discovery,
   dht,
   mdns,
+  remembered,
   seeds as seedsAt,
   type BootstrapSource,
   type DhtOptions,
 } from '#framework/discovery'
 
-/** By which means a node finds peers, besides its seeds and being found. */
+/** By which means a node finds peers, besides its seeds and being found; and which of them it chooses. */
 export interface DiscoverySwitches {
   /** Multicast DNS, which tells the local network that one is there. Default: false. */
   readonly mdns?: boolean
@@ -26,6 +28,10 @@ export interface DiscoverySwitches {
    * Default: false.
    */
   readonly dht?: boolean | Pick<DhtOptions, 'bootstrap' | 'bind' | 'port' | 'addressScope'>
+  /** The peers of the last run, which the folder `data` keeps. Default: whether there is one. */
+  readonly remember?: boolean
+  /** Peers with a longer round trip are not chosen where there is a choice; in milliseconds. Default: no limit. */
+  readonly maxRttMs?: number
 }
 
 /** What it takes to be a peer of a network. */
@@ -72,11 +78,14 @@ export interface Membership extends AsyncDisposable {
  * Joins a network, under a name only or with all that a node can be given. Resolves when the host listens: other peers
  * are found from then on, in the background. When it rejects, nothing is left running.
  *
- * @throws What {@link Host.start}, `Identity.fromFolder` and {@link Discovery.start} throw.
+ * @throws MosaikError `REMEMBER_WITHOUT_DATA`; what {@link Host.start}, `Identity.fromFolder` and
+ *   {@link Discovery.start} throw.
  */
 export async function joinNetwork(options: JoinOptions): Promise<Membership> {
   const { clock = systemClock, random = systemRandom, logger = silentLogger, data } = options
   const common = { clock, random, logger }
+  if (options.discovery?.remember === true && data === undefined)
+    throw new MosaikError('REMEMBER_WITHOUT_DATA', 'peers cannot be remembered without a folder for data')
   const identity = options.identity ?? (data === undefined ? undefined : await Identity.fromFolder(data))
   const host = await Host.start({
     ...common,
@@ -94,6 +103,7 @@ export async function joinNetwork(options: JoinOptions): Promise<Membership> {
       bootstrap: sourcesOf(options, host, common),
       tags: options.tags ?? [],
       labels: options.labels ?? {},
+      ...(options.discovery?.maxRttMs !== undefined && { maxRttMs: options.discovery.maxRttMs }),
       ...(options.node !== undefined && { node: options.node }),
     })
     return new LocalMembership(host, discovery)
@@ -104,7 +114,7 @@ export async function joinNetwork(options: JoinOptions): Promise<Membership> {
 }
 
 function sourcesOf(
-  { seeds = [], discovery = {} }: JoinOptions,
+  { seeds = [], discovery = {}, data }: JoinOptions,
   host: Host,
   common: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
 ): readonly BootstrapSource[] {
@@ -112,6 +122,8 @@ function sourcesOf(
   if (discovery.mdns === true) sources.push(mdns({ ...common, host }))
   if (discovery.dht === true) sources.push(dht({ ...common, host }))
   else if (typeof discovery.dht === 'object') sources.push(dht({ ...common, ...discovery.dht, host }))
+  if (data !== undefined && discovery.remember !== false)
+    sources.push(remembered({ ...common, host, folder: data }))
   return sources
 }
 

@@ -13,6 +13,41 @@ export interface Topology {
   readonly seeds: readonly string[]
   /** The host that nodes listen on when they do not say, such as `0.0.0.0`. The launcher's default is loopback. */
   readonly listen?: string
+  /** Where the secret of a closed network is to be found; never the secret itself, because topologies are shown. */
+  readonly secret?: SecretReference
+  /** The folder in which nodes keep what outlives them, each in a folder of its own. Default: nothing is kept. */
+  readonly data?: string
+  readonly discovery?: DiscoveryDeclaration
+  /** For nodes that do not declare their own. */
+  readonly relay?: RelayDeclaration
+}
+
+/** One of the two. */
+export interface SecretReference {
+  /** Name of an environment variable. */
+  readonly env?: string
+  /** Path of a file that only its owner may read. */
+  readonly file?: string
+}
+
+/** How nodes find each other besides seeds and introductions; all of it is off unless declared. */
+export interface DiscoveryDeclaration {
+  /** By multicast DNS. */
+  readonly mdns?: boolean
+  /** By the Mainline DHT. */
+  readonly dht?: boolean
+  /** By the peers of an earlier run, which `data` keeps. Default: whether there is `data`. */
+  readonly remember?: boolean
+  /** Peers further away than this are not chosen; in milliseconds. Default: no limit. */
+  readonly maxRttMs?: number
+}
+
+/** What a node has to do with relays. */
+export interface RelayDeclaration {
+  /** Whether it is one. */
+  readonly serve?: boolean
+  /** Over which relays it is to be reached: multiaddrs that name their peer, or any of the network. */
+  readonly via?: readonly string[] | 'auto'
 }
 
 /** One kind of node. At run time it is `replicas` processes (or parts of one) that differ only in identity. */
@@ -29,6 +64,9 @@ export interface NodeDeclaration {
   /** The files that the services come from, as the manifest wrote them. Empty for a network that is launched from code. */
   readonly use: readonly string[]
   readonly listen?: ListenDeclaration
+  /** What else each replica announces, by key: `region` and `zone` say where it is. */
+  readonly labels?: Readonly<Record<string, string>>
+  readonly relay?: RelayDeclaration
 }
 
 /** Where a node listens: a port on the network's host (replica n takes `port + n`), or complete multiaddrs. */

@@ -31,15 +31,16 @@ const portMax = 65_535
  * topology that can run as declared and in which every stream has both ends.
  *
  * Errors: `NETWORK_NAME_INVALID`, `NODE_NAME_INVALID`, `NODE_NAME_DUPLICATE`, `NODE_REPLICAS_INVALID`,
- * `SERVICE_NAME_INVALID`, `SERVICE_NAME_DUPLICATE`, `TAG_INVALID`, `SEED_INVALID`, `LISTEN_INVALID`,
+ * `SERVICE_NAME_INVALID`, `SERVICE_NAME_DUPLICATE`, `TAG_INVALID`, `LABEL_INVALID`, `REMEMBER_WITHOUT_DATA`, `SEED_INVALID`, `LISTEN_INVALID`,
  * `STREAM_NAME_INVALID`, `STREAM_PRODUCED_TWICE`, `STREAM_SCHEMA_CONFLICT`.
  *
- * Warnings: `NETWORK_EMPTY`, `NODE_WITHOUT_SERVICES`, `CONFIG_KEY_UNREAD`, `LISTEN_PORT_SHARED`, `STREAM_NOT_PRODUCED`,
+ * Warnings: `NETWORK_EMPTY`, `DISCOVERY_LOOPBACK_ONLY`, `NODE_WITHOUT_SERVICES`, `CONFIG_KEY_UNREAD`, `LISTEN_PORT_SHARED`, `STREAM_NOT_PRODUCED`,
  * `STREAM_NOT_CONSUMED`: another manifest may bring the other end of a stream, or run on another machine.
  */
 export function validate(topology: Topology): readonly Problem[] {
   return [
     ...networkProblems(topology),
+    ...discoveryProblems(topology),
     ...topology.nodes.flatMap((node, index) => nodeProblems(node, ['nodes', index])),
     ...duplicateNodes(topology.nodes),
     ...sharedPorts(topology.nodes),
@@ -68,6 +69,41 @@ function networkProblems({ network, nodes, seeds, listen }: Topology): Problem[]
     }
   }
   return problems
+}
+
+function discoveryProblems({ nodes, listen, discovery = {}, data }: Topology): Problem[] {
+  const problems: Problem[] = []
+  if (discovery.remember === true && data === undefined) {
+    const message = 'peers cannot be remembered: there is no folder to keep them in'
+    problems.push(
+      error('REMEMBER_WITHOUT_DATA', message, ['discovery', 'remember'], 'declare one with "data"'),
+    )
+  }
+  const isOpen = nodes.some(({ listen: own }) =>
+    own?.addresses === undefined ? !isLoopback(listen) : !own.addresses.every(isLoopbackAddress),
+  )
+  if (nodes.length > 0 && !isOpen) {
+    for (const way of (['mdns', 'dht'] as const).filter((name) => discovery[name] === true)) {
+      const name = way === 'mdns' ? 'multicast DNS' : 'the DHT'
+      problems.push(
+        warning(
+          'DISCOVERY_LOOPBACK_ONLY',
+          `${name} finds nobody on other machines: every node listens on this one only`,
+          ['discovery', way],
+          'listen on 0.0.0.0, every interface',
+        ),
+      )
+    }
+  }
+  return problems
+}
+
+function isLoopback(host = '127.0.0.1'): boolean {
+  return host.startsWith('127.') || host === '::1'
+}
+
+function isLoopbackAddress(address: string): boolean {
+  return isLoopback(address.split('/')[2])
 }
 
 function nodeProblems(node: NodeDeclaration, path: Path): Problem[] {
@@ -106,7 +142,7 @@ function nodeProblems(node: NodeDeclaration, path: Path): Problem[] {
       ),
     )
   }
-  problems.push(...tagProblems(tags, [...path, 'tags']))
+  problems.push(...tagProblems(tags, [...path, 'tags']), ...labelProblems(node, [...path, 'labels']))
   const firstWithName = new Map<string, number>()
   for (const [index, service] of services.entries()) {
     const servicePath = [...path, 'services', index]
@@ -153,6 +189,14 @@ function unreadConfig({ name, services, config }: NodeDeclaration, path: Path): 
 function tagProblems(tags: readonly string[], path: Path): Problem[] {
   return tags.flatMap((tag, index) =>
     isLabel(tag) ? [] : [error('TAG_INVALID', `${quoted(tag)} cannot be a tag`, [...path, index], labelRule)],
+  )
+}
+
+function labelProblems({ labels = {} }: NodeDeclaration, path: Path): Problem[] {
+  return Object.entries(labels).flatMap(([key, value]) =>
+    isLabel(key) && isLabel(value)
+      ? []
+      : [error('LABEL_INVALID', `${quoted(`${key}=${value}`)} cannot be a label`, [...path, key], labelRule)],
   )
 }
 

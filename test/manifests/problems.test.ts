@@ -12,6 +12,33 @@ interface Case {
 
 /** The type makes sure that no code is without an example. */
 const cases: Readonly<Record<ManifestCode, readonly Case[]>> = {
+  MANIFEST_SECRET_LITERAL: [
+    {
+      given: 'a secret that stands in the manifest: nothing of it is repeated',
+      text: `${minimal}secret: hunter2hunter2hunter2\n`,
+      printed: `
+/project/orders.yaml:5:1  MANIFEST_SECRET_LITERAL  the secret stands in the manifest, and it belongs into a variable or a file
+    5 | secret: •••••••••••••••••••••
+      | ^^^^^^ write "secret: { env: NAME }" or "secret: { file: ./<file> }"
+`,
+    },
+    {
+      given: 'a secret that comes in by a reference, and other mistakes in its line',
+      text: `{ mosaik: 1, network: orders, nodes: { a: { use: a.ts } }, secret: "\${ORDERS_SECRET}" }\n`,
+      with: { env: { ORDERS_SECRET: 'hunter2hunter2hunter2' } },
+      printed: `
+/project/orders.yaml:1:50  MANIFEST_VALUE_INVALID  node "a": use "a.ts" is no path of a file
+    1 | { mosaik: 1, network: orders, nodes: { a: { use: a.ts } }, secret: •••••••••••••••••• }
+      |                                                  ^^^^ did you mean "./a.ts"?
+
+/project/orders.yaml:1:60  MANIFEST_SECRET_LITERAL  the secret stands in the manifest, and it belongs into a variable or a file
+    1 | { mosaik: 1, network: orders, nodes: { a: { use: a.ts } }, secret: •••••••••••••••••• }
+      |                                                            ^^^^^^
+      | write "secret: { env: ORDERS_SECRET }" or "secret: { file: ./<file> }"
+`,
+    },
+  ],
+
   MANIFEST_TOO_LARGE: [
     {
       given: 'a file of more than 1 MiB',
@@ -305,7 +332,7 @@ const cases: Readonly<Record<ManifestCode, readonly Case[]>> = {
 
 /project/orders.yaml:6:45  MANIFEST_UNKNOWN_KEY  unknown key "extends" in node "matcher"
     6 |   matcher: { use: ./matcher.ts, replica: 2, extends: trader }
-      |                                             ^^^^^^^ there are use, replicas, tags, config, listen
+      |                                             ^^^^^^^ there are use, replicas, tags, config, listen, labels, relay
 
 /project/orders.yaml:7:1  MANIFEST_UNKNOWN_KEY  unknown key "seed"
     7 | seed: []
