@@ -6,6 +6,8 @@ import { averageOf, totalOf, trafficBetween, trafficOf, type Traffic } from './t
 
 const sizes = [25, 50, 100, 200]
 const joinMsMax = 120_000
+/** How long a network is left alone when it is complete, so that what its forming has set going is over. */
+const restingMs = 30_000
 /** How long a newcomer's traffic is counted after its start: syncs with each new neighbour go on after it knows all. */
 const settledMs = 15_000
 
@@ -18,7 +20,7 @@ interface Join {
 }
 
 export const benchmark: Benchmark = {
-  method: `Nodes in one process over libp2p's memory transport, with default settings. Once a network of so many nodes is complete, one more starts with the address of the first: the time from the start of its host until its catalog holds everybody, and what it has sent and received until then (bytes of links and gossip with their framing, not of the transport under them). The last columns are what it has sent and received ${settledMs / 1_000} s after its start beyond what the others have on average in the same time. Then it leaves, and the next one joins.`,
+  method: `Nodes in one process over libp2p's memory transport, with default settings. ${restingMs / 1_000} s after a network of so many nodes is complete, one more starts with the address of the first: the time from the start of its host until its catalog holds everybody, and what it has sent and received until then (bytes of links and gossip with their framing, not of the transport under them). The last columns are what it has sent and received ${settledMs / 1_000} s after its start beyond what the others have on average in the same time. Then it leaves, and the next one joins.`,
   runs: 5,
   minutesMax: 60,
   async run({ runs, nodes = sizes, say }) {
@@ -26,6 +28,7 @@ export const benchmark: Benchmark = {
     const results = []
     for (const size of nodes) {
       await using network = await MemoryNetwork.start(size)
+      await sleep(restingMs)
       const joins: Join[] = []
       for (let run = 0; run < runs; run++) joins.push(await join(network))
       const result = {
