@@ -14,7 +14,7 @@ describe('taking in records', () => {
     expect(events).toHaveLength(3)
   })
 
-  test('given a sign of life, then nobody is woken', () => {
+  test('D-11: given a sign of life, then nobody is woken', () => {
     const { store, events } = storeOf('me')
     store.take(entryRecord('a', { run: NOW }), 'gossip')
     let woken = 0
@@ -24,7 +24,7 @@ describe('taking in records', () => {
     expect(events).toHaveLength(1)
   })
 
-  test('given discoveries, updates, departures and refusals, then each is counted by its way or reason', () => {
+  test('D-17: given discoveries, updates, departures and refusals, then each is counted by its way or reason', () => {
     const { store, registry } = storeOf('me')
     store.take(entryRecord('a', { run: NOW }), 'sync')
     store.take(entryRecord('a', { run: NOW, update: NOW + 1, tags: ['t'] }), 'feed')
@@ -59,7 +59,7 @@ describe('taking in records', () => {
 })
 
 describe('events for what is done by hand', () => {
-  test('given feed, insert, remove and clear, then each is an event', () => {
+  test('D-17, event for feed/insert/remove: given feed, insert, remove and clear, then each is an event', () => {
     const { store, events } = storeOf('me')
     const [a, b, c] = [entryRecord('a', { run: NOW }), entryRecord('b').entry, entryRecord('c').entry]
     store.take(a, 'feed')
@@ -118,7 +118,7 @@ describe('purging', () => {
 })
 
 describe('clock skew', () => {
-  test('given a clock 60 s ahead, then its records are refused by every way, counted, and reported once', () => {
+  test('D-14, clock skew: given a clock 60 s ahead, then its records are refused by every way, counted, and reported once', () => {
     const { store, events, registry, clock } = storeOf('me')
     const ahead = entryRecord('a', { run: NOW + 60_000 })
     expect(store.take(ahead, 'gossip')).toBe('future')
@@ -132,7 +132,7 @@ describe('clock skew', () => {
     expect(events.filter(({ type }) => type === 'clock-skewed')).toHaveLength(2)
   })
 
-  test('given a clock 60 s or a year behind, then the peer is known like any other', () => {
+  test('D-14, clock skew: given a clock 60 s or a year behind, then the peer is known like any other', () => {
     const { store } = storeOf('me')
     expect(store.take(entryRecord('a', { run: NOW - 60_000 }), 'sync')).toBeUndefined()
     expect(store.take(entryRecord('b', { run: NOW - 31_536_000_000 }), 'sync')).toBeUndefined()
@@ -141,7 +141,7 @@ describe('clock skew', () => {
 })
 
 describe('records of our own identity', () => {
-  test('own entry cannot be replaced: given a later record with our key, then we say the same again, and later', () => {
+  test('D-15, own entry cannot be replaced: given a later record with our key, then we say the same again, and later', () => {
     const { store, own, events } = storeOf('me')
     own.change({ tags: ['mine'] }, NOW)
     let announced = 0
@@ -164,7 +164,7 @@ describe('records of our own identity', () => {
     expect(restarted.events).toEqual([])
   })
 
-  test('duplicate identity: given two processes with one key that hear each other, then both are told', () => {
+  test('D-15, duplicate identity: given two processes with one key that hear each other, then both are told', () => {
     const [one, two] = [storeOf('me'), storeOf('me', { startedAtMs: NOW + 10 })]
     for (let round = 0; round < 3; round++) {
       one.store.take(two.store.ownRecord, 'sync')

@@ -134,7 +134,7 @@ describe('merging', () => {
     expect(purge(known, 400, rules).changes).toHaveLength(1)
   })
 
-  test('given an author who uses one version for two contents, then all agree on the later beat and are told', () => {
+  test('D-16: given an author who uses one version for two contents, then all agree on the later beat and are told', () => {
     const one = entryRecord('a', { run: 1, update: 1, beat: 1, tags: ['one'] })
     const two = entryRecord('a', { run: 1, update: 1, beat: 2, tags: ['two'] })
     const result = merge(merge(start, one, at(0), rules).state, two, at(0), rules)
@@ -156,7 +156,7 @@ describe('merging', () => {
     expect(merge(start, foreign, at(0), rules)).toEqual({ state: start, refused: 'network' })
   })
 
-  test('malicious far-future timestamp: given a record stamped beyond the drift, then it is refused', () => {
+  test('D-14, malicious far-future timestamp: given a record stamped beyond the drift, then it is refused', () => {
     expect(merge(start, entryRecord('a', { run: 10_050 }), at(0), rules).refused).toBeUndefined()
     expect(merge(start, entryRecord('a', { run: 10_051 }), at(0), rules).refused).toBe('future')
     expect(merge(start, entryRecord('a', { run: 1, beat: 4e12 }), at(0), rules).refused).toBe('future')
@@ -169,6 +169,18 @@ describe('merging', () => {
     state = merge(state, entryRecord('b', { run: 1 }), at(0), small).state
     expect(merge(state, entryRecord('c'), at(0), small)).toEqual({ state, refused: 'full' })
     expect(merge(state, entryRecord('a', { run: 2 }), at(0), small).change).toMatchObject({ type: 'updated' })
+  })
+
+  test('given contents that take all the room there is, then more is refused, and what says as much as before still changes', () => {
+    const first = entryRecord('a', { tags: ['x'.repeat(100)] })
+    const tight = { ...rules, contentBytesMax: first.contentBytes + 20 }
+    const { state } = merge(start, first, at(0), tight)
+    const other = merge(state, entryRecord('b', { tags: ['y'] }), at(0), tight)
+    expect(other).toEqual({ state, refused: 'full' })
+    const longer = entryRecord('a', { run: 1_000, update: 1_001, tags: ['x'.repeat(150)] })
+    expect(merge(state, longer, at(0), tight)).toEqual({ state, refused: 'full' })
+    const changed = entryRecord('a', { run: 1_000, update: 1_002, tags: ['y'.repeat(100)] })
+    expect(merge(state, changed, at(0), tight).change).toMatchObject({ type: 'updated' })
   })
 
   test('given no room but departures, then the oldest departure gives way', () => {
@@ -186,7 +198,7 @@ describe('merging', () => {
 })
 
 describe('departures', () => {
-  test('given a departure, then the peer departs, and no older entry of it comes back', () => {
+  test('D-6: given a departure, then the peer departs, and no older entry of it comes back', () => {
     const known = merge(start, entryRecord('a', { run: 1, update: 5 }), at(0), rules).state
     const gone = merge(known, departureRecord('a', { run: 1, update: 6 }), at(0), rules)
     expect(gone.change).toMatchObject({ type: 'departed', peer: peer('a'), cause: 'graceful' })
@@ -219,7 +231,7 @@ describe('departures', () => {
 })
 
 describe('purging', () => {
-  test('given a silent peer, then it is purged after purgeAfter by our own clock, whatever its clock says', () => {
+  test('D-14: given a silent peer, then it is purged after purgeAfter by our own clock, whatever its clock says', () => {
     const state = mergeAll(start, [entryRecord('a', { run: 1 }), entryRecord('b', { run: 10_049 })], 1_000)
     expect(nextExpiryMs(state, rules)).toBe(1_300)
     expect(purge(state, 1_299, rules).changes).toEqual([])
@@ -236,7 +248,7 @@ describe('purging', () => {
     expect(merge(start, entryRecord('a'), at(1_000, 300), rules).refused).toBe('stale')
   })
 
-  test('given a dead peer, when two nodes keep telling each other of it, then both forget it for good', () => {
+  test('D-6: given a dead peer, when two nodes keep telling each other of it, then both forget it for good', () => {
     let [one, other] = [merge(start, entryRecord('a'), at(0), rules).state, start]
     for (let now = 0; now <= 1_000; now += 50) {
       ;[one, other] = [purge(one, now, rules).state, purge(other, now, rules).state]
@@ -294,7 +306,7 @@ describe('entries without signature', () => {
   })
 })
 
-test('given a catalog, then it answers for ourselves too, without counting us as a peer', () => {
+test('D-18: given a catalog, then it answers for ourselves too, without counting us as a peer', () => {
   const changed = entryRecord('me', { run: 2, tags: ['mine'] }).entry
   const { catalog } = withMe(start, changed)
   expect(catalog.get(me.peer)).toBe(changed)

@@ -131,7 +131,7 @@ describe('departures', () => {
     }
   })
 
-  test('given a peer that has departed, when another that missed it comes back, then the departed one stays away', async () => {
+  test('D-6, departed peer not resurrected by the sync of a third party: given a peer that has departed, when another that missed it comes back, then the departed one stays away', async () => {
     await using nodes = new TestNodes()
     const first = await nodes.add()
     const leaver = await nodes.add({ seeds: first.addresses })
@@ -273,7 +273,7 @@ describe('restarts and identities', () => {
 })
 
 describe('what a sync has brought', () => {
-  test('given a record that a neighbour has refused for its clock and then learnt by a sync, then those beyond it hear it by gossip', async () => {
+  test('D-14: given a record that a neighbour has refused for its clock and then learnt by a sync, then those beyond it hear it by gossip', async () => {
     await using nodes = new TestNodes()
     const seed = await nodes.add({ syncIntervalMs: 3_600_000 })
     // It takes part in gossip alone, so that no sync can bring it anything.
@@ -297,7 +297,7 @@ describe('what a sync has brought', () => {
 })
 
 describe('what this node says about itself', () => {
-  test('given many changes in one turn, then they are one announcement; given no change, then none', async () => {
+  test('D-11: given many changes in one turn, then they are one announcement; given no change, then none', async () => {
     await using nodes = new TestNodes()
     const one = await nodes.add({ announceIntervalMs: 3_600_000 })
     const other = await nodes.add({ seeds: one.addresses, announceIntervalMs: 3_600_000 })
@@ -314,7 +314,7 @@ describe('what this node says about itself', () => {
     expect(other.discovery.catalog.value.get(one.peerId)?.tags).toHaveLength(101)
   })
 
-  test('given labels, groups and tickets, when they are added and removed, then the entry has what is left, and another node sees it', async () => {
+  test('D-30: given labels, groups and tickets, when they are added and removed, then the entry has what is left, and another node sees it', async () => {
     await using nodes = new TestNodes()
     const one = await nodes.add({ labels: { region: 'eu', rack: '7' } })
     const other = await nodes.add({ seeds: one.addresses })
@@ -419,7 +419,7 @@ describe('the life of discovery', () => {
     expect(isMosaikError(await within(5_000, node.discovery.closed), 'DISCOVERY_HOST_CLOSED')).toBe(true)
   })
 
-  test('given options that make no sense, then starting says which', async () => {
+  test('D-26: given options that make no sense, then starting says which', async () => {
     await using host = await TestNode.host()
     for (const [option, value] of Object.entries({
       announceIntervalMs: 0,

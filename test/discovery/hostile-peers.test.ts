@@ -5,7 +5,7 @@ import { encodeNews } from '../../framework/discovery/announcement.js'
 import { syncProtocol } from '../../framework/discovery/sync/protocol.js'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes } from './node.js'
-import { departureRecord, entryRecord } from './support.js'
+import { departureRecord, entryRecord, manyRecords } from './support.js'
 
 /** A fingerprint that no catalog has. */
 const fingerprint = bytesOf(hashBytes(new Uint8Array([1])))
@@ -21,7 +21,7 @@ async function rejected(node: TestNode, reason: string): Promise<void> {
 }
 
 describe('a peer that starts a catalog sync', () => {
-  test('slow-loris sync: given peers that open syncs and say nothing, then others are served at once, and the silent are cut off', async () => {
+  test('D-1, slow-loris sync: given peers that open syncs and say nothing, then others are served at once, and the silent are cut off', async () => {
     await using nodes = new TestNodes()
     const node = await nodes.add()
     await using silent = await TestNode.host()
@@ -93,7 +93,7 @@ describe('a peer that starts a catalog sync', () => {
 })
 
 describe('a peer that serves catalog syncs', () => {
-  test('one bad record does not spoil a sync: given good ones among forged and malformed ones, then the good ones are taken in', async () => {
+  test('D-22, one bad record does not spoil a sync: given good ones among forged and malformed ones, then the good ones are taken in', async () => {
     await using node = await TestNode.start()
     await using liar = await TestNode.host()
     const now = Date.now()
@@ -130,6 +130,44 @@ describe('a peer that serves catalog syncs', () => {
       [good.peer, other.peer].toSorted(),
     )
     for (const reason of ['signature', 'content', 'size', 'malformed']) await rejected(node, reason)
+  })
+
+  test('given a peer that serves 10 000 forged records and more peers than there is room for, then memory stays bounded, and the network goes on', async () => {
+    await using nodes = new TestNodes()
+    const node = await nodes.add({ peersMax: 200 })
+    const friend = await nodes.add({ seeds: node.addresses })
+    await within(5_000, node.discovery.when().peers(1).wait())
+    await using liar = await TestNode.host()
+    const forged = entryRecord('forged', { run: Date.now() })
+    const made = manyRecords(400, Date.now())
+    liar.handle(syncProtocol, async (link, accept) => {
+      await accept({ fingerprint })
+      await link.recv()
+      await link.send({ type: 'wants', items: [], last: true })
+      for (let page = 0; page < 10; page++) {
+        const items = Array.from({ length: 1_000 }, (_, i) => {
+          const record = forged.bytes.slice()
+          new DataView(record.buffer).setUint32(0, page * 1_000 + i)
+          return { record, content: forged.content, ageMs: 0 }
+        })
+        await link.send({ type: 'records', items: items.slice(0, 500), last: false })
+        await link.send({ type: 'records', items: items.slice(500), last: false })
+      }
+      const items = made.map(({ bytes, content }) => ({ record: bytes, content, ageMs: 0 }))
+      await link.send({ type: 'records', items, last: true })
+      await link.recv()
+      await link.send({ type: 'done' })
+      await link.closed
+    })
+    const syncing = node.discovery.syncWith({ addresses: liar.addresses.value })
+    // While it works through them it still hears others.
+    friend.discovery.addTags('still here')
+    await within(15_000, syncing)
+    await within(5_000, node.discovery.when().tagged('still here').wait())
+    expect(node.metric('entries_rejected_total', { reason: 'signature' })).toBe(10_000)
+    expect(node.metric('entries_rejected_total', { reason: 'full' })).toBe(400 - 199)
+    expect(node.count).toBe(200)
+    expect(node.knows(friend.peerId)).toBe(true)
   })
 
   test('given a peer that accepts a sync and says nothing, then syncing with it fails in time', async () => {

@@ -18,7 +18,7 @@ describe('records of an own entry', () => {
     expect(after.content).toEqual(before.content)
   })
 
-  test('given a departure, then it is strictly newer than any announced version, signs of life included', () => {
+  test('D-7, departure right after a ping: given a departure, then it is strictly newer than any announced version, signs of life included', () => {
     const own = ownEntry()
     own.change({ tags: ['x'] }, NOW)
     const beaten = own.beat(NOW + 30_000)

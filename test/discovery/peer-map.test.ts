@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { toHex, type PeerId } from '#framework/primitives'
@@ -44,4 +45,27 @@ test('given a change that changes nothing, then it is the same map', () => {
   const map = PeerMap.empty<string>().with(peer, 'x')
   expect(map.with(peer, 'x')).toBe(map)
   expect(map.without('cd'.repeat(32) as PeerId)).toBe(map)
+})
+
+test('given values of different weight, then the map knows their sum after any changes', () => {
+  const change = fc.record({ peer: peers, value: fc.option(fc.integer({ min: 0, max: 9 })) })
+  fc.assert(
+    fc.property(fc.array(change), (changes) => {
+      let map = PeerMap.empty<number>((value) => value)
+      for (const { peer, value } of changes) map = value === null ? map.without(peer) : map.with(peer, value)
+      expect(map.weight).toBe([...map.values()].reduce((sum, value) => sum + value, 0))
+    }),
+  )
+})
+
+test('given ten thousand peers, then a snapshot shares what has not changed', () => {
+  let map = PeerMap.empty<object>()
+  for (let i = 0; i < 10_000; i++) map = map.with(toHex(randomBytes(32)) as PeerId, {})
+  const changes = 2_000
+  const before = performance.now()
+  let latest = map
+  for (let i = 0; i < changes; i++) latest = latest.with(toHex(randomBytes(32)) as PeerId, {})
+  // A copy of all entries for each change would take a hundred times as long.
+  expect((performance.now() - before) / changes).toBeLessThan(0.15)
+  expect([map.size, latest.size]).toEqual([10_000, 12_000])
 })

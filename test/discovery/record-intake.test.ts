@@ -1,4 +1,4 @@
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import fc from 'fast-check'
 import { bytesOf, concatBytes, digestOf, encode, seededRandom, type PeerId } from '#framework/primitives'
 import {
@@ -222,6 +222,28 @@ describe('gossiped records', () => {
     expect(intake.receive(encodeSignOfLife(entryRecord('me', { run: NOW - 10 })), neighbour)).toBe('ignore')
     expect(rejected('future')).toBe(1)
     expect(lacking).toEqual([])
+  })
+
+  test('given 10 000 forged, replayed and future-dated records, then nothing of them is kept, few are verified, and honest ones are heard', () => {
+    const { receive, receiveBytes, intake, store, rejected } = setup()
+    const known = entryRecord('known', { run: NOW, update: NOW + 5, tags: ['known'] })
+    receive(known)
+    const { records } = store.state
+    const verify = jest.spyOn(RecordReader.prototype, 'verify')
+    const hostile = identityOf('hostile').peerId
+    const replayed = encodeNews(entryRecord('known', { run: NOW }))
+    const ahead = encodeNews(entryRecord('ahead', { run: NOW + 60_000 }))
+    const forged = entryRecord('victim', { run: NOW }).bytes.slice()
+    for (let i = 0; i < 10_000; i++) {
+      new DataView(forged.buffer).setUint32(0, i)
+      intake.receive([replayed, ahead, encode({ record: forged })][i % 3]!, hostile)
+    }
+    expect(store.state.records).toBe(records)
+    expect(verify.mock.calls.length).toBeLessThan(1_024)
+    verify.mockRestore()
+    expect(rejected('rate')).toBeGreaterThan(8_900)
+    expect(receive(entryRecord('victim', { run: NOW }))).toBe('accept')
+    expect(receiveBytes(known.bytes)).toBe('accept')
   })
 
   test('given any bytes, then nothing throws and nothing is accepted', () => {

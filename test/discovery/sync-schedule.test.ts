@@ -39,7 +39,7 @@ describe('whom to sync with', () => {
     expect(one.start(50)).toEqual([high])
   })
 
-  test('given many peers at once, then no more than two syncs run at a time', () => {
+  test('D-2: given many peers at once, then no more than two syncs run at a time', () => {
     const one = schedule()
     one.onConnections(new Set([high, higher, highest]), 0)
     expect(one.start(0)).toHaveLength(2)
@@ -49,7 +49,7 @@ describe('whom to sync with', () => {
     expect(one.start(1_000)).toEqual([highest])
   })
 
-  test('given a sync that fails, then it is tried again with back-off as long as the peer is connected', () => {
+  test('D-5: given a sync that fails, then it is tried again with back-off as long as the peer is connected', () => {
     const one = schedule()
     one.onConnections(new Set([high]), 0)
     const times: number[] = []
@@ -114,7 +114,7 @@ describe('whom to sync with', () => {
     expect(one.dueAtMs).toBeLessThanOrEqual(1_003_000)
   })
 
-  test('given doubts, however many, then there is a sync within a second, and not more often than every five', () => {
+  test('D-21: given doubts, however many, then there is a sync within a second, and not more often than every five', () => {
     const one = schedule()
     one.onConnections(new Set([low]), 0)
     one.onSynced(low)

@@ -88,7 +88,7 @@ describe('a catalog sync', () => {
     expect(held(a)).toEqual(held(b))
   })
 
-  test('given one record of a peer on each side, then both have the later one, and only that has travelled', async () => {
+  test('D-2: given one record of a peer on each side, then both have the later one, and only that has travelled', async () => {
     const older = entryRecord('x', { run: NOW, tags: ['old'] })
     const newer = entryRecord('x', { run: NOW, update: NOW + 1, tags: ['new'] })
     const shared = [entryRecord('y', { run: NOW }), entryRecord('z', { run: NOW })]
@@ -100,6 +100,16 @@ describe('a catalog sync', () => {
     expect(b.store.catalog.value.get(newer.peer)?.tags).toEqual(['new'])
   })
 
+  test('D-2, D-11: given a later sign of life on either side, then its header travels, and the content that is known does not', async () => {
+    const early = (name: string) => entryRecord(name, { run: NOW, tags: ['same'] })
+    const late = (name: string) => entryRecord(name, { run: NOW, update: NOW, beat: NOW + 1, tags: ['same'] })
+    const [a, b] = [side('a', [late('x'), early('y')]), side('b', [early('x'), late('y')])]
+    await sync(a, b)
+    expect(held(a)).toEqual(held(b))
+    expect(a.contents).toEqual([identityOf('b').peerId])
+    expect(b.contents).toEqual([identityOf('a').peerId])
+  })
+
   test('given equal catalogs, then no record travels', async () => {
     const [a, b] = [side('a'), side('b')]
     await sync(a, b)
@@ -108,7 +118,7 @@ describe('a catalog sync', () => {
     expect([...again.pages, ...other.pages]).toEqual([])
   })
 
-  test('1 000-entry sync paging: given a newcomer and a full catalog, then it arrives in pages below the frame limit', async () => {
+  test('D-2, 1 000-entry sync paging: given a newcomer and a full catalog, then it arrives in pages below the frame limit', async () => {
     const [newcomer, full] = [side('newcomer'), side('full', thousand)]
     await sync(newcomer, full)
     expect(newcomer.store.catalog.value.size).toBe(1_001)
@@ -124,7 +134,7 @@ describe('a catalog sync', () => {
     expect(newcomer.pages.length).toBeGreaterThan(3)
   })
 
-  test('departed peer not resurrected: given a third party that missed the departure, then the sync tells it', async () => {
+  test('D-6, departed peer not resurrected: given a third party that missed the departure, then the sync tells it', async () => {
     const [knows, missed] = [
       side('knows', [departureRecord('x', { run: NOW, update: NOW + 9 })]),
       side('missed', [entryRecord('x', { run: NOW })]),
