@@ -64,7 +64,13 @@ class Libp2pByteStream implements ByteStream {
   }
 
   resume(): void {
-    if (this.#stream.readStatus === 'paused') this.#stream.resume()
+    if (this.#stream.readStatus !== 'paused') return
+    try {
+      this.#stream.resume()
+    } catch {
+      // A muxer's stream says that it takes more; when the connection below has just gone, it finds nobody to say it to.
+      // That the stream is over is told by its own events.
+    }
   }
 
   async endWrite({ signal }: { signal: AbortSignal }): Promise<void> {
