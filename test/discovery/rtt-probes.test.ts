@@ -1,9 +1,9 @@
-import { createServer, type Socket } from 'node:net'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
-import { nearest, prefer } from '#framework/discovery'
+import { nearest, prefer, type PeerEntry } from '#framework/discovery'
 import { CloseReasons } from '#framework/network'
 import { seededRandom, type PeerId } from '#framework/primitives'
-import { ProbePlan } from '../../framework/discovery/ranking/probe-plan.js'
+import { ProbePlan, type Wanted } from '../../framework/discovery/ranking/probe-plan.js'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes } from './node.js'
 import { entryNamed, peerNamed } from './ranking-support.js'
@@ -12,6 +12,11 @@ const many = Array.from({ length: 1_000 }, (_, i) => peerNamed(`many-${i}`))
 
 function planOf(seed = 'probes') {
   return new ProbePlan(seededRandom(seed), 0)
+}
+
+/** Peers that are asked about, some of them urgently. */
+function wantedOf(peers: readonly PeerId[], urgent: readonly PeerId[] = []): Map<PeerId, Wanted> {
+  return new Map(peers.map((peer) => [peer, { peer, isUrgent: urgent.includes(peer) }]))
 }
 
 interface Started {
@@ -25,12 +30,12 @@ interface Started {
  */
 function run(
   plan: ProbePlan,
-  wanted: ReadonlySet<PeerId>,
+  wanted: ReadonlyMap<PeerId, Wanted>,
   options: { forMs: number; takesMs: number; measured: boolean },
 ): { started: Started[]; concurrentMax: number } {
   const started: Started[] = []
   const running: Started[] = []
-  const left = new Set(wanted)
+  const left = new Map(wanted)
   let concurrentMax = 0
   for (let nowMs = 0; nowMs <= options.forMs; nowMs += 100) {
     while (running[0] && running[0].atMs + options.takesMs <= nowMs) {
@@ -59,7 +64,7 @@ function perMinute(started: readonly Started[]): number {
 
 describe('which round trips to measure', () => {
   test('D-3: given a thousand peers that are asked about, then no more than four are probed at a time, and sixteen a minute', () => {
-    const { started, concurrentMax } = run(planOf(), new Set(many), {
+    const { started, concurrentMax } = run(planOf(), wantedOf(many), {
       forMs: 600_000,
       takesMs: 300,
       measured: true,
@@ -72,19 +77,27 @@ describe('which round trips to measure', () => {
   })
 
   test('D-3: given probes that hang, then they are the only ones until they end: nothing accumulates', () => {
-    const { started } = run(planOf(), new Set(many), { forMs: 600_000, takesMs: Infinity, measured: false })
+    const { started } = run(planOf(), wantedOf(many), { forMs: 600_000, takesMs: Infinity, measured: false })
     expect(started).toHaveLength(4)
   })
 
   test('given several nodes, then they begin with different peers, not with the first ones of the catalog', () => {
-    const firsts = ['a', 'b', 'c'].map((seed) => planOf(seed).next(new Set(many), 0).probes)
+    const firsts = ['a', 'b', 'c'].map((seed) => planOf(seed).next(wantedOf(many), 0).probes)
     expect(firsts.map(({ length }) => length)).toEqual([4, 4, 4])
     expect(new Set(firsts.flat()).size).toBe(12)
     expect(firsts.flat().some((peer) => many.indexOf(peer) > 100)).toBe(true)
   })
 
+  test('given peers that were chosen on an assumption, then they are measured first; when they do not answer, then the others are', () => {
+    const urgent = [many[700]!, many[800]!]
+    const options = { forMs: 60_000, takesMs: 300, measured: false }
+    const { started } = run(planOf(), wantedOf(many, urgent), options)
+    expect(new Set(started.slice(0, 2).map(({ peer }) => peer))).toEqual(new Set(urgent))
+    expect(started.filter(({ peer }) => !urgent.includes(peer)).length).toBeGreaterThan(8)
+  })
+
   test('given a peer that cannot be reached, then it is probed again after a minute or so, and ever more rarely', () => {
-    const { started } = run(planOf(), new Set([many[0]!]), {
+    const { started } = run(planOf(), wantedOf([many[0]!]), {
       forMs: 7_200_000,
       takesMs: 3_000,
       measured: false,
@@ -99,15 +112,15 @@ describe('which round trips to measure', () => {
   test('given a peer that nobody asks about any more, then what was noted of it is forgotten', () => {
     const plan = planOf()
     const [peer] = many
-    plan.next(new Set([peer!]), 0)
+    plan.next(wantedOf([peer!]), 0)
     plan.onEnd(peer!, false, 100)
-    expect(plan.next(new Set([peer!]), 200).probes).toEqual([])
-    plan.next(new Set(), 300)
-    expect(plan.next(new Set([peer!]), 400).probes).toEqual([peer])
+    expect(plan.next(wantedOf([peer!]), 200).probes).toEqual([])
+    plan.next(new Map(), 300)
+    expect(plan.next(wantedOf([peer!]), 400).probes).toEqual([peer])
   })
 
   test('given nobody asked about, then nothing is due', () => {
-    expect(planOf().next(new Set(), 0)).toEqual({ probes: [], atMs: Infinity })
+    expect(planOf().next(new Map(), 0)).toEqual({ probes: [], atMs: Infinity })
   })
 })
 
@@ -175,30 +188,54 @@ describe('measuring', () => {
     expect(node.metric('rtt_probes_total', { result: 'failed' })).toBe(0)
   })
 
-  test('D-3: given peers that take connections and say nothing, then few are tried at a time, each has an end, and all are let go', async () => {
-    const open = new Set<Socket>()
-    let most = 0
-    await using server = createServer((socket) => {
-      open.add(socket)
-      most = Math.max(most, open.size)
-      // Read, or the end would not be noticed.
-      socket.resume()
-      socket.on('error', () => {})
-      socket.on('close', () => open.delete(socket))
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const { port } = server.address() as { port: number }
+  test('D-3: given peers that take connections and say nothing, then few are tried at a time, the chosen ones first, each has an end, and all are let go', async () => {
+    await using mute = new MutePeers()
     await using node = await TestNode.start({ maxRttMs: 100, meshPeers: 0 })
     for (let i = 0; i < 12; i++) {
-      const entry = entryNamed(`mute-${i}`, { addresses: [`/ip4/127.0.0.1/tcp/${port}`] })
-      node.discovery.insert({ ...entry, network: node.host.network })
+      const entry = entryNamed(`mute-${i}`, { addresses: [await mute.listen(peerNamed(`mute-${i}`))] })
+      mute.entries.push({ ...entry, network: node.host.network })
     }
-    await eventually(() => expect(open.size).toBe(4))
+    for (const entry of mute.entries) node.discovery.insert(entry)
+    using ranking = node.discovery.ranking(nearest(4))
+    const chosen = new Set(ranking.chosen.value)
+    await eventually(() => expect(mute.open.size).toBe(4))
     await eventually(() => expect(node.metric('rtt_probes_total', { result: 'failed' })).toBe(4), {
       timeoutMs: 8_000,
     })
-    await eventually(() => expect(open.size).toBe(0))
-    expect(most).toBe(4)
+    await eventually(() => expect(mute.open.size).toBe(0))
+    expect(mute.most).toBe(4)
+    expect(mute.tried).toEqual(chosen)
     expect(node.count).toBe(12)
   })
 })
+
+/** Peers that accept connections and never say a word. */
+class MutePeers implements AsyncDisposable {
+  readonly entries: PeerEntry[] = []
+  readonly open = new Set<Socket>()
+  readonly tried = new Set<PeerId>()
+  /** How many connections were open at a time at most. */
+  most = 0
+  readonly #servers: Server[] = []
+
+  /** Where the peer can be dialled. */
+  async listen(peer: PeerId): Promise<string> {
+    const server = createServer((socket) => {
+      this.open.add(socket)
+      this.tried.add(peer)
+      this.most = Math.max(this.most, this.open.size)
+      // Read, or the end would not be noticed.
+      socket.resume()
+      socket.on('error', () => {})
+      socket.on('close', () => this.open.delete(socket))
+    })
+    this.#servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    return `/ip4/127.0.0.1/tcp/${port}`
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()))
+  }
+}

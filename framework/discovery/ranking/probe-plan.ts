@@ -15,6 +15,13 @@ interface Attempt {
   running: boolean
 }
 
+/** A round trip that is asked about and not known. */
+export interface Wanted {
+  readonly peer: PeerId
+  /** Others are measured after this one: it was chosen, although its round trip was only assumed. */
+  readonly isUrgent: boolean
+}
+
 /**
  * Which round trips to measure, and when: those that somebody asks about and that nothing else has measured, a few random
  * ones at a time. Never all of them, however many there are, because each costs a connection. Pure; all times are on the
@@ -40,15 +47,15 @@ export class ProbePlan {
   /**
    * What to measure now, each to be reported by {@link onEnd}; and when to ask again at the latest.
    *
-   * @param wanted The peers whose round trip is asked about and not known, without those that are connected.
+   * @param wanted By peer; without those that are connected, which will be measured without a probe.
    */
-  next(wanted: ReadonlySet<PeerId>, nowMs: number): { probes: PeerId[]; atMs: number } {
+  next(wanted: ReadonlyMap<PeerId, Wanted>, nowMs: number): { probes: PeerId[]; atMs: number } {
     for (const [peer, { running }] of this.#attempts) {
       if (!running && !wanted.has(peer)) this.#attempts.delete(peer)
     }
     const probes: PeerId[] = []
     let atMs = Infinity
-    for (const peer of this.#shuffled(wanted)) {
+    for (const { peer } of this.#ordered([...wanted.values()])) {
       const attempt = this.#attempts.get(peer)
       if (attempt?.running) continue
       if (attempt && attempt.notBeforeMs > nowMs) {
@@ -85,10 +92,11 @@ export class ProbePlan {
     }
   }
 
-  #shuffled(peers: ReadonlySet<PeerId>): PeerId[] {
-    return [...peers]
-      .map((peer) => ({ peer, place: this.#random.float() }))
+  /** The urgent ones first, otherwise at random: or all nodes would begin with the same peers. */
+  #ordered(wanted: readonly Wanted[]): Wanted[] {
+    return wanted
+      .map((each) => ({ each, place: this.#random.float() + (each.isUrgent ? 0 : 1) }))
       .toSorted((a, b) => a.place - b.place)
-      .map(({ peer }) => peer)
+      .map(({ each }) => each)
   }
 }

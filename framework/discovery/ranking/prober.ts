@@ -9,7 +9,7 @@ import {
 } from '#framework/primitives'
 import { Alarm } from '../alarm.js'
 import type { DiscoveryMetrics } from '../metrics.js'
-import type { ProbePlan } from './probe-plan.js'
+import type { ProbePlan, Wanted } from './probe-plan.js'
 
 /** How long one probe may take, from dialling to the round trip, in milliseconds. */
 const PROBE_MS = 5_000
@@ -21,8 +21,8 @@ export interface ProberOptions {
   readonly host: Host
   readonly plan: ProbePlan
   readonly scope: TaskScope
-  /** The peers whose round trip is asked about. */
-  readonly wanted: () => Iterable<PeerId>
+  /** The peers whose round trip is asked about; one may come several times. */
+  readonly wanted: () => Iterable<Wanted>
   /** As many connections are kept in any case. */
   readonly meshPeers: number
   readonly clock: Clock
@@ -67,12 +67,14 @@ export class Prober {
   }
 
   /** Connections measure by themselves. */
-  #unknown(): Set<PeerId> {
+  #unknown(): Map<PeerId, Wanted> {
     const { host, wanted } = this.#options
     const connected = host.connections.value
-    const unknown = new Set<PeerId>()
-    for (const peer of wanted()) {
-      if (!connected.has(peer) && host.rtt.get(peer) === undefined) unknown.add(peer)
+    const unknown = new Map<PeerId, Wanted>()
+    for (const each of wanted()) {
+      const { peer } = each
+      if (connected.has(peer) || host.rtt.get(peer) !== undefined) continue
+      if (each.isUrgent || !unknown.has(peer)) unknown.set(peer, each)
     }
     return unknown
   }

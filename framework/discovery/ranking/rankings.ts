@@ -1,17 +1,10 @@
 import type { Host } from '#framework/network'
-import {
-  MosaikError,
-  type Clock,
-  type Logger,
-  type PeerId,
-  type Random,
-  type TaskScope,
-} from '#framework/primitives'
+import { MosaikError, type Clock, type Logger, type Random, type TaskScope } from '#framework/primitives'
 import type { CatalogStore } from '../catalog-store.js'
 import type { EventHub } from '../events.js'
 import type { DiscoveryMetrics } from '../metrics.js'
 import type { Preference } from './preference.js'
-import { ProbePlan } from './probe-plan.js'
+import { ProbePlan, type Wanted } from './probe-plan.js'
 import { Prober } from './prober.js'
 import { rank, type Candidates } from './rank.js'
 import { Ranking } from './ranking.js'
@@ -43,7 +36,7 @@ export class Rankings {
     const { host, scope, clock, random, metrics, logger, meshPeers } = options
     this.#options = options
     const plan = new ProbePlan(random, clock.monotonic())
-    const wanted = (): Iterable<PeerId> => this.#wanted()
+    const wanted = (): Iterable<Wanted> => this.#wanted()
     this.#prober = new Prober({ host, plan, scope, wanted, meshPeers, clock, metrics, logger })
   }
 
@@ -118,9 +111,14 @@ export class Rankings {
     }
   }
 
-  *#wanted(): Generator<PeerId, undefined> {
+  *#wanted(): Generator<Wanted, undefined> {
     const { store, maxRttMs } = this.#options
-    if (maxRttMs < Infinity) yield* store.catalog.value.peers.keys()
-    for (const ranking of this.#open) yield* ranking.unmeasured
+    if (maxRttMs < Infinity) {
+      for (const peer of store.catalog.value.peers.keys()) yield { peer, isUrgent: false }
+    }
+    for (const ranking of this.#open) {
+      const chosen = new Set(ranking.chosen.value)
+      for (const peer of ranking.unmeasured) yield { peer, isUrgent: chosen.has(peer) }
+    }
   }
 }
