@@ -3,7 +3,7 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
 import { Discovery, dht, type DhtOptions } from '#framework/discovery'
-import { Host, Identity, type DialTarget } from '#framework/network'
+import { Host, Identity, NetworkKey, type DialTarget } from '#framework/network'
 import { digestOf, randomDigest, systemClock, systemRandom, type NetworkId } from '#framework/primitives'
 import {
   SLOTS,
@@ -126,12 +126,11 @@ function aNetwork(): NetworkId {
   return randomDigest(systemRandom)
 }
 
-/** The slots that a network of that name has, when it is open. */
-async function slotsOf(network: NetworkId): Promise<{ key: Identity; codec: SlotCodec }[]> {
-  await using host = await Host.start({ network, listen: [] })
-  const root = slotRoot(host)
+/** The slots that a network of that name has, when it is open; then those of the hour, and of the one before. */
+function slotsOf(network: NetworkId): { key: Identity; codec: SlotCodec }[] {
+  const root = slotRoot(new NetworkKey(network))
   const epoch = epochAt(Date.now())
-  const seeds = [...slotSeeds(root), ...[epoch, epoch + 1].flatMap((each) => epochSeeds(root, each))]
+  const seeds = [...slotSeeds(root), ...[epoch, epoch - 1].flatMap((each) => epochSeeds(root, each))]
   return seeds.map((seed) => {
     const key = slotKey(seed)
     return { key, codec: new SlotCodec(key.peerId, root) }
@@ -179,7 +178,7 @@ describe('slots that others hold', () => {
     async (seq) => {
       await using testnet = await DhtTestnet.start()
       const network = aNetwork()
-      for (const { key } of (await slotsOf(network)).slice(0, SLOTS)) {
+      for (const { key } of slotsOf(network).slice(0, SLOTS)) {
         await testnet.put(key, systemRandom.bytes(200), seq)
       }
       await using nodes = await DhtNodes.start(testnet, 2, { network })
@@ -190,10 +189,24 @@ describe('slots that others hold', () => {
     },
   )
 
+  test('D-9: given slots that are all held, and a member in one of the hour before, then it is found there', async () => {
+    await using testnet = await DhtTestnet.start()
+    const network = aNetwork()
+    const slots = slotsOf(network)
+    for (const { key } of slots.slice(0, SLOTS)) await testnet.put(key, systemRandom.bytes(200), UNBEATABLE)
+    await using member = await Host.start({ network, listen: ['/ip4/127.0.0.1/udp/0/quic-v1'] })
+    const addresses = member.addresses.value.map((address) => address.replace(/\/p2p\/.*/, ''))
+    const { key, codec } = slots.at(-1)!
+    await testnet.put(key, codec.seal(member.identity, recordOf(addresses), systemRandom), Date.now())
+    await using node = await DhtNode.start(testnet, { network, alone: true })
+    await eventually(() => node.found.length > 0)
+    expect(node.found[0]!.peer).toBe(member.peerId)
+  })
+
   test('D-9: given somebody who writes over every slot all the time, then two nodes find each other', async () => {
     await using testnet = await DhtTestnet.start()
     const network = aNetwork()
-    const slots = (await slotsOf(network)).slice(0, SLOTS)
+    const slots = slotsOf(network).slice(0, SLOTS)
     const stop = new AbortController()
     const squat = async (): Promise<void> => {
       for (let seq = Date.now() + 1e6; !stop.signal.aborted; seq += 100) {
@@ -215,7 +228,7 @@ describe('slots that others hold', () => {
     const network = aNetwork()
     await using stranger = await Host.start({ network: aNetwork(), listen: ['/ip4/127.0.0.1/udp/0/quic-v1'] })
     const addresses = stranger.addresses.value.map((address) => address.replace(/\/p2p\/.*/, ''))
-    for (const { key, codec } of (await slotsOf(network)).slice(0, SLOTS)) {
+    for (const { key, codec } of slotsOf(network).slice(0, SLOTS)) {
       await testnet.put(key, codec.seal(stranger.identity, recordOf(addresses), systemRandom), Date.now())
     }
     await using nodes = await DhtNodes.start(testnet, 2, { network })
@@ -228,7 +241,7 @@ describe('slots that others hold', () => {
     const network = aNetwork()
     const sockets = await Promise.all(Array.from({ length: SLOTS }, () => muteSocket()))
     try {
-      for (const [index, { key, codec }] of (await slotsOf(network)).slice(0, SLOTS).entries()) {
+      for (const [index, { key, codec }] of slotsOf(network).slice(0, SLOTS).entries()) {
         const addresses = [`/ip4/127.0.0.1/udp/${sockets[index]!.address().port}/quic-v1`]
         await testnet.put(key, codec.seal(Identity.random(), recordOf(addresses), systemRandom), Date.now())
       }
@@ -247,7 +260,7 @@ describe('slots that others hold', () => {
     const network = aNetwork()
     await using member = await Host.start({ network, listen: ['/ip4/127.0.0.1/udp/0/quic-v1'] })
     const addresses = member.addresses.value.map((address) => address.replace(/\/p2p\/.*/, ''))
-    const [slot] = await slotsOf(network)
+    const [slot] = slotsOf(network)
     const liar = Identity.random()
     await testnet.put(slot!.key, slot!.codec.seal(liar, recordOf(addresses), systemRandom), Date.now())
     await using node = await DhtNode.start(testnet, { network, alone: true })
@@ -271,7 +284,7 @@ describe('slots that others hold', () => {
     await using testnet = await DhtTestnet.start()
     const network = aNetwork()
     const identity = Identity.random()
-    const slots = await slotsOf(network)
+    const slots = slotsOf(network)
     const occupied = async (): Promise<number> => {
       const items = await Promise.all(slots.map(({ key }) => testnet.get(key)))
       return items.filter((item) => item !== undefined).length
@@ -301,7 +314,7 @@ describe('what is told to the DHT', () => {
     await eventually(() => node.metric('lookups_total', { found: 'empty' }) >= 3 * SLOTS)
     expect(node.metric('publications_total')).toBe(0)
     expect(log.filter((line) => line.startsWith('warn'))).toHaveLength(1)
-    for (const { key } of await slotsOf(network)) expect(await testnet.get(key)).toBeUndefined()
+    for (const { key } of slotsOf(network)) expect(await testnet.get(key)).toBeUndefined()
   })
 
   test('D-8: given a node that is published, then what is stored shows neither its peer id nor its address', async () => {
@@ -309,7 +322,7 @@ describe('what is told to the DHT', () => {
     const network = aNetwork()
     await using node = await DhtNode.start(testnet, { network, alone: true })
     await eventually(() => node.metric('publications_total', { result: 'ok' }) > 0)
-    const items = await Promise.all((await slotsOf(network)).map(({ key }) => testnet.get(key)))
+    const items = await Promise.all(slotsOf(network).map(({ key }) => testnet.get(key)))
     const [item] = items.filter((each) => each !== undefined)
     expect(item!.value.includes(Buffer.from(node.host.peerId, 'hex'))).toBe(false)
     expect(item!.value.includes('127.0.0.1')).toBe(false)
@@ -352,6 +365,21 @@ describe('the client of the DHT', () => {
     expect(log.filter((line) => line.startsWith('warn'))).toHaveLength(1)
     await using _testnet = await DhtTestnet.start(port)
     await eventually(() => node.metric('publications_total', { result: 'ok' }) > 0)
+  })
+
+  test('given a client that asks, then it says that it answers nothing (BEP 43)', async () => {
+    const mute = await muteSocket()
+    const asked = once(mute, 'message') as Promise<[Buffer]>
+    await using client = await Bep44Client.open({
+      bootstrap: [`127.0.0.1:${mute.address().port}`],
+      port: 0,
+      bind: '127.0.0.1',
+      onPacket: () => undefined,
+    })
+    expect(client.nodes).toBe(0)
+    const [packet] = await within(5_000, asked)
+    expect(packet.toString('latin1')).toMatch(/^d1:ad2:id20:.{20}.*e1:q\d+:\w+2:roi1e1:t2:..1:y1:qe$/s)
+    mute.close()
   })
 
   test('given packets that end the library, when they arrive, then nothing ends, and they are counted', async () => {
