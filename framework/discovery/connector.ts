@@ -21,8 +21,14 @@ import type { DiscoveryMetrics } from './metrics.js'
 /** Peers that were lost, as a source of candidates: so that a partition heals, however long it takes. */
 const LOST: CandidateOrigin = { source: 'lost', isLasting: false }
 
+/** A source that has run for so long before it failed is started again soon, in milliseconds. */
+const SOURCE_STABLE_MS = 60_000
+
 export interface ConnectorOptions {
-  readonly host: Host
+  readonly host: Pick<
+    Host,
+    'peerId' | 'addresses' | 'connections' | 'connect' | 'onDisconnected' | 'prune' | 'learn' | 'addressesOf'
+  >
   readonly store: CatalogStore
   readonly plan: DialPlan
   readonly sources: readonly BootstrapSource[]
@@ -189,11 +195,9 @@ export class Connector {
     const backoff = new Backoff({}, random)
     const origin = { source: source.name, isLasting: source.isLasting === true }
     for (;;) {
+      const startedAtMs = clock.monotonic()
       try {
-        for await (const target of source.candidates(signal)) {
-          backoff.reset()
-          this.add(target, origin)
-        }
+        for await (const target of source.candidates(signal)) this.add(target, origin)
         return
       } catch (error) {
         signal.throwIfAborted()
@@ -201,6 +205,7 @@ export class Connector {
           source: source.name,
           error: messageOf(error),
         })
+        if (clock.monotonic() - startedAtMs >= SOURCE_STABLE_MS) backoff.reset()
         await clock.sleep(backoff.next(), { signal })
       }
     }
