@@ -117,6 +117,15 @@ export const networkMetrics = {
     name: 'mosaik_gossip_catch_ups_total',
     help: 'Times that a new neighbour was offered the latest messages.',
   },
+  gossipTopics: {
+    name: 'mosaik_gossip_topics_known',
+    help: 'Topics that this node or any of its peers has subscribed to.',
+  },
+  gossipDistrusted: {
+    name: 'mosaik_gossip_distrusted_peers',
+    help: 'Peers that have misbehaved in gossip, by what they have lost: offers, our own messages, or everything.',
+    labels: ['loses'],
+  },
   gossipNeighbours: {
     name: 'mosaik_gossip_neighbours',
     help: 'Peers that messages are exchanged with directly, over all topics.',
@@ -130,6 +139,8 @@ export class NetworkMetrics {
   readonly connectionsPruned: Counter
   readonly linksOpen: Gauge
   readonly gossipNeighbours: Gauge
+  readonly gossipTopics: Gauge
+  readonly gossipDistrusted: Gauge
   readonly roundTrip: Histogram
   readonly roundTripsKnown: Gauge
   readonly gossipCaughtUp: Counter
@@ -155,6 +166,8 @@ export class NetworkMetrics {
     this.connectionsPruned = registry.counter(networkMetrics.connectionsPruned)
     this.linksOpen = registry.gauge(networkMetrics.linksOpen)
     this.gossipNeighbours = registry.gauge(networkMetrics.gossipNeighbours)
+    this.gossipTopics = registry.gauge(networkMetrics.gossipTopics)
+    this.gossipDistrusted = registry.gauge(networkMetrics.gossipDistrusted)
     this.roundTrip = registry.histogram(networkMetrics.roundTrip)
     this.roundTripsKnown = registry.gauge(networkMetrics.roundTripsKnown)
     this.gossipCaughtUp = registry.counter(networkMetrics.gossipCaughtUp)

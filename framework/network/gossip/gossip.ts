@@ -19,15 +19,25 @@ import { GOSSIP_PROTOCOL, GOSSIP_STREAMS_MAX } from './gossip-protocol.js'
 import { GossipRegistrar } from './gossip-registrar.js'
 import { Topic, type GossipTopic, type GossipTopicOptions, type GossipVerdict } from './gossip-topic.js'
 import { internalsOf, type GossipsubInternals } from './gossipsub-internals.js'
-import { Reputation, scoreThresholds } from './reputation.js'
+import { LOSSES, Reputation, lossOf, scoreThresholds } from './reputation.js'
 import type { Connections } from '../connections.js'
 import type { HostContext } from '../host-context.js'
 
 /** How many heartbeats a message can be caught up on, and is remembered at all. */
 const CATCH_UP_HEARTBEATS = 5
 const CATCH_UP_MESSAGES_MAX = 500
+/**
+ * Each message is offered about fifteen times by its id alone. At this length nobody can make a message that passes for a
+ * given other one.
+ */
+const MESSAGE_ID_BYTES = 12
+/** To how many peers that are no neighbours messages are offered at each heartbeat. */
+const LAZY_PEERS = 3
 /** Every so many heartbeats the subscriptions are said again, which costs little and mends whatever got out of step. */
 const RESUBSCRIBE_HEARTBEATS = 5
+/** As many as gossipsub itself offers and asks for in one heartbeat; what it remembers of IDONTWANT is fewer. */
+const IDS_PER_CALL_MAX = 5_000
+const IDONTWANT_PER_CALL_MAX = 512
 /** Room for one message of the largest size and what gossipsub puts around it. */
 const RPC_OVERHEAD_BYTES = 16 * 1024
 /** What gossipsub charges a peer for each topic it subscribes to, about. */
@@ -66,19 +76,24 @@ export class Gossip {
       logger: libp2pLogger(logger),
     }
     const make = gossipsub({
+      // What travels here carries its author's signature inside; a second one by gossipsub would say nothing more.
       globalSignaturePolicy: StrictNoSign,
-      msgIdFn: ({ topic, data }) => hash('sha256', Buffer.concat([Buffer.from(topic), data]), 'buffer'),
+      msgIdFn: ({ topic, data }) =>
+        hash('sha256', Buffer.concat([Buffer.from(topic), data]), 'buffer').subarray(0, MESSAGE_ID_BYTES),
       D: limits.meshPeers,
       Dlo: limits.meshPeersMin,
       Dhi: limits.meshPeersMax,
       Dscore: limits.meshPeersMin,
+      Dlazy: LAZY_PEERS,
       Dout: 1,
       heartbeatInterval: limits.heartbeatMs,
       mcacheGossip: CATCH_UP_HEARTBEATS,
       mcacheLength: CATCH_UP_HEARTBEATS + 1,
       seenTTL: limits.seenMs,
+      // Our own messages go to all subscribers at once: they are few and small, and nobody on the way can suppress them.
       floodPublish: true,
       fallbackToFloodsub: false,
+      // Peer exchange would let a neighbour choose whom we connect to. Discovery does that, from signed records.
       doPX: false,
       tagMeshPeers: false,
       emitSelf: false,
@@ -89,9 +104,24 @@ export class Gossip {
       maxOutboundBufferSize: limits.queueBytesMax,
       maxInboundDataLength: limits.messageBytesMax + RPC_OVERHEAD_BYTES,
       maxTopicBytesPerPeer: limits.topicsPerPeerMax * TOPIC_COST_BYTES,
+      // Nobody has more to say in one call than something of each topic; the rest is bounded by the length of a call.
+      decodeRpcLimits: {
+        maxSubscriptions: 2 * limits.topicsPerPeerMax,
+        maxControlMessages: 2 * limits.topicsPerPeerMax,
+        maxMessages: IDS_PER_CALL_MAX,
+        maxIhaveMessageIDs: IDS_PER_CALL_MAX,
+        maxIwantMessageIDs: IDS_PER_CALL_MAX,
+        maxIdontwantMessageIDs: IDONTWANT_PER_CALL_MAX,
+        maxPeerInfos: 0,
+      },
       scoreParams: {
         appSpecificScore: (name: string) => this.#reputation.score(name, clock.monotonic()),
         appSpecificWeight: 1,
+        // Broken promises (IHAVE of what is not sent when asked for) and grafts against a backoff: the first costs about as
+        // much as three rejected messages, the third in short order everything. A second later they count a fifth.
+        behaviourPenaltyWeight: -10,
+        behaviourPenaltyThreshold: 0,
+        behaviourPenaltyDecay: 0.2,
         // The nodes of one machine, or behind one address translation, are not an attack.
         IPColocationFactorWeight: 0,
         retainScore: 10 * 60_000,
@@ -115,6 +145,8 @@ export class Gossip {
       this.#connections.onAdmitted(({ peer }) => this.#onAdmitted(peer)),
       this.#connections.peers.subscribe((peers) => this.#onPeers(peers)),
       metrics.gossipNeighbours.collect(() => this.neighbours.size),
+      metrics.gossipTopics.collect(() => this.#internals.topics.size),
+      metrics.gossipDistrusted.collect(() => this.#countDistrusted()),
     )
     const onStream = (stream: Stream, connection: Connection): void =>
       this.#background('gossip stream', () => this.#onStream(stream, connection))
@@ -307,6 +339,11 @@ export class Gossip {
         .filter((member) => member?.isReady === true)
       topic.setNeighbours(new Set(neighbours.map((member) => member!.peer)))
     }
+  }
+
+  #countDistrusted(): [{ loses: string }, number][] {
+    const losses = [...this.#members.keys()].map((name) => lossOf(this.#internals.score.score(name)))
+    return LOSSES.map((loses) => [{ loses }, losses.filter((loss) => loss === loses).length])
   }
 
   /** Nothing that goes wrong with one peer is a failure of gossip. */

@@ -21,13 +21,15 @@ export interface GossipRpc {
 export interface GossipsubInternals {
   /** By topic, the peers that messages are forwarded to at once. */
   readonly mesh: ReadonlyMap<string, ReadonlySet<string>>
+  /** By topic, the peers that have subscribed to it. */
+  readonly topics: ReadonlyMap<string, ReadonlySet<string>>
   readonly streamsOutbound: ReadonlyMap<string, unknown>
   /** The messages of the last few heartbeats. */
   readonly mcache: { getGossipIDs(topics: ReadonlySet<string>): ReadonlyMap<string, Uint8Array[]> }
   /** While started, the timer of the next heartbeat, which stopping leaves running. */
   readonly status: { readonly heartbeatTimeout?: NodeJS.Timeout }
   /** Its timer is stopped only after all streams are closed. */
-  readonly score: { stop(): void }
+  readonly score: { stop(): void; score(peer: string): number }
   /** A timer that is cleared only after all streams are closed. */
   readonly directPeerInitial: NodeJS.Timeout | null
   /** False when there is no stream to send it on. */
@@ -38,6 +40,7 @@ export interface GossipsubInternals {
 
 const MEMBERS = [
   'mesh',
+  'topics',
   'streamsOutbound',
   'mcache',
   'status',
@@ -54,7 +57,8 @@ export function internalsOf(gossipsub: GossipSub): GossipsubInternals {
     invariant(member in gossipsub, `gossipsub has no "${member}": this version is not the one we know`)
   }
   const internals = gossipsub as unknown as GossipsubInternals
-  invariant(typeof internals.score.stop === 'function', 'the score of gossipsub is another')
+  const { stop, score } = internals.score
+  invariant(typeof stop === 'function' && typeof score === 'function', 'the score of gossipsub is another')
   invariant(typeof internals.mcache.getGossipIDs === 'function', 'the message cache of gossipsub is another')
   return internals
 }

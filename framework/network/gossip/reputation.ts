@@ -16,6 +16,16 @@ export const scoreThresholds = {
   opportunisticGraftThreshold: 0,
 } as const
 
+/** What a peer can lose, from the least to the most. */
+export const LOSSES = ['gossip', 'publish', 'everything'] as const
+
+/** What a peer with that score has lost; `undefined` when it is trusted. */
+export function lossOf(score: number): (typeof LOSSES)[number] | undefined {
+  if (score < scoreThresholds.graylistThreshold) return 'everything'
+  if (score < scoreThresholds.publishThreshold) return 'publish'
+  return score < scoreThresholds.gossipThreshold ? 'gossip' : undefined
+}
+
 interface Record {
   offences: number
   at: number
