@@ -82,6 +82,8 @@ export function checkedMultiaddr(text: string): string {
 /** Whom an address, or a peer id in either form, means. @throws UsageError */
 export function targetOf(text: string): DialTarget {
   if (/^[0-9a-f]{64}$/i.test(text)) return { peer: peerIdFromRaw(fromHex(text.toLowerCase())) }
+  if (/^[0-9a-f]{32,}$/i.test(text))
+    throw new UsageError(`"${text}" has ${text.length} hexadecimal characters, and a peer id has 64`)
   if (!text.startsWith('/') && /^[1-9A-HJ-NP-Za-km-z]{46,64}$/.test(text)) {
     try {
       return { peer: peerIdFromLibp2p(text) }
@@ -89,7 +91,5 @@ export function targetOf(text: string): DialTarget {
       throw new UsageError(`"${text}" is no peer id`)
     }
   }
-  if (/^[0-9a-f]{32,}$/i.test(text))
-    throw new UsageError(`"${text}" has ${text.length} hexadecimal characters, and a peer id has 64`)
   return { addresses: [checkedMultiaddr(text)] }
 }

@@ -52,6 +52,7 @@ export class MosaikProcess implements AsyncDisposable {
     })
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr += text
+      this.#wake()
     })
     createInterface(this.#child.stdout).on('line', (line) => {
       this.stdout += `${line}\n`
