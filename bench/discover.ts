@@ -2,11 +2,14 @@
 import { randomUUID } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Benchmark, spread, table } from './benchmark.ts'
 import { PeerProcess } from './peer-process.ts'
 
 const size = 10
 const completeMsMax = 60_000
+const compiled = join(tmpdir(), 'mosaik-bench-compiled')
 
 interface Discovery {
   /** From spawning the first process until every node knew all others. */
@@ -23,7 +26,7 @@ const cases = {
 } as const
 
 export const benchmark: Benchmark = {
-  method: `${size} processes with one node each, over QUIC on loopback with default settings, spawned at once; all are given the same list of seeds, one of which is the first of them. Until every node has all others in its catalog: from spawning the first process (starting ${size} Nodes shares the machine's cores), and from the moment when the last one listens. Then one more process: from spawning it until it knows all and all know it. First run not counted.`,
+  method: `${size} processes with one node each, over QUIC on loopback with default settings, spawned at once, with compiled code kept between runs as the command line does; all are given the same list of seeds, one of which is the first of them. Until every node has all others in its catalog: from spawning the first process (starting ${size} Nodes shares the machine's cores), and from the moment when the last one listens. Then one more process: from spawning it until it knows all and all know it. First run not counted.`,
   runs: 7,
   async run({ runs, say }) {
     const rows = [['', 'from spawn ms', 'from the last listening ms', 'one more, from spawn ms']]
@@ -61,7 +64,8 @@ async function discover(downCount: number): Promise<Discovery> {
   }
   const peers: PeerProcess[] = []
   const spawn = (totals: readonly number[]): PeerProcess => {
-    const peer = stack.use(new PeerProcess({ ...common, totals, port: peers.length === 0 ? port : 0 }))
+    const order = { ...common, totals, port: peers.length === 0 ? port : 0 }
+    const peer = stack.use(new PeerProcess(order, { env: { NODE_COMPILE_CACHE: compiled } }))
     peers.push(peer)
     return peer
   }

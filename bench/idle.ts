@@ -46,8 +46,8 @@ async function measure(size: number, seconds: number): Promise<Idle> {
   await using others = new PeerProcess({ ...common, count: size - 1, seeds: [] })
   const { addresses } = await others.listening(completeMsMax)
   // For a profile of the node that is observed: `BENCH_EXEC_ARGV=--cpu-prof npm run bench -- idle`.
-  const execArgv = process.env.BENCH_EXEC_ARGV?.split(' ')
-  await using observed = new PeerProcess({ ...common, count: 1, seeds: addresses }, execArgv)
+  const execArgv = process.env.BENCH_EXEC_ARGV?.split(' ') ?? []
+  await using observed = new PeerProcess({ ...common, count: 1, seeds: addresses }, { execArgv })
   await Promise.all([others, observed].map((peer) => peer.complete(size, completeMsMax)))
   await sleep(settlingMs)
   return (await observed.observe(seconds)).idle

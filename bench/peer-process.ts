@@ -7,6 +7,12 @@ import type { FromPeer, PeerOrder, ToPeer } from './peer-messages.ts'
 
 type Answer<T extends FromPeer['type']> = Extract<FromPeer, { type: T }>
 
+export interface PeerProcessOptions {
+  /** For Node, such as `--cpu-prof`. */
+  readonly execArgv?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
 export class PeerProcess implements AsyncDisposable {
   /** When it was spawned, on the wall clock in milliseconds. */
   readonly spawnedAt = performance.timeOrigin + performance.now()
@@ -14,10 +20,9 @@ export class PeerProcess implements AsyncDisposable {
   readonly #heard: FromPeer[] = []
   #onMessage = (): void => {}
 
-  /** @param execArgv For Node, such as `--cpu-prof`. */
-  constructor(order: PeerOrder, execArgv: readonly string[] = []) {
+  constructor(order: PeerOrder, { execArgv = [], env = {} }: PeerProcessOptions = {}) {
     const entry = fileURLToPath(new URL('./network-peer.mjs', import.meta.url))
-    this.#child = fork(entry, [], { execArgv: [...execArgv] })
+    this.#child = fork(entry, [], { execArgv: [...execArgv], env: { ...process.env, ...env } })
     this.#child.on('message', (message: FromPeer) => {
       this.#heard.push(message)
       this.#onMessage()
