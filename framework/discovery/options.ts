@@ -10,7 +10,6 @@ import {
   type Random,
 } from '#framework/primitives'
 import type { BootstrapSource } from './bootstrap.js'
-import type { PeerEntry } from './entry.js'
 
 /** What discovery can be told. Only `host` is required. */
 export interface DiscoveryOptions extends Partial<DiscoverySettings> {
@@ -20,7 +19,7 @@ export interface DiscoveryOptions extends Partial<DiscoverySettings> {
   readonly bootstrap?: readonly BootstrapSource[]
   /** Words that this node declares of itself from the start. */
   readonly tags?: readonly string[]
-  /** What else this node declares of itself from the start, by key; see {@link PeerEntry.labels}. */
+  /** What else this node declares of itself from the start, by key; see `PeerEntry.labels`. */
   readonly labels?: Readonly<Record<string, string>>
   /** Which declared node this is, when it was started from a topology. */
   readonly node?: { readonly name: string; readonly replica: number }

@@ -98,7 +98,14 @@ export function storeOf(
   }
   const store = new CatalogStore({
     own,
-    rules: { purgeAfterMs: 300_000, tombstoneMs: 600_000, maxDriftMs: 50_000, recordsMax: 10_000, contentBytesMax: 2 ** 26, ...rules },
+    rules: {
+      purgeAfterMs: 300_000,
+      tombstoneMs: 600_000,
+      maxDriftMs: 50_000,
+      recordsMax: 10_000,
+      contentBytesMax: 2 ** 26,
+      ...rules,
+    },
     clock,
     events: hub,
     metrics,

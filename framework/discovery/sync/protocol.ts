@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { LinkProtocol } from '#framework/network'
-import { bytesOf, type PeerId } from '#framework/primitives'
+import { bytesOf } from '#framework/primitives'
 import { bytesSchema, digestBytesSchema, peerIdBytesSchema } from '../wire-schemas.js'
 import type { OfferedRecord, RecordSummary, WantedRecord } from './sync-plan.js'
 
