@@ -155,4 +155,24 @@ describe('who a round trip is of', () => {
     await eventually(() => received.kinds.length === 2)
     expect(host.rtt.size).toBe(0)
   })
+
+  test('given two connections between two peers, then only round trips over the one that is used count', async () => {
+    const limits = { surplusGraceMs: 60_000, signsOfLifeQuic: { intervalMs: 20, timeoutMs: 5_000 } }
+    await using one = await startHost({ limits })
+    await using two = await startHost({ limits })
+    await Promise.all([
+      one.connect({ addresses: two.addresses.value }),
+      two.connect({ addresses: one.addresses.value }),
+    ])
+    for (const host of [one, two]) {
+      await eventually(() => expect(host.metrics.value('mosaik_connections', { state: 'admitted' })).toBe(2))
+    }
+    const all = (): number => one.metrics.value('mosaik_peer_rtt_seconds_count') ?? 0
+    const before = all()
+    let counted = 0
+    one.rtt.observe(() => counted++)
+    await eventually(() => all() - before >= 20)
+    expect(counted).toBeGreaterThan(0)
+    expect(counted).toBeLessThan(all() - before - 4)
+  })
 })
