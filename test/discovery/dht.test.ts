@@ -317,6 +317,26 @@ describe('what is told to the DHT', () => {
     for (const { key } of slotsOf(network)) expect(await testnet.get(key)).toBeUndefined()
   })
 
+  test('given addresses to announce, then these are published, and not those of the host', async () => {
+    await using testnet = await DhtTestnet.start()
+    const network = aNetwork()
+    const announce = ['/dns4/seed.example/udp/4001/quic-v1', '/ip4/10.0.0.1/tcp/4001']
+    await using node = await DhtNode.start(testnet, {
+      network,
+      alone: true,
+      announce,
+      addressScope: 'public',
+    })
+    await eventually(() => node.metric('publications_total', { result: 'ok' }) > 0)
+    const records = await Promise.all(
+      slotsOf(network).map(async ({ key, codec }) => {
+        const item = await testnet.get(key)
+        return item && codec.open(item.value, 'all')
+      }),
+    )
+    expect(records.find((record) => record !== undefined)?.addresses).toEqual(announce.slice(0, 1))
+  })
+
   test('D-8: given a node that is published, then what is stored shows neither its peer id nor its address', async () => {
     await using testnet = await DhtTestnet.start()
     const network = aNetwork()

@@ -11,6 +11,8 @@ export interface DhtOptions extends Partial<DhtSettings> {
   >
   /** Nodes of the DHT to begin with, each `host:port`. Default: the well-known ones of the Mainline DHT. */
   readonly bootstrap?: readonly string[]
+  /** Multiaddrs to publish instead of the host's, for example of a router that forwards a port. `addressScope` applies. */
+  readonly announce?: readonly string[]
   readonly clock?: Clock
   readonly random?: Random
   readonly logger?: Logger

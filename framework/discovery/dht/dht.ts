@@ -101,6 +101,7 @@ class DhtSession {
     this.#isolatedPollMs = settings.isolatedPollMs
     this.#visitor = new SlotVisitor({
       host,
+      announce: options.announce,
       settings,
       startedAtMs,
       clock,

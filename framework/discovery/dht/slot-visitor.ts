@@ -25,6 +25,7 @@ export interface SlotSet {
 
 export interface SlotVisitorOptions {
   readonly host: DhtOptions['host']
+  readonly announce: readonly string[] | undefined
   readonly settings: DhtSettings
   readonly startedAtMs: number
   readonly clock: Clock
@@ -78,8 +79,8 @@ export class SlotVisitor {
    * @throws The signal's reason.
    */
   async publish({ slots, plan }: SlotSet, client: Bep44Client, signal: AbortSignal): Promise<void> {
-    const { host, settings, metrics } = this.#options
-    const told = inScope(host.addresses.value, settings.addressScope)
+    const { host, announce, settings, metrics } = this.#options
+    const told = inScope(announce ?? host.addresses.value, settings.addressScope)
     if (told.length === 0) return this.#sayNothingToPublish()
     const addresses = fitAddresses(told)
     for (let attempt = 0; attempt < PUBLICATIONS_MAX; attempt++) {
