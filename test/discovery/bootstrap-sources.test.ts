@@ -3,9 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { Discovery, remembered, seeds, type BootstrapSource } from '#framework/discovery'
-import { CloseReasons, Identity, libp2pPeerId, type DialTarget, type Host } from '#framework/network'
+import {
+  CloseReasons,
+  Host,
+  Identity,
+  defaultLimits,
+  libp2pPeerId,
+  type DialTarget,
+} from '#framework/network'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes } from './node.js'
+import { network } from './support.js'
 
 /** A node with these sources and no others. */
 async function nodeWith(
@@ -126,6 +134,44 @@ describe('peers of an earlier life', () => {
     }
     expect(found).toMatchObject([{ peer: client.host.peerId }])
   })
+})
+
+describe('a seed with many clients', () => {
+  test('given more clients than it needs connections, then it lets idle ones go, and they stay away and are not lost', async () => {
+    await using stack = new AsyncDisposableStack()
+    const limits = {
+      connectionsHigh: 10,
+      connectionsLow: 8,
+      pruneGraceMs: 500,
+      gossip: { ...defaultLimits.gossip, meshPeers: 2, meshPeersMin: 2, meshPeersMax: 3 },
+    }
+    const start = async (from: readonly string[], meshPeers: number) => {
+      const listen = ['/ip4/127.0.0.1/udp/0/quic-v1']
+      const host = stack.use(await Host.start({ network, listen, limits }))
+      const discovery = stack.use(await Discovery.start({ host, meshPeers, bootstrap: [seeds(from)] }))
+      return { host, discovery }
+    }
+    const seed = await start([], 0)
+    const startClients = (count: number) =>
+      Promise.all(Array.from({ length: count }, () => start(seed.host.addresses.value, 4)))
+    const clients = await startClients(10)
+    const isSettled = ({ host, discovery }: (typeof clients)[number]) =>
+      host.connections.value.size >= 3 && discovery.catalog.value.size === 10
+    await eventually(() => clients.every(isSettled), { timeoutMs: 10_000 })
+
+    await startClients(1)
+    await eventually(() => seed.host.connections.value.size === 8)
+    const letGo = clients.filter(({ host }) => !seed.host.connections.value.has(host.peerId))
+    expect(letGo).toHaveLength(3)
+    expect(seed.host.metrics.value('mosaik_connections_pruned_total')).toBe(3)
+    for (const { host, discovery } of letGo) {
+      await eventually(() => !host.connections.value.has(seed.host.peerId))
+      const [candidate] = discovery.candidates
+      expect(candidate).toMatchObject({ source: 'seeds', peer: seed.host.peerId, state: 'waiting' })
+      expect(candidate?.nextAttemptInMs).toBeGreaterThan(60_000)
+      expect(discovery.catalog.value.peers.has(seed.host.peerId)).toBe(true)
+    }
+  }, 30_000)
 })
 
 describe('no source', () => {
