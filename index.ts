@@ -28,9 +28,18 @@ export type {
 } from '#framework/streams'
 
 // The layers below, for programs that do without decorators.
-export { ConfigError, ServiceError, startNode } from '#framework/topology'
-export type { NodeInfo, NodeOptions, ObservedEdge, RunningNode, Topology } from '#framework/topology'
-export { Discovery, RecordError, mdns, nearest, prefer, seeds } from '#framework/discovery'
+export { ConfigError, ServiceError, joinNetwork, startNode } from '#framework/topology'
+export type {
+  DiscoverySwitches,
+  JoinOptions,
+  Membership,
+  NodeInfo,
+  NodeOptions,
+  ObservedEdge,
+  RunningNode,
+  Topology,
+} from '#framework/topology'
+export { Discovery, RecordError, dht, mdns, nearest, prefer, remembered, seeds } from '#framework/discovery'
 export type {
   BootstrapSource,
   Catalog,
