@@ -1,8 +1,12 @@
-import type { Multiaddr } from '@multiformats/multiaddr'
+import { multiaddr, type Multiaddr } from '@multiformats/multiaddr'
 import { MosaikError, type PeerId } from '#framework/primitives'
-import { parseAddress, peerOf, withPeer, withoutPeer } from '../addresses.js'
+import { hostOf, parseAddress, peerOf, transportOf, withPeer, withoutPeer } from '../addresses.js'
+import type { PeerConnection } from '../peer-connection.js'
 
 const CIRCUIT = '/p2p-circuit'
+/** Addresses that are published for one relay, and that are looked at. */
+const PUBLISHED_MAX = 4
+const NAMED_MAX = 64
 
 /** The two halves of `<address of the relay>/p2p/<relay>/p2p-circuit/p2p/<peer>`. */
 export interface RelayedAddress {
@@ -38,4 +42,32 @@ export function splitRelayed(address: Multiaddr): RelayedAddress {
 /** The address over a relay, without who is behind it. */
 export function relayedAddress(relayAddress: string, relay: PeerId): string {
   return `${withPeer(parseAddress(relayAddress), relay)}${CIRCUIT}`
+}
+
+/**
+ * The addresses to publish for a place at a relay: the one at which we ourselves reach the relay, and those that the
+ * relay gives for the same host. What it says beyond that might be anybody's, and everybody who reads our entry would
+ * dial it.
+ *
+ * @param connection To the relay.
+ * @param named By the relay, as bytes of multiaddrs.
+ */
+export function publishableAddresses(
+  { address, peer, direction }: Pick<PeerConnection, 'address' | 'peer' | 'direction'>,
+  named: readonly Uint8Array[],
+): string[] {
+  const host = hostOf(parseAddress(address))
+  const said = named.slice(0, NAMED_MAX).flatMap((bytes) => {
+    try {
+      const one = multiaddr(bytes)
+      const kind = transportOf(one)
+      return hostOf(one) === host && kind !== undefined && kind !== 'relay' ? [withoutPeer(one)] : []
+    } catch {
+      return []
+    }
+  })
+  // What an inbound connection comes from is no listener's port.
+  const dialled = direction === 'outbound' ? [address] : []
+  const distinct = [...new Set([...dialled, ...said])].slice(0, PUBLISHED_MAX)
+  return distinct.map((one) => relayedAddress(one, peer))
 }

@@ -19,8 +19,8 @@ export interface HeldReservation {
 const HELD_MAX = 2
 /** Relays considered at once; the first ones count. */
 const TARGETS_MAX = 32
-/** A reservation is renewed when so much of its life is left, as a part of it. */
-const RENEW_PART = 1 / 3
+/** A reservation is renewed when one part in so many of its life is left. */
+const RENEW_PARTS = 3
 /** But not more often than this. */
 const RENEW_MS_MIN = 1_000
 
@@ -78,7 +78,7 @@ export class ReservationPlan {
   granted(relay: PeerId, addresses: readonly string[], ttlMs: number, nowMs: number): boolean {
     if (!this.#isWanted || !this.#targets.some(({ peer }) => peer === relay)) return false
     this.#failing.delete(relay)
-    const renewAt = nowMs + Math.max(RENEW_MS_MIN, ttlMs * (1 - RENEW_PART))
+    const renewAt = nowMs + Math.max(RENEW_MS_MIN, Math.floor(ttlMs - ttlMs / RENEW_PARTS))
     this.#held.set(relay, { addresses, expiresAt: nowMs + ttlMs, renewAt })
     return true
   }

@@ -8,9 +8,7 @@ import {
   type PeerId,
   type ReadonlyWatch,
 } from '#framework/primitives'
-import { multiaddr } from '@multiformats/multiaddr'
-import { parseAddress, hostOf, transportOf, withoutPeer } from '../addresses.js'
-import { relayedAddress } from './relay-address.js'
+import { publishableAddresses } from './relay-address.js'
 import { HOP_PROTOCOL, exchangeOn, relayCodecs, type HopMessage } from './relay-messages.js'
 import { ReservationPlan, type RelayTarget } from './reservation-plan.js'
 import type { Connections } from '../connections.js'
@@ -21,8 +19,6 @@ import type { ReachRelay } from './circuits.js'
 
 /** A relay cannot make us wait longer than this before it is asked again, or come back sooner than the other. */
 const TTL_MS = { min: 2_000, max: 24 * 60 * 60_000 } as const
-/** Addresses that are published for one relay. */
-const ADDRESSES_PER_RELAY = 4
 
 /** Keeps a place at relays, for as long as this node needs one. */
 export class Reservations {
@@ -129,7 +125,7 @@ export class Reservations {
       }
       const { expire, addrs } = await this.#request(connection, deadline.signal)
       const ttlMs = Math.min(Math.max(Number(expire) * 1000 - clock.now(), TTL_MS.min), TTL_MS.max)
-      const published = reachableOver(connection, addrs)
+      const published = publishableAddresses(connection, addrs)
       if (!this.#plan.granted(peer, published, ttlMs, clock.monotonic())) return
       this.#metrics.reserved('ok')
       this.#watch(peer, connection)
@@ -180,27 +176,6 @@ export class Reservations {
       this.#onNews()
     })
   }
-}
-
-/**
- * The addresses to publish: the one at which we ourselves reach the relay, and those that the relay gives for the same
- * host. What it says beyond that might be anybody's, and everybody who reads our entry would dial it.
- */
-function reachableOver({ address, peer, direction }: PeerConnection, named: readonly Uint8Array[]): string[] {
-  const host = hostOf(parseAddress(address))
-  const said = named.slice(0, 64).flatMap((bytes) => {
-    try {
-      const one = multiaddr(bytes)
-      const kind = transportOf(one)
-      return hostOf(one) === host && kind !== undefined && kind !== 'relay' ? [withoutPeer(one)] : []
-    } catch {
-      return []
-    }
-  })
-  // What an inbound connection comes from is no listener's port.
-  const dialled = direction === 'outbound' ? [address] : []
-  const distinct = [...new Set([...dialled, ...said])].slice(0, ADDRESSES_PER_RELAY)
-  return distinct.map((one) => relayedAddress(one, peer))
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
