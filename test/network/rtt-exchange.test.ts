@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
-import { Identity, linkPair, type Link } from '#framework/network'
+import { CloseReasons, Identity, linkPair, type Link } from '#framework/network'
 import { ManualClock, encode, isMosaikError, seededRandom } from '#framework/primitives'
 import { HELLO, askForSignsOfLife, giveSignsOfLife } from '../../framework/network/hello.js'
 import { eventually, within } from '../support/eventually.js'
-import { listenOn, network, peerCount, startHost } from './hosts.js'
+import { echo, listenOn, network, peerCount, protocol, startHost } from './hosts.js'
 import { MESSAGE, Received, frame, startStranger } from './stranger.js'
 
 function exchange() {
@@ -174,5 +174,23 @@ describe('who a round trip is of', () => {
     await eventually(() => all() - before >= 20)
     expect(counted).toBeGreaterThan(0)
     expect(counted).toBeLessThan(all() - before - 4)
+  })
+})
+
+describe('letting go of a peer', () => {
+  test('given a link over the connection, then it stays; when the link has ended, then it is let go, and the peer is told that it is not needed', async () => {
+    await using server = await startHost()
+    await using client = await startHost()
+    echo(server, protocol())
+    const link = await client.open({ addresses: server.addresses.value }, protocol())
+    expect(client.release(server.peerId)).toBe(false)
+    await link.send('still here')
+    expect(await link.recv()).toMatchObject({ value: 'still here' })
+    await link.close(CloseReasons.Success)
+    await eventually(() => client.release(server.peerId))
+    await eventually(() => expect([peerCount(client), peerCount(server)]).toEqual([0, 0]))
+    const goodbye = { protocol: '/mosaik/hello/1.0', reason: 'Pruned' }
+    expect(server.metrics.value('mosaik_links_closed_total', goodbye)).toBe(1)
+    expect(client.release(server.peerId)).toBe(false)
   })
 })
