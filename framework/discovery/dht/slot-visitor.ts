@@ -38,7 +38,7 @@ export interface SlotVisitorOptions {
 /** Carries out what a {@link SlotPlan} wants: looks at slots, connects to occupants, publishes. */
 export class SlotVisitor {
   readonly #options: SlotVisitorOptions
-  #saidNothingToPublish = false
+  #saidNotPublished = false
 
   constructor(options: SlotVisitorOptions) {
     this.#options = options
@@ -81,7 +81,7 @@ export class SlotVisitor {
   async publish({ slots, plan }: SlotSet, client: Bep44Client, signal: AbortSignal): Promise<void> {
     const { host, announce, settings, metrics } = this.#options
     const told = inScope(announce ?? host.addresses.value, settings.addressScope)
-    if (told.length === 0) return this.#sayNothingToPublish()
+    if (told.length === 0) return this.#notPublished()
     const addresses = fitAddresses(told)
     for (let attempt = 0; attempt < PUBLICATIONS_MAX; attempt++) {
       const publication = plan.publication(addresses, this.situation)
@@ -159,12 +159,12 @@ export class SlotVisitor {
     }
   }
 
-  /** Once: it goes on for as long as the host has no other addresses. */
-  #sayNothingToPublish(): void {
-    const { settings, logger, metrics } = this.#options
+  /** Said once, for it may go on; and not at all of a host that listens nowhere, which means to be found by nobody. */
+  #notPublished(): void {
+    const { host, settings, logger, metrics } = this.#options
     metrics.published.set(0)
-    if (this.#saidNothingToPublish) return
-    this.#saidNothingToPublish = true
+    if (this.#saidNotPublished || host.addresses.value.length === 0) return
+    this.#saidNotPublished = true
     logger.warn('this node is not published in the DHT: it has no address within the scope', {
       addressScope: settings.addressScope,
     })
