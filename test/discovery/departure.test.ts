@@ -5,7 +5,7 @@ import type { PeerId } from '#framework/primitives'
 import { Child } from '../network/child.js'
 import { eventually, within } from '../support/eventually.js'
 import { UdpGate } from '../support/udp-gate.js'
-import { TestNode, TestNodes } from './node.js'
+import { TestNodes, type TestNode } from './node.js'
 import { network } from './support.js'
 
 /** QUIC that notices within a second that nobody is there. */
