@@ -39,7 +39,7 @@ async function statusOf(node: LabNode): Promise<string> {
 
 describe(suite, () => {
   lab(
-    'given two nodes behind NATs of their own that know only a beacon, when they have started, then they find each other, talk over a relay at first and directly soon, and nobody publishes an address that is not its own',
+    'N-1: given two nodes behind NATs of their own that know only a beacon, when they have started, then they find each other, talk over a relay at first and directly soon, and nobody publishes an address that is not its own',
     async () => {
       using net = new NetLab()
       await using stack = new AsyncDisposableStack()
@@ -113,7 +113,7 @@ describe(suite, () => {
   )
 
   lab(
-    'given a node with places at two relays, when one of them loses its power, then the node publishes the other one only, a public peer that calls there is dialled back, and what loses its uplink knows nothing of its reachability any more',
+    'given a node with places at two relays, when one of them loses its power, then the node publishes the other one only, and a public peer that calls there is dialled back',
     async () => {
       using net = new NetLab()
       await using stack = new AsyncDisposableStack()
@@ -132,11 +132,6 @@ describe(suite, () => {
         for (const relay of [BEACON, OTHER_BEACON])
           expect(relayed.some((address) => address.startsWith(`/ip4/${relay}/`))).toBe(true)
       })
-      const cable = net.host('open', '192.0.2.1')
-      const open = stack.use(await LabNode.start(cable))
-      await open.connect({ addresses: second.addresses })
-      await eventually(async () => expect(await statusOf(open)).toBe('public'))
-
       await first.node.kill()
       await eventually(async () => {
         const relayed = relayedAmong((await hidden.info()).addresses)
@@ -144,12 +139,30 @@ describe(suite, () => {
         for (const address of relayed) expect(address).toMatch(`/ip4/${OTHER_BEACON}/`)
       }, SLOW)
 
+      const open = stack.use(await LabNode.start(net.host('open', '192.0.2.1')))
       await open.connect({ addresses: relayedAmong((await hidden.info()).addresses) })
       await eventually(async () => expect(await open.path(hidden.peer)).toBe('quic'))
       expect(await open.echo(hidden.peer, 'hello')).toEqual({ value: 'hello', transport: 'quic' })
+    },
+    40_000,
+  )
 
+  lab(
+    'N-11: given a public node, when it loses its uplink, then its reachability is unknown, and public again when the uplink is back',
+    async () => {
+      using net = new NetLab()
+      await using stack = new AsyncDisposableStack()
+      const beacon = await startRelay(net, 'beacon', BEACON)
+      stack.use(beacon.node)
+      const cable = net.host('open', '192.0.2.1')
+      const open = stack.use(await LabNode.start(cable))
+      await open.connect({ addresses: beacon.addresses })
+      await eventually(async () => expect(await statusOf(open)).toBe('public'), SLOW)
       net.unplug(cable)
       await eventually(async () => expect(await statusOf(open)).toBe('unknown'), SLOW)
+      net.plugIn(cable)
+      await open.connect({ addresses: beacon.addresses })
+      await eventually(async () => expect(await statusOf(open)).toBe('public'), SLOW)
     },
     40_000,
   )

@@ -39,6 +39,12 @@ function removeLeftovers(): void {
   }
 }
 
+/** All public networks are on the same wire. */
+function publicRoutes(namespace: string, device: string): string {
+  const networks = '203.0.113.0/24 198.51.100.0/24 192.0.2.0/24'
+  return `for net in ${networks}; do ip -n ${namespace} route replace $net dev ${device}; done`
+}
+
 /**
  * A small internet in network namespaces of this machine: one segment with public addresses, hosts on it, and sites that
  * are behind a router of their own, which translates addresses. Nothing of it touches the machine's own network.
@@ -59,7 +65,7 @@ export class NetLab implements Disposable {
   /** A host on the public segment. @returns Its namespace. */
   host(name: string, ip: string): string {
     const host = this.#namespace(name)
-    this.#plugIn(host, ip)
+    this.#connect(host, ip)
     return host
   }
 
@@ -67,7 +73,7 @@ export class NetLab implements Disposable {
   site(name: string, n: number, publicIp: string, kind: NatKind): string {
     const router = this.#namespace(`${name}-router`)
     const host = this.#namespace(name)
-    this.#plugIn(router, publicIp)
+    this.#connect(router, publicIp)
     const inside = `192.168.${n}`
     run(`
       ip link add lan netns ${router} type veth peer name eth0 netns ${host}
@@ -99,9 +105,14 @@ export class NetLab implements Disposable {
     return host
   }
 
-  /** Cuts a public host or a site off, as if its cable was pulled out. */
-  unplug(namespace: string): void {
-    run(`ip -n ${namespace} link set dev ${namespace.endsWith('-router') ? 'wan' : 'eth0'} down`)
+  /** Cuts a host on the public segment off, as if its cable was pulled out. */
+  unplug(host: string): void {
+    run(`ip -n ${host} link set dev eth0 down`)
+  }
+
+  /** Puts the cable back. */
+  plugIn(host: string): void {
+    run(`ip -n ${host} link set dev eth0 up; ${publicRoutes(host, 'eth0')}`)
   }
 
   [Symbol.dispose](): void {
@@ -115,8 +126,8 @@ export class NetLab implements Disposable {
     return namespace
   }
 
-  /** Connects a namespace to the public segment, where all public networks are on the same wire. */
-  #plugIn(namespace: string, ip: string): void {
+  /** Connects a namespace to the public segment. */
+  #connect(namespace: string, ip: string): void {
     const device = namespace.endsWith('-router') ? 'wan' : 'eth0'
     const plug = `p${this.#plugs++}`
     run(`
@@ -125,6 +136,6 @@ export class NetLab implements Disposable {
       ip -n ${this.#wire} link set ${plug} up
       ip -n ${namespace} addr add ${ip}/32 dev ${device}
       ip -n ${namespace} link set ${device} up
-      for net in 203.0.113.0/24 198.51.100.0/24 192.0.2.0/24; do ip -n ${namespace} route add $net dev ${device} src ${ip}; done`)
+      ${publicRoutes(namespace, device)}`)
   }
 }
