@@ -21,7 +21,7 @@ describe('whom to ask', () => {
     for (let now = 0; now < 2_000; now += 250) {
       for (const task of plan.start(now)) {
         asked.push(task.source)
-        expect(plan.onEnd(task.job, false, now)).toBe(asked.length < 3)
+        expect(plan.onEnd(task, false, now)).toBe(asked.length < 3)
       }
     }
     expect(asked).toEqual([source, other, want.header.peer])
@@ -34,7 +34,7 @@ describe('whom to ask', () => {
     const want = wanted('a')
     plan.want(want, want.header.peer, 0, 0)
     const [task] = plan.start(0)
-    expect(plan.onEnd(task!.job, false, 0)).toBe(false)
+    expect(plan.onEnd(task!, false, 0)).toBe(false)
   })
 
   test('given more who hand it on than are asked, then the first three are', () => {
@@ -42,9 +42,9 @@ describe('whom to ask', () => {
     for (let i = 0; i < 10; i++) plan.want(wanted('a'), identityOf(`source-${i}`).peerId, 0, 0)
     let count = 0
     for (let now = 0; plan.dueAtMs !== Infinity; now += 250) {
-      for (const { job } of plan.start(now)) {
+      for (const task of plan.start(now)) {
         count++
-        plan.onEnd(job, false, now)
+        plan.onEnd(task, false, now)
       }
     }
     expect(count).toBe(4)
@@ -72,9 +72,9 @@ describe('what to ask for', () => {
     plan.want(wanted('a', { run: 1, update: 1, tags: ['between'] }), other, 0, 0)
     const [after] = plan.start(0)
     expect(after).toMatchObject({ source: other, job: { wanted: later } })
-    expect(plan.onEnd(before!.job, true, 0)).toBe(true)
+    expect(plan.onEnd(before!, true, 0)).toBe(true)
     expect(plan.wants(later.header.peer, later.header.contentDigest)).toBe(true)
-    expect(plan.onEnd(after!.job, true, 0)).toBe(true)
+    expect(plan.onEnd(after!, true, 0)).toBe(true)
     expect(plan.wants(later.header.peer, later.header.contentDigest)).toBe(false)
   })
 
@@ -87,19 +87,25 @@ describe('what to ask for', () => {
   })
 })
 
-test('D-4: given any number of large entries and answers, then at most 8 are asked for at a time, and at most 256 are wanted', () => {
-  const headers = Array.from({ length: 300 }, (_, i) => wanted(`peer-${i}`))
+test('D-4: given any number of large entries and answers, then at most 8 are asked for at a time, 4 of one peer, and at most 256 are wanted, 64 by one peer', () => {
+  const headers = Array.from({ length: 400 }, (_, i) => wanted(`peer-${i}`))
+  const sources = Array.from({ length: 5 }, (_, i) => identityOf(`source-${i}`).peerId)
   fc.assert(
     fc.property(fc.array(fc.boolean(), { minLength: 10, maxLength: 40 }), (answers) => {
       const plan = new FetchPlan()
-      const room = headers.filter((want) => plan.want(want, source, 0, 0)).length
-      expect(room).toBe(256)
+      expect(headers.filter((want) => plan.want(want, sources[0]!, 0, 0))).toHaveLength(64)
+      expect(plan.start(0)).toHaveLength(4)
+      // The peer that is asked for as much as it may be holds up nobody, and is not waited for in a loop.
+      expect(plan.dueAtMs).toBe(Infinity)
+      const left = headers.slice(64).filter((want, i) => plan.want(want, sources[1 + (i % 4)]!, 0, 0))
+      expect(left).toHaveLength(256 - 64)
       let now = 0
       const running = plan.start(now)
+      expect(running).toHaveLength(4)
       for (const found of answers) {
-        expect(running).toHaveLength(8)
+        expect(running).toHaveLength(4)
         expect(plan.dueAtMs).toBe(Infinity)
-        plan.onEnd(running.shift()!.job, found, now)
+        plan.onEnd(running.shift()!, found, now)
         now += 250
         running.push(...plan.start(now))
       }

@@ -1,12 +1,16 @@
-import type { PeerId } from '#framework/primitives'
+import type { Digest, PeerId } from '#framework/primitives'
 import type { Via } from '../events.js'
 import { compareRecords, type EntryHeader, type SignedHeader } from '../signed-record.js'
 
 /** How many contents are wanted at a time. More are given up: the next catalog sync brings them. */
 const JOBS_MAX = 256
 
-/** How many are asked for at a time. */
+/** How many of these one neighbour may have brought up, so that one that brings up what nobody has leaves room for others. */
+const JOBS_PER_SOURCE_MAX = 64
+
+/** How many are asked for at a time, in all and of one peer. */
 const CONCURRENT_MAX = 8
+const CONCURRENT_PER_SOURCE_MAX = 4
 
 /** How many of those that have handed on a header are asked, before its author. */
 const SOURCES_MAX = 3
@@ -57,18 +61,21 @@ export class FetchJob {
  */
 export class FetchPlan {
   readonly #jobs = new Map<PeerId, FetchJob>()
-  #running = 0
+  /** Who is being asked; a peer more than once, when it is asked for several. */
+  readonly #asked: PeerId[] = []
 
   /** When {@link start} has something to start; Infinity when only a change can bring that about. */
   get dueAtMs(): number {
-    if (this.#running >= CONCURRENT_MAX) return Infinity
-    return Math.min(
-      ...[...this.#jobs.values()].filter(({ running }) => !running).map(({ dueAtMs }) => dueAtMs),
-    )
+    if (this.#asked.length >= CONCURRENT_MAX) return Infinity
+    let dueAtMs = Infinity
+    for (const job of this.#jobs.values()) {
+      if (this.#nextOf(job) !== undefined) dueAtMs = Math.min(dueAtMs, job.dueAtMs)
+    }
+    return dueAtMs
   }
 
   /** Whether this content is being looked for. */
-  wants(peer: PeerId, contentDigest: string): boolean {
+  wants(peer: PeerId, contentDigest: Digest): boolean {
     return this.#jobs.get(peer)?.wanted.header.contentDigest === contentDigest
   }
 
@@ -88,7 +95,7 @@ export class FetchPlan {
       return true
     }
     if (!isNewer) return true
-    if (job === undefined && this.#jobs.size >= JOBS_MAX) return false
+    if (job === undefined && !this.#hasRoomFor(source)) return false
     this.#jobs.set(header.peer, new FetchJob(wanted, source, nowMs + delayMs))
     return true
   }
@@ -97,12 +104,12 @@ export class FetchPlan {
   start(nowMs: number): FetchTask[] {
     const tasks: FetchTask[] = []
     for (const job of this.#jobs.values()) {
-      if (this.#running >= CONCURRENT_MAX) break
-      const source = job.next
-      if (job.running || job.dueAtMs > nowMs || source === undefined) continue
+      if (this.#asked.length >= CONCURRENT_MAX) break
+      const source = this.#nextOf(job)
+      if (source === undefined || job.dueAtMs > nowMs) continue
       job.tried++
       job.running = true
-      this.#running++
+      this.#asked.push(source)
       tasks.push({ job, source })
     }
     return tasks
@@ -114,8 +121,8 @@ export class FetchPlan {
    * @param isDone Whether the content is there, or not wanted any more.
    * @returns False when nobody is left who could be asked.
    */
-  onEnd(job: FetchJob, isDone: boolean, nowMs: number): boolean {
-    this.#running--
+  onEnd({ job, source }: FetchTask, isDone: boolean, nowMs: number): boolean {
+    this.#asked.splice(this.#asked.indexOf(source), 1)
     job.running = false
     job.dueAtMs = nowMs + NEXT_SOURCE_MS
     if (!isDone && job.next !== undefined) return true
@@ -123,5 +130,20 @@ export class FetchPlan {
     // A later content of the same author may have taken its place meanwhile.
     if (this.#jobs.get(peer) === job) this.#jobs.delete(peer)
     return isDone
+  }
+
+  /** Who can be asked for it now. */
+  #nextOf(job: FetchJob): PeerId | undefined {
+    const { next } = job
+    if (job.running || next === undefined) return undefined
+    const asked = this.#asked.filter((peer) => peer === next).length
+    return asked < CONCURRENT_PER_SOURCE_MAX ? next : undefined
+  }
+
+  #hasRoomFor(source: PeerId): boolean {
+    if (this.#jobs.size >= JOBS_MAX) return false
+    let count = 0
+    for (const { sources } of this.#jobs.values()) if (sources[0] === source) count++
+    return count < JOBS_PER_SOURCE_MAX
   }
 }

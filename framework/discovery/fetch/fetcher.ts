@@ -86,7 +86,8 @@ export class Fetcher {
     onGivenUp()
   }
 
-  async #run({ job, source }: FetchTask, signal: AbortSignal): Promise<void> {
+  async #run(task: FetchTask, signal: AbortSignal): Promise<void> {
+    const { job, source } = task
     const { store, clock, metrics, logger, onGivenUp } = this.#options
     let isDone = !store.lacks(job.wanted.header)
     if (!isDone) {
@@ -103,7 +104,7 @@ export class Fetcher {
         metrics.fetches.add(1, { direction: 'outbound', result: 'failed' })
       }
     }
-    if (!this.#plan.onEnd(job, isDone, clock.monotonic())) onGivenUp()
+    if (!this.#plan.onEnd(task, isDone, clock.monotonic())) onGivenUp()
     for (const wake of this.#waiting) wake()
     this.#alarm.ring()
   }
