@@ -129,18 +129,21 @@ Examples:
 
 program
   .command('id')
-  .description('print the 32-byte id that a name stands for')
+  .description('print the 32-byte ids that names stand for')
   .argument(
-    '<name>',
+    '<name...>',
     '64 hexadecimal characters stand for themselves, any other text for its BLAKE3 digest',
-    nonEmpty,
+    nonEmptyOnes,
   )
   .option('--derive <info...>', 'derive further: BLAKE3(id ‖ info), once for each')
-  .option('--json', '{ "name": …, "id": … }')
-  .addHelpText('after', '\nExamples:\n  mosaik id telemetry\n  mosaik id my-app --derive sub-identifier')
-  .action(async (name: string, options: { derive?: string[]; json?: boolean }) => {
-    const { printId } = await import('./commands/id.js')
-    process.exitCode = printId(name, options)
+  .option('--json', 'one { "name": …, "id": … } a line')
+  .addHelpText(
+    'after',
+    '\nExamples:\n  mosaik id telemetry\n  mosaik id my-app --derive sub-identifier\n  mosaik id one two three',
+  )
+  .action(async (names: string[], options: { derive?: string[]; json?: boolean }) => {
+    const { printIds } = await import('./commands/id.js')
+    process.exitCode = printIds(names, options)
   })
 
 const finish = (exitCode: number): void => {
@@ -151,9 +154,9 @@ addDhtCommand(program, finish)
 
 program.hook('preAction', (_program, command) => takeVariables(command, process.env))
 
-function nonEmpty(text: string): string {
+function nonEmptyOnes(text: string, before: readonly string[] | undefined): readonly string[] {
   if (text === '') throw new InvalidArgumentError('a name cannot be empty')
-  return text
+  return [...(before ?? []), text]
 }
 
 try {

@@ -13,6 +13,16 @@ describe('mosaik id', () => {
     expect(await mosaik(args)).toEqual({ code: 0, stdout: `${id}\n`, stderr: '' })
   })
 
+  test('several names are several lines; what looks like a cut id is remarked on', async () => {
+    const run = await mosaik(['id', 'mosaik', 'ab'.repeat(31)])
+    expect(run.stdout.split('\n')).toEqual([
+      'b1950ece12beb7cb9b00e98132e4b3dc6c1b14e62218b33f2696ecde15bbe8fb',
+      expect.stringMatching(/^[0-9a-f]{64}$/),
+      '',
+    ])
+    expect(run.stderr).toContain('has 62 hexadecimal characters, and an id has 64')
+  })
+
   test('--json', async () => {
     const { stdout } = await mosaik(['id', 'mosaik', '--json'])
     expect(JSON.parse(stdout)).toEqual({
@@ -29,6 +39,10 @@ describe('the command line', () => {
     [['check', '--help']],
     [['graph', '--help']],
     [['id', '--help']],
+    [['beacon', '--help']],
+    [['peers', '--help']],
+    [['ping', '--help']],
+    [['key', 'new', '--help']],
   ])('%j shows examples and exits with 0', async (args) => {
     const { code, stdout } = await mosaik(args)
     expect(code).toBe(0)

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
 import { isMosaikError } from '#framework/primitives'
 import { stream } from '#framework/streams'
+import { TopologyError } from '#framework/topology'
 import {
   Config,
   Consumer,
@@ -16,6 +18,7 @@ import {
   type ServiceContext,
 } from '#decorators'
 import { eventually, within } from '../support/eventually.js'
+import { folderWith } from '../support/mosaik-process.js'
 import { recordingLogger } from '../support/recording-logger.js'
 
 const greeting = z.object({ text: z.string(), from: z.string() })
@@ -45,6 +48,45 @@ class PoliteListener {
 
 /** The cause that the network closed with, as soon as it has. */
 const closedOf = (net: { readonly closed: Promise<unknown> }) => within(8_000, net.closed)
+
+describe('a network that is launched', () => {
+  test('given a secret, labels, a relay and a folder, its nodes have them, each in a folder of its own', async () => {
+    await using folder = await folderWith({})
+    const options = {
+      network: 'launch-closed',
+      secret: 'e0f7c1a09b3d4c5e8f6a7b8c9d0e1f2a',
+      data: folder.path,
+      services: [
+        { service: Greeter, labels: { region: 'eu' }, relay: { serve: true } },
+        { service: PoliteListener, replicas: 2 },
+      ],
+    }
+    await using net = await launch(options)
+    await net.converged({ timeoutMs: 10_000 })
+    const { me } = net.node('greeter').discovery
+    expect(me).toMatchObject({ labels: { region: 'eu' }, serves: ['relay'] })
+    expect(net.node('polite-listener', 1).discovery.me).toMatchObject({ labels: {}, serves: [] })
+    expect((await readdir(folder.path)).sort()).toEqual([
+      'greeter-0',
+      'polite-listener-0',
+      'polite-listener-1',
+    ])
+    await net.close()
+    await using again = await launch(options)
+    expect(again.node('greeter').info.peerId).toBe(net.node('greeter').info.peerId)
+    await expect(launch({ ...options, secret: 'short' })).rejects.toMatchObject({ code: 'SECRET_WEAK' })
+  })
+
+  test('given that peers are to be remembered, and no folder, it is refused before anything starts', async () => {
+    const launching = launch({
+      network: 'launch-forgets',
+      services: [Greeter],
+      discovery: { remember: true },
+    })
+    await expect(launching).rejects.toThrow(TopologyError)
+    await expect(launching).rejects.toThrow(/there is no folder to keep them in/)
+  })
+})
 
 describe('hello', () => {
   test('given a producer and a consumer class, each is a node, they find each other, and the datum arrives', async () => {

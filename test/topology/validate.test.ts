@@ -290,3 +290,36 @@ describe('streams', () => {
     expect(onlyProblem(declared).code).toBe('STREAM_NAME_INVALID')
   })
 })
+
+describe('how the network is found', () => {
+  test('peers that are to be remembered without a folder for them are refused', () => {
+    expect(onlyProblem({ ...telemetry(), discovery: { remember: true } })).toMatchObject({
+      code: 'REMEMBER_WITHOUT_DATA',
+      severity: 'error',
+      path: ['discovery', 'remember'],
+    })
+    expect(validate({ ...telemetry(), discovery: { remember: true }, data: './data' })).toEqual([])
+  })
+
+  test.each(['mdns', 'dht'])('%s of nodes that listen on loopback only is worth a warning', (way) => {
+    expect(onlyProblem({ ...telemetry(), discovery: { [way]: true } })).toMatchObject({
+      code: 'DISCOVERY_LOOPBACK_ONLY',
+      severity: 'warning',
+      path: ['discovery', way],
+    })
+  })
+
+  test('nothing is wrong with it when one of the nodes listens elsewhere', () => {
+    expect(validate({ ...telemetry(), discovery: { mdns: true }, listen: '0.0.0.0' })).toEqual([])
+    const gate = node('gate', { listen: { addresses: ['/ip4/192.0.2.7/udp/4001/quic-v1'] } })
+    const { nodes, ...rest } = telemetry()
+    expect(validate({ ...rest, nodes: [...nodes, gate], discovery: { dht: true } })).toEqual([])
+  })
+
+  test('a label that does not print is refused', () => {
+    expect(onlyProblem(topology(node('a', { labels: { region: 'e\nu' } })))).toMatchObject({
+      code: 'LABEL_INVALID',
+      path: ['nodes', 0, 'labels', 'region'],
+    })
+  })
+})
