@@ -254,7 +254,7 @@ export class Connections {
   }
 
   #onOpen(connection: Connection): void {
-    const { metrics, clock, limits } = this.#context
+    const { metrics, clock } = this.#context
     if (connection.direction === 'outbound' && this.#leftAlone.has(withoutPeer(connection.remoteAddr))) return
     let peer
     try {

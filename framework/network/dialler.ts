@@ -129,8 +129,10 @@ export class Dialler {
     using deadline = clock.deadline(timeoutMs, this.#closing.signal)
     const target = peer === undefined ? address : parseAddress(withPeer(address, peer))
     try {
-      const dial: DialOne = transport === 'relay' ? this.#dialRelayed : transports.dial
-      const connection = await dial(target, deadline.signal)
+      const connection =
+        transport === 'relay'
+          ? await this.#dialRelayed(target, deadline.signal)
+          : await transports.dial(target, deadline.signal)
       metrics.dialled(transport, 'ok')
       return connection
     } catch (error) {

@@ -164,7 +164,7 @@ describe('the verdict on reachability', () => {
     expect(verdict.againMs).toBeLessThan(againMs)
   })
 
-  test('N-11: given a watch on the interfaces, when their addresses change, it says so within seven seconds, and nothing when they do not', async () => {
+  test('N-11: given a watch on the interfaces, when their addresses change, it says so within seven seconds, and nothing when they do not', () => {
     const clock = new ManualClock()
     let addresses = 'one'
     let changes = 0
@@ -173,10 +173,10 @@ describe('the verdict on reachability', () => {
       () => changes++,
       () => addresses,
     )
-    await clock.advance(60_000)
+    clock.advance(60_000)
     expect(changes).toBe(0)
     addresses = 'two'
-    await clock.advance(7_000)
+    clock.advance(7_000)
     expect(changes).toBe(1)
     watch[Symbol.dispose]()
     expect(clock.pendingCount).toBe(0)
