@@ -5,6 +5,12 @@ import { watchInterrupts } from './supervisor/interrupts.js'
 /** How long a command may take to say goodbye before it is ended by force, in milliseconds. */
 const goodbyeMs = 5_000
 
+/**
+ * How long what was started may keep the process alive after the command has ended, in milliseconds. A system that looks
+ * up a name with no network to ask does not let go of it for ten seconds.
+ */
+const lingerMs = 500
+
 /** Why a command has to end. */
 export interface Stop {
   /** Aborts when somebody wants the command to end; its reason is a {@link StoppedError}. */
@@ -22,14 +28,13 @@ export class StoppedError extends Error {
  */
 export async function untilStopped<T>(clock: Clock, run: (stop: Stop) => Promise<T>): Promise<T> {
   const stopping = new AbortController()
+  /** A deadline does not keep the process alive, so that a command that ends in time does not wait for it. */
+  const exitAfter = (ms: number, exitCode?: ExitCode): void =>
+    clock.deadline(ms).signal.addEventListener('abort', () => process.exit(process.exitCode ?? exitCode))
   const stop = (reason: string): void => {
     if (stopping.signal.aborted) return
     stopping.abort(new StoppedError(reason))
-    // A deadline does not keep the process alive, so that a command that ends in time does not wait for it. One that has
-    // ended and left something behind has set its exit code.
-    clock
-      .deadline(goodbyeMs)
-      .signal.addEventListener('abort', () => process.exit(process.exitCode ?? ExitCode.failure))
+    exitAfter(goodbyeMs, ExitCode.failure)
   }
   const ignoreInterrupts = watchInterrupts(
     { onStop: () => stop('interrupted'), onInsist: () => process.exit(ExitCode.interrupted) },
@@ -42,5 +47,6 @@ export async function untilStopped<T>(clock: Clock, run: (stop: Stop) => Promise
   } finally {
     ignoreInterrupts()
     process.stdout.off('error', onOutputError)
+    exitAfter(lingerMs)
   }
 }
