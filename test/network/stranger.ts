@@ -26,6 +26,7 @@ export const CLOSE = 5
 export interface Stranger extends AsyncDisposable {
   readonly peerId: PeerId
   dial(host: Host): Promise<Connection>
+  dialTo(address: string): Promise<Connection>
   /** Does what an honest dialler does first, so that the connection is admitted. */
   sayHello(connection: Connection, network: NetworkId, secret?: string): Promise<Stream>
   /** Lets itself be dialled at the address that it returns. */
@@ -53,6 +54,7 @@ export async function startStranger(
     peerId,
     sayHello: (connection, network, secret) => sayHello(peerId, connection, new NetworkKey(network, secret)),
     dial: (host) => transports.dial(parseAddress(host.addresses.value[0]!), AbortSignal.timeout(5_000)),
+    dialTo: (address) => transports.dial(parseAddress(address), AbortSignal.timeout(5_000)),
     listen: async (at = '/ip4/127.0.0.1/udp/0/quic-v1') => {
       const opened = await listenOn(transports, [at], () => {})
       listening.push(opened)
