@@ -4,7 +4,16 @@ import { once } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
 import { Discovery, dht, type DhtOptions } from '#framework/discovery'
 import { Host, Identity, NetworkKey, type DialTarget } from '#framework/network'
-import { digestOf, randomDigest, systemClock, systemRandom, type NetworkId } from '#framework/primitives'
+import {
+  MetricsRegistry,
+  Watch,
+  digestOf,
+  randomDigest,
+  systemClock,
+  systemRandom,
+  type NetworkId,
+  type PeerId,
+} from '#framework/primitives'
 import {
   SLOTS,
   epochAt,
@@ -300,6 +309,55 @@ describe('slots that others hold', () => {
   })
 })
 
+describe('limits', () => {
+  test('given sixteen members and a node that is alone, then it tries eight at a time, no more once it has found some, and what waits for too long is lost', async () => {
+    await using testnet = await DhtTestnet.start()
+    const network = aNetwork()
+    for (const { key, codec } of slotsOf(network).slice(0, SLOTS)) {
+      const record = recordOf(['/ip4/93.184.216.34/tcp/4001'])
+      await testnet.put(key, codec.seal(Identity.random(), record, systemRandom), Date.now())
+    }
+    const identity = Identity.random()
+    const metrics = new MetricsRegistry()
+    const gate = Promise.withResolvers<void>()
+    let dials = 0
+    const host = {
+      identity,
+      peerId: identity.peerId,
+      addresses: new Watch<readonly string[]>([]),
+      // As if each connection were lost again at once.
+      connections: new Watch<ReadonlySet<PeerId>>(new Set()),
+      connect: async ({ peer }: DialTarget) => {
+        dials++
+        await gate.promise
+        return peer!
+      },
+      metrics,
+      rendezvousSeed: new NetworkKey(network).rendezvousSeed,
+    }
+    const source = dht({
+      host,
+      bootstrap: testnet.bootstrap,
+      bind: '127.0.0.1',
+      isolatedPollMs: 20,
+      pollMs: 30,
+    })
+    const controller = new AbortController()
+    const candidates = source.candidates(controller.signal)[Symbol.asyncIterator]()
+    const first = candidates.next()
+    const value = (name: string): number => metrics.value(`mosaik_discovery_dht_${name}`) ?? 0
+    await eventually(() => dials === 8)
+    gate.resolve()
+    expect((await first).done).toBe(false)
+    await eventually(() => value('lost_candidates_total') > 0)
+    // One was taken, and 64 wait.
+    const found = metrics.value('mosaik_discovery_dht_checks_total', { result: 'ok' }) ?? 0
+    expect(found - value('lost_candidates_total')).toBe(65)
+    controller.abort()
+    await expect(candidates.next()).rejects.toThrow()
+  })
+})
+
 describe('what is told to the DHT', () => {
   test('D-8: given a node with addresses of this machine only, when nothing else is asked for, then nothing is published', async () => {
     await using testnet = await DhtTestnet.start()
@@ -377,10 +435,10 @@ describe('the client of the DHT', () => {
     await using node = await DhtNode.start(nowhere, {
       network: aNetwork(),
       alone: true,
-      requestTimeoutMs: 500,
       logger: recordingLogger(log),
     })
-    await eventually(() => node.metric('lookups_total', { found: 'unknown' }) >= 2 * SLOTS)
+    await eventually(() => node.metric('lookups_total', { found: 'unknown' }) >= SLOTS)
+    expect(node.metric('lookups_total', { found: 'empty' })).toBe(0)
     expect(node.metric('publications_total')).toBe(0)
     expect(log.filter((line) => line.startsWith('warn'))).toHaveLength(1)
     await using _testnet = await DhtTestnet.start(port)

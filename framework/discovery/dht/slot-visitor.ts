@@ -11,7 +11,7 @@ import { readSlot, type Slot } from './slot-set.js'
 /** How many occupants are connected to at a time. */
 const CHECKS_AT_A_TIME = 8
 
-/** With how many occupants somebody who was alone connects. Each of them can tell it of all the others. */
+/** After how many members no further occupant is tried: each of them can tell of all the others. */
 const ENOUGH_MEMBERS = 3
 
 /** How many slots are tried one after the other when what is there rejects us. */
