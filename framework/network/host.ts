@@ -1,7 +1,6 @@
 import {
   MetricsRegistry,
   MosaikError,
-  Watch,
   messageOf,
   shortId,
   silentLogger,
@@ -16,7 +15,7 @@ import {
   type ReadonlyWatch,
 } from '#framework/primitives'
 import { AddressBook, type AddressOrigin } from './address-book.js'
-import { parseAddress, peerOf, withPeer, withoutPeer } from './addresses.js'
+import { parseAddress, peerOf, withoutPeer } from './addresses.js'
 import { LinkClosedError, type CloseReason } from './close-reason.js'
 import { choosePruned } from './connection-pruning.js'
 import { Connections } from './connections.js'
