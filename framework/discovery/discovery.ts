@@ -279,7 +279,7 @@ export class Discovery implements AsyncDisposable {
    * the event loop. What is not different makes no new version and is not announced. Addresses that were set by hand
    * stay, whatever the host's become.
    *
-   * @throws MosaikError `DISCOVERY_ENTRY_TOO_LARGE` when the entry would take more than 48 KiB,
+   * @throws MosaikError `DISCOVERY_ENTRY_TOO_LARGE` when the entry would take more than 44 KiB,
    *   `DISCOVERY_ENTRY_INVALID` when it offers a stream twice with different schemas, `DISCOVERY_CLOSED`.
    */
   update(change: (entry: PeerEntry) => OwnEntryChange): void {

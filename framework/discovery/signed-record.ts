@@ -111,10 +111,10 @@ const rejections = new Map<string, 'size' | 'kind' | 'signature' | 'content'>([
 export const HEADER_BYTES_MAX = 512
 
 /**
- * The longest content: room for about 400 stream offers, or 40 tickets of 1 KiB. With its header it fits into the opening
- * of a link, which has 64 KiB.
+ * The longest content: room for about 400 stream offers, or 40 tickets of 1 KiB. With its header and the shape of a stream
+ * (16 KiB) it fits into the opening of a link, which has 64 KiB.
  */
-export const CONTENT_BYTES_MAX = 48 * 1024
+export const CONTENT_BYTES_MAX = 44 * 1024
 
 const SIGNATURE_BYTES = 64
 

@@ -7,6 +7,7 @@ import {
   normalizeContent,
   type EntryContent,
 } from '../../framework/discovery/entry.js'
+import { encodeWhole } from '../../framework/discovery/announcement.js'
 import { OwnEntry } from '../../framework/discovery/own-entry.js'
 import { RecordReader } from '../../framework/discovery/record-reader.js'
 import { CONTENT_BYTES_MAX } from '../../framework/discovery/signed-record.js'
@@ -217,6 +218,8 @@ describe('oversize entries', () => {
     const empty = encodeContent(contentOf({ tags: ['x'.repeat(40_000)] })).length - 40_000
     const { own } = ownEntry({ tags: ['x'.repeat(CONTENT_BYTES_MAX - empty)] })
     expect(own.record.contentBytes).toBe(CONTENT_BYTES_MAX)
+    // Beside a shape of 16 KiB it has to fit into the opening of a stream's link.
+    expect(encodeWhole(own.record).length).toBeLessThan((64 - 16 - 1) * 1024)
     const reader = new RecordReader(network)
     const header = reader.verify(reader.parse(own.record.bytes))
     expect(reader.complete(header, own.record.content, undefined)).toEqual(own.record)
