@@ -63,7 +63,7 @@ async function join(network: MemoryNetwork): Promise<Join> {
   await inTime(joinMsMax, 'a newcomer knows everybody', node.discovery.when().peers(others.length))
   const completeMs = performance.now() - startedAt
   const untilComplete = trafficOf(node.host)
-  await sleep(settledMs - completeMs)
+  await sleep(Math.max(0, settledMs - completeMs))
   const usual = averageOf(others.map(({ host }, i) => trafficBetween(before[i]!, trafficOf(host))))
   const untilSettled = trafficBetween(usual, trafficOf(node.host))
   await network.remove(node)

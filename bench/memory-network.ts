@@ -26,7 +26,10 @@ export class MemoryNetwork implements AsyncDisposable {
     await network.add()
     while (network.nodes.length < size) {
       const missing = Math.min(STARTING_MAX, size - network.nodes.length)
-      await Promise.all(Array.from({ length: missing }, () => network.add()))
+      const added = await Promise.all(Array.from({ length: missing }, () => network.add()))
+      // All come to the first node: were they to come at once, it would not answer in time.
+      const connected = added.map(async ({ discovery }) => await discovery.when().connected())
+      await inTime(COMPLETE_MS_MAX, 'nodes reach the first one', Promise.all(connected))
     }
     await inTime(COMPLETE_MS_MAX, 'every node knows all others', network.complete())
     return network
