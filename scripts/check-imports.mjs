@@ -57,7 +57,7 @@ const libraries = [
   },
   { name: /^yaml$/, only: ['manifests'] },
   { name: /^@viz-js\/viz$/, only: ['framework/topology/svg.ts'] },
-  { name: /^(commander|log-update)$/, only: ['cli'] },
+  { name: /^(commander|log-update)$/, only: ['cli', 'test/cli'] },
   { name: /^@swc\/core$/, only: ['cli', 'test/decorators'] },
 ]
 
