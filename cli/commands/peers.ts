@@ -1,6 +1,6 @@
 import { createLogUpdate } from 'log-update'
 import type { Catalog, DiscoveryEvent } from '#framework/discovery'
-import { messageOf, systemClock, TimeoutError } from '#framework/primitives'
+import { systemClock, TimeoutError } from '#framework/primitives'
 import { joinNetwork, type JoinOptions, type Membership } from '#framework/topology'
 import { printable } from '#manifests'
 import { ExitCode } from '../exit-codes.js'

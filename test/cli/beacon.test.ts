@@ -100,7 +100,13 @@ describe('mosaik beacon', () => {
   test('--metrics serves what it measures, and for a person it says where', async () => {
     await using run = new MosaikProcess([
       'beacon',
-      ...['--network', 'beacon-text', '--listen', '127.0.0.1:0', '--no-dht', '--no-relay', '--metrics'],
+      '--network',
+      'beacon-text',
+      '--listen',
+      '127.0.0.1:0',
+      '--no-dht',
+      '--no-relay',
+      '--metrics',
     ])
     const url = await run.until(() => /metrics +(http:\S+)/.exec(run.stdout)?.[1], 'metrics')
     expect(await (await fetch(url)).text()).toMatch(/^mosaik_/m)
@@ -192,7 +198,10 @@ describe('mosaik peers and ping', () => {
     await using run = new MosaikProcess([
       'peers',
       'nobody-at-all',
-      ...['--peer', '/ip4/127.0.0.1/udp/9/quic-v1', '--log-level', 'debug'],
+      '--peer',
+      '/ip4/127.0.0.1/udp/9/quic-v1',
+      '--log-level',
+      'debug',
     ])
     await run.until(() => run.stderr.includes('could not connect') || undefined, 'an attempt')
     run.signal('SIGINT')
@@ -207,7 +216,7 @@ describe('mosaik up', () => {
       'services.ts': counting,
       'mosaik.yaml': `${countingManifest(`closed-${process.pid}`)}secret: { env: TEST_SECRET }\ndata: ./data\n`,
     })
-    const peersOf = async (): Promise<unknown[]> => {
+    const peersOf = async (): Promise<string[]> => {
       await using run = new MosaikProcess(['up', '--json'], {
         cwd: folder.path,
         env: { TEST_SECRET: secret },
@@ -216,7 +225,7 @@ describe('mosaik up', () => {
       run.signal('SIGINT')
       expect(await run.exit()).toBe(0)
       const ready = run.events.filter(({ event }) => event === 'node-ready')
-      return ready.map(({ node, replica, peerId }) => [node, replica, peerId]).toSorted()
+      return ready.map(({ node, replica, peerId }) => [node, replica, peerId].join(' ')).toSorted(byText)
     }
     expect(await peersOf()).toEqual(await peersOf())
     const without = await mosaik(['up'], { cwd: folder.path })
@@ -226,3 +235,7 @@ describe('mosaik up', () => {
     expect([without.code, weak.code]).toEqual([1, 1])
   }, 60_000)
 })
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1
+}
