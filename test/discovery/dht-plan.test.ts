@@ -25,8 +25,10 @@ function planOf(options: Partial<SlotPlanOptions> = {}): SlotPlan {
   })
 }
 
+const peers = Array.from({ length: 100 }, (_, index) => identityOf(`peer-${index}`).peerId)
+
 function peer(index: number): PeerId {
-  return identityOf(`peer-${index}`).peerId
+  return peers[index]!
 }
 
 /** `ms` after the beginning. */
@@ -297,6 +299,19 @@ describe('which occupants to check', () => {
     }
     expect(asked).toEqual([0, 4_000, 12_000, 28_000, 60_000, 124_000])
   })
+})
+
+test('given an occupant that did not answer, when it has moved, then it is asked at once, and two attempts are all it gets', () => {
+  const plan = planOf()
+  const moved = (count: number): Map<number, SlotView> =>
+    all(record(peer(1), { addresses: [`/ip4/93.184.216.34/tcp/${count}`] }))
+  plan.see(moved(1), at(0))
+  expect(checkAll(plan, at(0), false)).toBe(1)
+  plan.see(moved(1), at(1))
+  expect(plan.checks(at(1))).toEqual([])
+  plan.see(moved(2), at(2))
+  expect(checkAll(plan, at(2), false)).toBe(1)
+  expect(plan.publication(OURS, at(2))).toBeDefined()
 })
 
 describe('slots that are held against the network', () => {

@@ -123,6 +123,9 @@ export class SlotPlan {
       const view = this.#judged(found, nowMs)
       if (occupantOf(view) !== occupantOf(slot.view) && view.kind !== 'unknown') {
         Object.assign(slot, { failures: 0, checkAtMs: -Infinity, proven: false })
+      } else if (whereabouts(view) !== whereabouts(slot.view)) {
+        // Worth another try. What it failed before still counts, or one that moves all the time would keep its slot.
+        slot.checkAtMs = -Infinity
       }
       slot.view = view
     }
@@ -276,6 +279,10 @@ export class SlotPlan {
 
 function occupantOf(view: SlotView): string {
   return view.kind === 'record' ? view.record.peer : view.kind
+}
+
+function whereabouts(view: SlotView): string {
+  return view.kind === 'record' ? view.record.addresses.join() : ''
 }
 
 /** Up to `count` of the items, chosen and ordered by chance. */
