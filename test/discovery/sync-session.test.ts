@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { linkPair, type Link } from '#framework/network'
 import { bytesOf, type PeerId } from '#framework/primitives'
 import { RecordReader } from '../../framework/discovery/record-reader.js'
+import { compareRecords } from '../../framework/discovery/signed-record.js'
 import { syncProtocol, type WireRecord } from '../../framework/discovery/sync/protocol.js'
 import { runAcceptorSide, runOpenerSide } from '../../framework/discovery/sync/session.js'
 import { SyncOffer, pagesOf } from '../../framework/discovery/sync/sync-plan.js'
@@ -110,6 +111,24 @@ describe('a catalog sync', () => {
     expect(b.contents).toEqual([identityOf('a').peerId])
   })
 
+  test('D-16: given two contents of one version, or a farewell of the version of an entry, then both sides agree on one, and have its content', async () => {
+    const stamp = { run: NOW, update: NOW + 1 }
+    const records = [
+      entryRecord('x', { ...stamp, tags: ['one'] }),
+      entryRecord('x', { ...stamp, tags: ['other'] }),
+      departureRecord('x', stamp),
+    ]
+    for (const ofA of records) {
+      for (const ofB of records) {
+        const [a, b] = [side('a', [ofA] as never), side('b', [ofB] as never)]
+        await sync(a, b)
+        expect(held(a)).toEqual(held(b))
+        const [later] = [ofA, ofB].toSorted((p, q) => compareRecords(q, p))
+        expect(held(a)).toContain(later!.digest)
+      }
+    }
+  })
+
   test('given equal catalogs, then no record travels', async () => {
     const [a, b] = [side('a'), side('b')]
     await sync(a, b)
@@ -215,7 +234,7 @@ describe('a side that does not play its part', () => {
       a.offer.fingerprint,
       accepted,
     )
-    const summary = [bytesOf(identityOf('x').peerId), 1, 1, 1, new Uint8Array(32)]
+    const summary = [bytesOf(identityOf('x').peerId), 1, 1, 1, new Uint8Array(32), new Uint8Array(8)]
     const page = { type: 'summaries', items: Array.from({ length: 2_000 }, () => summary), last: false }
     const flood = (async () => {
       for (;;) await endless.send(page)

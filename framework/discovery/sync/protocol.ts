@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { LinkProtocol } from '#framework/network'
-import { bytesOf } from '#framework/primitives'
+import { bytesOf, fromHex, toHex } from '#framework/primitives'
 import { bytesSchema, digestBytesSchema, peerIdBytesSchema } from '../wire-schemas.js'
-import type { OfferedRecord, RecordSummary, WantedRecord } from './sync-plan.js'
+import { CONTENT_TAG_BYTES, type OfferedRecord, type RecordSummary, type WantedRecord } from './sync-plan.js'
 
 /**
  * Catalog sync, `/mosaik/discovery/sync/1.0`: after it, both sides hold the later record of every peer that either of
@@ -11,8 +11,8 @@ import type { OfferedRecord, RecordSummary, WantedRecord } from './sync-plan.js'
  * ```
  * I → R  OPEN    { fingerprint }                       over everything that I holds
  * R → I  ACCEPT  { fingerprint }                       equal fingerprints: nothing to say, I closes
- * I → R  summaries, page after page                    peer, stamp and digest of each of I's records
- * R → I  wants, page after page                        the peers of whom I has the later record, and whether R has its content
+ * I → R  summaries, page after page                    peer, stamp, digest and content of each of I's records
+ * R → I  wants, page after page                        the peers of whom I has the later record, and R's content
  * R → I  records, page after page                      those that I lacks, each with its age, and its content if I lacks that
  * I → R  records, page after page                      those that R asked for
  * R → I  done                                          R has taken them in; I closes with Success
@@ -41,21 +41,29 @@ export const openSchema = z.union([
 /** What comes with ACCEPT of a sync. */
 export const acceptSchema = z.object({ fingerprint: digestBytesSchema })
 
+const contentTagSchema = bytesSchema
+  .refine((bytes) => bytes.length <= CONTENT_TAG_BYTES)
+  .transform((bytes) => toHex(bytes))
+
 /** Tuples instead of maps: a catalog has many of them, and their field names would be a third of the bytes. */
 const summarySchema = z
-  .tuple([peerIdBytesSchema, z.int().min(0), z.int().min(0), z.int().min(0), digestBytesSchema], z.unknown())
-  .transform(([peer, run, update, beat, digest]): RecordSummary => ({
+  .tuple(
+    [peerIdBytesSchema, z.int().min(0), z.int().min(0), z.int().min(0), digestBytesSchema, contentTagSchema],
+    z.unknown(),
+  )
+  .transform(([peer, run, update, beat, digest, content]): RecordSummary => ({
     peer,
     stamp: { run, update, beat },
     digest,
+    content,
   }))
 
 export const summariesSchema = page('summaries', summarySchema)
 export const wantsSchema = page(
   'wants',
   z
-    .tuple([peerIdBytesSchema, z.boolean()], z.unknown())
-    .transform(([peer, isContentKnown]): WantedRecord => ({ peer, isContentKnown })),
+    .tuple([peerIdBytesSchema, contentTagSchema], z.unknown())
+    .transform(([peer, content]): WantedRecord => ({ peer, content })),
 )
 export const recordsSchema = page(
   'records',
@@ -65,12 +73,12 @@ export const doneSchema = z.object({ type: z.literal('done') })
 
 export type WireRecord = z.output<typeof recordsSchema>['items'][number]
 
-export function summaryToWire({ peer, stamp, digest }: RecordSummary): unknown {
-  return [bytesOf(peer), stamp.run, stamp.update, stamp.beat, bytesOf(digest)]
+export function summaryToWire({ peer, stamp, digest, content }: RecordSummary): unknown {
+  return [bytesOf(peer), stamp.run, stamp.update, stamp.beat, bytesOf(digest), fromHex(content)]
 }
 
-export function wantToWire({ peer, isContentKnown }: WantedRecord): unknown {
-  return [bytesOf(peer), isContentKnown]
+export function wantToWire({ peer, content }: WantedRecord): unknown {
+  return [bytesOf(peer), fromHex(content)]
 }
 
 export function recordToWire(offered: OfferedRecord): WireRecord {
@@ -80,8 +88,8 @@ export function recordToWire(offered: OfferedRecord): WireRecord {
 
 /** How many bytes one item takes in a page, roughly and never too few. */
 export const wireBytes = {
-  summary: 112,
-  want: 40,
+  summary: 120,
+  want: 48,
   record: (offered: OfferedRecord) =>
     offered.record.bytes.length + (contentToSend(offered)?.length ?? 0) + 48,
 }

@@ -1,6 +1,5 @@
 import { bytesOf, concatBytes, hashBytes, type Digest, type PeerId } from '#framework/primitives'
 import type { HeldRecord } from '../catalog.js'
-import { compareVersions } from '../entry.js'
 import { compareRecords, type SignedRecord, type Stamp } from '../signed-record.js'
 
 /** What is said of a record in order to find out whether the other side has it. */
@@ -8,20 +7,23 @@ export interface RecordSummary {
   readonly peer: PeerId
   readonly stamp: Stamp
   readonly digest: Digest
+  /** See {@link contentTagOf}. */
+  readonly content: string
 }
 
 /** A record as it is offered to the other side. */
 export interface OfferedRecord {
   readonly record: SignedRecord
   readonly ageMs: number
-  /** The other side holds the same version of the entry: only its header need travel. */
+  /** The other side holds the same content: only the header need travel. */
   readonly isContentKnown?: boolean
 }
 
 /** What one side asks the other for. */
 export interface WantedRecord {
   readonly peer: PeerId
-  readonly isContentKnown: boolean
+  /** The content that it holds of that peer; see {@link contentTagOf}. */
+  readonly content: string
 }
 
 /** What each side lacks of the other's records. */
@@ -59,6 +61,7 @@ export class SyncOffer {
       peer: record.peer,
       stamp: record.stamp,
       digest: record.digest,
+      content: contentTagOf(record),
     }))
   }
 
@@ -70,22 +73,33 @@ export class SyncOffer {
       const { peer } = summary
       const mine = this.#records.get(peer)
       const order = mine ? compareRecords(mine.record, summary) : -1
-      const isContentKnown = mine !== undefined && compareVersions(mine.record.stamp, summary.stamp) === 0
+      const content = mine ? contentTagOf(mine.record) : ''
       if (order <= 0) send.delete(peer)
-      else if (mine && isContentKnown) send.set(peer, { ...mine, isContentKnown })
-      if (order < 0) want.push({ peer, isContentKnown })
+      else if (mine) send.set(peer, { ...mine, isContentKnown: content === summary.content })
+      if (order < 0) want.push({ peer, content })
     }
     return { send: [...send.values()], want }
   }
 
   /** The records that the other side asked for; what we do not have is left out. */
   pick(wants: readonly WantedRecord[]): OfferedRecord[] {
-    const byPeer = new Map(wants.map(({ peer, isContentKnown }) => [peer, isContentKnown]))
-    return [...byPeer].flatMap(([peer, isContentKnown]) => {
+    const byPeer = new Map(wants.map(({ peer, content }) => [peer, content]))
+    return [...byPeer].flatMap(([peer, content]) => {
       const mine = this.#records.get(peer)
-      return mine ? { ...mine, isContentKnown } : []
+      return mine ? { ...mine, isContentKnown: content === contentTagOf(mine.record) } : []
     })
   }
+}
+
+/** How many bytes of a content's digest tell it apart from others of the same peer. */
+export const CONTENT_TAG_BYTES = 8
+
+/**
+ * The beginning of the digest of a record's content, as hexadecimal text; empty for a farewell. Where two contents of a peer
+ * happen to begin alike, one of them has to be fetched.
+ */
+export function contentTagOf(record: SignedRecord): string {
+  return record.kind === 'entry' ? record.contentDigest.slice(0, 2 * CONTENT_TAG_BYTES) : ''
 }
 
 /** Cuts items into pages of at most `bytesMax`, a single larger item alone. Always at least one page, which may be empty. */
