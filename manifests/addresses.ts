@@ -39,6 +39,14 @@ const components: ReadonlyMap<string, Component | null> = new Map<string, Compon
 /** Roughly what a multiaddr looks like; the JSON Schema says no more than this. */
 export const multiaddrPattern = /^(\/[^\s/]+){2,}$/
 
+/** A peer id, as its 32 bytes in hexadecimal or as libp2p writes it. */
+export const peerIdPattern = /^([0-9a-fA-F]{64}|12D3Koo[1-9A-HJ-NP-Za-km-z]{45})$/
+
+/** What is wrong with a text that says whom to contact first: a multiaddr, or the id of a peer that is found otherwise. */
+export function seedFault(text: string): AddressFault | undefined {
+  return peerIdPattern.test(text) ? undefined : multiaddrFault(text)
+}
+
 const example = '/ip4/127.0.0.1/udp/4001/quic-v1'
 
 /** What is wrong with a multiaddr; undefined when nothing is, and for protocols that are unknown here. */

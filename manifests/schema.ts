@@ -6,9 +6,11 @@ import {
   hostFault,
   multiaddrFault,
   multiaddrPattern,
+  peerIdPattern,
   portMax,
   portRangePattern,
   portsOrMultiaddrFault,
+  seedFault,
 } from './addresses.js'
 import type { ManifestCode } from './finding.js'
 import { useFault } from './use.js'
@@ -266,9 +268,16 @@ export const manifestSchema = z
         )
         .meta({ default: '127.0.0.1' }),
       seeds: z
-        .array(multiaddr, { error: 'a list of multiaddrs' })
+        .array(
+          text('a multiaddr such as /ip4/127.0.0.1/udp/4001/quic-v1', address(seedFault)).meta({
+            pattern: `${peerIdPattern.source}|${multiaddrPattern.source}`,
+          }),
+          { error: 'a list of multiaddrs' },
+        )
         .optional()
-        .describe('Multiaddrs of peers to contact first, besides the nodes declared here.')
+        .describe(
+          'Peers to contact first, besides the nodes declared here: multiaddrs, or peer ids whose addresses are found by other means.',
+        )
         .meta({ examples: [['/ip4/10.0.0.5/udp/4001/quic-v1']] }),
       secret: secretSchema
         .optional()

@@ -67,6 +67,7 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
   const nodes = topology.nodes.filter(isHere)
   const replicas = nodes.flatMap((node) => plansOf(node, options.listen ?? topology.listen))
 
+  noteNarrow(options, replicas)
   const now = (): number => systemClock.monotonic()
   const reporter: Reporter =
     options.json === true
@@ -106,6 +107,20 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
     timer?.cancel()
     ignoreInterrupts()
   }
+}
+
+/** Says what `mosaik check` says of a manifest, where it is the command line that asks for multicast. */
+function noteNarrow({ mdns }: UpOptions, replicas: readonly ReplicaPlan[]): void {
+  const isLocal = replicas.every(({ listen }) =>
+    listen.every((address) => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)),
+  )
+  if (mdns === true && isLocal)
+    complain(
+      styledError(
+        'dim',
+        'mosaik listens on this machine only, and --mdns finds runs on it only (--listen 0.0.0.0)',
+      ),
+    )
 }
 
 function plansOf(node: NodeDeclaration, host: string | undefined): ReplicaPlan[] {

@@ -49,7 +49,7 @@ export interface JoinOptions {
   readonly secret?: string | Uint8Array
   /** Multiaddrs. Default: QUIC and TCP on any free port of the loopback interface. */
   readonly listen?: readonly string[]
-  /** Multiaddrs of peers to contact first. Default: none, the node waits to be contacted. */
+  /** Peers to contact first: multiaddrs, or peer ids whose addresses are found by other means. Default: none. */
   readonly seeds?: readonly string[]
   readonly discovery?: DiscoverySwitches
   /** Whether to be a relay for others, and to be reached over relays. Default: neither. */

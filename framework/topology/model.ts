@@ -9,7 +9,7 @@ export interface Topology {
   /** The network's name. Nodes find each other only within one network. */
   readonly network: string
   readonly nodes: readonly NodeDeclaration[]
-  /** Multiaddrs of peers to contact first, besides the nodes declared here. */
+  /** Peers to contact first, besides the nodes declared here: multiaddrs, or peer ids alone. */
   readonly seeds: readonly string[]
   /** The host that nodes listen on when they do not say, such as `0.0.0.0`. The launcher's default is loopback. */
   readonly listen?: string

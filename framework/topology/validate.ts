@@ -62,7 +62,7 @@ function networkProblems({ network, nodes, seeds, listen }: Topology): Problem[]
     problems.push(error('LISTEN_INVALID', `${quoted(listen)} is no host to listen on`, ['listen']))
   }
   for (const [index, seed] of seeds.entries()) {
-    if (!looksLikeMultiaddr(seed)) {
+    if (!looksLikeMultiaddr(seed) && !looksLikePeerId(seed)) {
       problems.push(
         error('SEED_INVALID', `seed ${quoted(seed)} is no multiaddr`, ['seeds', index], addressHint),
       )
@@ -382,6 +382,11 @@ const addressHint = 'a multiaddr reads like /ip4/127.0.0.1/udp/4001/quic-v1'
 /** A rough look: what exactly is an address is the network's to say, when it listens or dials. */
 function looksLikeMultiaddr(text: string): boolean {
   return /^(\/[^\s/]+){2,}$/.test(text)
+}
+
+/** In hexadecimal, or as libp2p writes it. */
+function looksLikePeerId(text: string): boolean {
+  return /^([0-9a-fA-F]{64}|12D3Koo[1-9A-HJ-NP-Za-km-z]{45})$/.test(text)
 }
 
 function quoted(text: string): string {

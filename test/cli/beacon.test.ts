@@ -85,7 +85,7 @@ describe('mosaik beacon', () => {
     expect((await after.event('peer-joined'))['peer']).toBe((await other.event('started'))['peer'])
   })
 
-  test('the same key is the same peer; a port that is taken is named, with what would help', async () => {
+  test('given the same key, then the same peer id; given a port that is taken, it is named with what would help', async () => {
     await using folder = await folderWith({})
     const made = await mosaik(['key', 'new', folder.file('k'), '--json'])
     await using run = beacon('beacon-key', '--key-file', folder.file('k'))
@@ -97,7 +97,7 @@ describe('mosaik beacon', () => {
     expect(second.code).toBe(1)
   })
 
-  test('--metrics serves what it measures, and for a person it says where', async () => {
+  test('given beacon --no-relay, then relays are shown as disabled; given --metrics, it says where they are', async () => {
     await using run = new MosaikProcess([
       'beacon',
       '--network',

@@ -27,6 +27,8 @@ describe('a table', () => {
 
   test('given a terminal too narrow for all columns, leaves out the least important ones', () => {
     expect(tableLines(columns, [['abcdef', 'a name', 'x']], 9)).toEqual(['ID', 'abcdef'])
+    // The last one stays as wide as it has to be.
+    expect(tableLines(columns, [['abcdef', 'a name', 'x']], 2)).toEqual(['ID', 'abc…'])
   })
 })
 

@@ -260,11 +260,11 @@ describe('the telemetry app', () => {
     expect(await run.event('converged')).toEqual(expect.objectContaining({ edges: 4 }))
     const shown = await run.event(
       'display',
-      ({ text }) => /sensors 2/.test(String(text)) && /raised/.test(String(text)),
+      // On a busy machine the processor has alerts of its own.
+      ({ text }) => /sensors 2/.test(String(text)) && /memory of sensor-[01] raised/.test(String(text)),
     )
     expect(shown['text']).toMatch(/^sensor-0 .*%/m)
     expect(shown['text']).toMatch(/^sensor-1 .*%/m)
-    expect(shown['text']).toMatch(/memory of sensor-[01] raised/)
     run.signal('SIGINT')
     expect(await run.exit()).toBe(0)
   })

@@ -1,5 +1,6 @@
 // The keys that say how a network is closed, found and kept: what they become, and what is said of their mistakes.
 import { describe, expect, test } from '@jest/globals'
+import { validate } from '#framework/topology'
 import { lower } from '#manifests'
 import { head, minimal, parse, rendered } from './support.js'
 
@@ -32,6 +33,16 @@ relay: { via: ${relay} }
   )
   expect(inner).not.toHaveProperty('labels')
   expect(inner).not.toHaveProperty('relay')
+})
+
+test('given seeds by peer id alone, they are seeds, and their topology is right', () => {
+  const id = relay.split('/').at(-1)!
+  const { manifest, problems } = parse(`${minimal}seeds: [${id}, ${'ab'.repeat(32)}, ${relay}]\n`)
+  expect(problems).toEqual([])
+  expect(manifest?.seeds).toEqual([id, 'ab'.repeat(32), relay])
+  const codes = validate(lower(manifest!, new Map())).map(({ code }) => code)
+  expect(codes).toEqual(['NODE_WITHOUT_SERVICES'])
+  expect(rendered(`${minimal}seeds: [${'ab'.repeat(31)}]\n`)).toContain('is no multiaddr')
 })
 
 test('given none of them, nothing is said about how the network is found', () => {

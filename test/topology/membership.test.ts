@@ -46,20 +46,28 @@ describe('joining a network', () => {
     expect(member.discovery.catalog.value.peers.has(stranger.host.peerId)).toBe(false)
   })
 
-  test('given a folder, the identity and the peers of the last run are in it, unless they are not to be remembered', async () => {
+  test('given a folder, the identity and the peers of the last run are in it', async () => {
     await using folder = await folderWith({})
     await using seed = await join()
     const data = folder.file('data')
     const first = await join({ data, seeds: seed.host.addresses.value })
     await within(5_000, first.discovery.when().connected())
     await first.close()
-    await using forgetful = await join({ data, discovery: { remember: false } })
-    expect(forgetful.host.peerId).toBe(first.host.peerId)
-    await forgetful.close()
+    expect((await readdir(data)).toSorted()).toEqual(['identity.key', expect.stringMatching(/^peers-/)])
     await using second = await join({ data })
     expect(second.host.peerId).toBe(first.host.peerId)
     await within(5_000, second.discovery.when().peer(seed.host.peerId))
-    expect((await readdir(data)).length).toBe(2)
+  })
+
+  test('given a folder, and that peers are not to be remembered, only the identity is in it', async () => {
+    await using folder = await folderWith({})
+    await using seed = await join()
+    const data = folder.file('data')
+    const seeds = seed.host.addresses.value
+    const first = await join({ data, seeds, discovery: { remember: false } })
+    await within(5_000, first.discovery.when().connected())
+    await first.close()
+    expect(await readdir(data)).toEqual(['identity.key'])
   })
 
   test('given an identity and a folder, the identity goes first', async () => {
