@@ -164,8 +164,9 @@ describe('a peer that serves catalog syncs', () => {
     friend.discovery.addTags('still here')
     await within(15_000, syncing)
     await within(5_000, node.discovery.when().tagged('still here').wait())
-    expect(node.metric('entries_rejected_total', { reason: 'signature' })).toBe(10_000)
-    expect(node.metric('entries_rejected_total', { reason: 'full' })).toBe(400 - 199)
+    // The node may sync with it of its own accord too.
+    expect(node.metric('entries_rejected_total', { reason: 'signature' })).toBeGreaterThanOrEqual(10_000)
+    expect(node.metric('entries_rejected_total', { reason: 'full' })).toBeGreaterThanOrEqual(400 - 199)
     expect(node.count).toBe(200)
     expect(node.knows(friend.peerId)).toBe(true)
   })
