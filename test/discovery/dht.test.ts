@@ -531,6 +531,23 @@ describe('the client of the DHT', () => {
     mute.close()
   })
 
+  test('D-32: given nodes that have answered and answer no more, then there is nothing said of a value', async () => {
+    const testnet = await DhtTestnet.start()
+    await using client = await Bep44Client.open({
+      bootstrap: testnet.bootstrap,
+      port: 0,
+      bind: '127.0.0.1',
+      onPacket: () => undefined,
+    })
+    const key = Identity.random().peerId
+    const { signal } = new AbortController()
+    // More than once, so that what the client asks on its own is answered, too.
+    for (let i = 0; i < 3; i++) expect(await client.get(key, signal)).toBeUndefined()
+    expect(client.nodes).toBeGreaterThan(0)
+    await testnet[Symbol.asyncDispose]()
+    await expect(client.get(key, signal)).rejects.toMatchObject({ code: 'DHT_UNREACHABLE' })
+  })
+
   test('given a client, when it is closed while it waits, then it says so at once, and no socket is left', async () => {
     const mute = await muteSocket()
     const client = await Bep44Client.open({

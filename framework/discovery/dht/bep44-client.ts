@@ -39,12 +39,14 @@ export interface Bep44ClientOptions {
  */
 export class Bep44Client implements AsyncDisposable {
   readonly #client: Client
+  readonly #traffic: { readonly answers: number }
   /** Aborted when the client has failed, or is closed. */
   readonly #ended = new AbortController()
   #closing: Promise<void> | undefined
 
-  private constructor(client: Client) {
+  private constructor(client: Client, traffic: { readonly answers: number }) {
     this.#client = client
+    this.#traffic = traffic
     client.on('error', (cause) => this.#ended.abort(failed(cause)))
   }
 
@@ -55,7 +57,15 @@ export class Bep44Client implements AsyncDisposable {
    */
   static async open({ bootstrap, port, bind, onPacket }: Bep44ClientOptions): Promise<Bep44Client> {
     const { Client } = await import('bittorrent-dht')
-    const socket = await GuardedSocket.open({ port, bind, onPacket })
+    const traffic = { answers: 0 }
+    const socket = await GuardedSocket.open({
+      port,
+      bind,
+      onPacket: (result, error) => {
+        if (result === 'read') traffic.answers++
+        onPacket(result, error)
+      },
+    })
     const client = new Client({
       ...(bootstrap !== undefined && { bootstrap }),
       concurrency: CONCURRENCY,
@@ -63,7 +73,7 @@ export class Bep44Client implements AsyncDisposable {
       socket,
     })
     client.listen()
-    return new Bep44Client(client)
+    return new Bep44Client(client, traffic)
   }
 
   /** Aborts when the client has failed, with the cause, or is closed. */
@@ -85,6 +95,7 @@ export class Bep44Client implements AsyncDisposable {
   async get(key: PeerId, signal: AbortSignal): Promise<Bep44Item | undefined> {
     const publicKey = Buffer.from(bytesOf(key))
     const target = createHash('sha1').update(publicKey).digest()
+    const answersBefore = this.#traffic.answers
     let best: Bep44Item | undefined
     const verify = (signature: unknown, signed: Uint8Array, by: unknown): boolean => {
       if (!Buffer.isBuffer(by) || !by.equals(publicKey) || !Buffer.isBuffer(signature)) return false
@@ -102,7 +113,8 @@ export class Bep44Client implements AsyncDisposable {
     } catch (error) {
       if (best === undefined || !isMosaikError(error, 'TIMEOUT')) throw error
     }
-    if (best === undefined && this.nodes === 0) throw unreachable()
+    // The library takes silence for the answer that there is nothing.
+    if (best === undefined && this.#traffic.answers === answersBefore) throw unreachable()
     return best
   }
 
