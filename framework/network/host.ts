@@ -21,7 +21,7 @@ import { choosePruned } from './connection-pruning.js'
 import { Connections } from './connections.js'
 import { Dialler } from './dialler.js'
 import { Identity } from './identity.js'
-import { defaultLimits, type NetworkLimits } from './limits.js'
+import { limitsOf, type NetworkLimits } from './limits.js'
 import { LinkService, type LinkHandler } from './link-service.js'
 import { listenOn, type Listening } from './listening.js'
 import { NetworkMetrics } from './metrics.js'
@@ -142,7 +142,7 @@ export class Host implements AsyncDisposable {
     const listen = options.listen ?? DEFAULT_LISTEN
     const relay = planOf(options.relay)
     const identity = options.identity ?? Identity.random(random)
-    const limits = { ...defaultLimits, ...options.limits }
+    const limits = limitsOf(options.limits ?? {})
     const metrics = options.metrics ?? new MetricsRegistry({ network: shortId(options.network) })
     const counts = new NetworkMetrics(metrics)
     let connections: Connections | undefined

@@ -1,4 +1,4 @@
-import type { TokenBucketOptions } from '#framework/primitives'
+import { MosaikError, type TokenBucketOptions } from '#framework/primitives'
 import type { QuicOptions } from './quic/transport.js'
 
 /** Everything of a host that is bounded, and by how much. Times are in milliseconds. */
@@ -149,3 +149,52 @@ export const defaultLimits: NetworkLimits = Object.freeze({
     streamTimeoutMs: 2_000,
   }),
 })
+
+/** Limits that make sense as nothing at all. */
+const MAY_BE_ZERO = new Set(['connectionsLow', 'pruneGraceMs', 'surplusGraceMs', 'inboundStreams.perSecond'])
+
+/**
+ * The defaults with these changes; a group is taken whole.
+ *
+ * @throws {MosaikError} `LIMIT_INVALID`, naming the first that makes no sense: one that is unknown, no finite number or
+ *   not greater than 0, and a lower bound above its upper one.
+ */
+export function limitsOf(changes: Partial<NetworkLimits>): NetworkLimits {
+  const limits: NetworkLimits = { ...defaultLimits, ...changes }
+  check(defaultLimits, limits, '')
+  const { connectionsLow, connectionsHigh, gossip } = limits
+  if (connectionsLow > connectionsHigh)
+    throw invalid('connectionsLow', connectionsLow, 'connectionsHigh or less')
+  const { meshPeersMin, meshPeers, meshPeersMax } = gossip
+  if (meshPeersMin > meshPeers || meshPeers > meshPeersMax) {
+    throw invalid('gossip.meshPeers', meshPeers, 'between meshPeersMin and meshPeersMax')
+  }
+  return limits
+}
+
+/** Each of the values against the default in its place. */
+function check(defaults: object, values: object, path: string): void {
+  const known = new Map<string, unknown>(Object.entries(defaults))
+  const given = new Map<string, unknown>(Object.entries(values))
+  for (const name of given.keys()) {
+    if (!known.has(name)) throw invalid(path + name, given.get(name), 'left out: there is no such limit')
+  }
+  for (const [name, model] of known) {
+    const value = given.get(name)
+    const full = path + name
+    if (typeof model === 'object' && model !== null) {
+      if (typeof value !== 'object' || value === null) throw invalid(full, value, 'a group of limits')
+      check(model, value, `${full}.`)
+    } else if (typeof value !== 'number' || !Number.isFinite(value)) {
+      throw invalid(full, value, 'a finite number')
+    } else if (value < 0 || (value === 0 && !MAY_BE_ZERO.has(full))) {
+      throw invalid(full, value, 'greater than 0')
+    }
+  }
+}
+
+function invalid(limit: string, value: unknown, must: string): MosaikError {
+  return new MosaikError('LIMIT_INVALID', `the limit "${limit}" must be ${must}`, {
+    details: { limit, value },
+  })
+}

@@ -15,7 +15,7 @@ describe.each([
   ['QUIC', listenOn.quic],
   ['TCP', listenOn.tcp],
 ])('closing a host over %s', (_, listen) => {
-  test('given open links and gossip, ends them with GracefulShutdown and leaves nothing behind', async () => {
+  test('N-3: given open links and gossip, ends them with GracefulShutdown and leaves nothing behind', async () => {
     const before = resources()
     const server = await startHost({ listen })
     const client = await startHost({ listen })
@@ -112,7 +112,7 @@ test('given a peer over TCP that hangs, notices when its sign of life is overdue
   child.kill('SIGCONT')
 })
 
-test('given a process that closed its hosts, ends by itself within half a second', async () => {
+test('N-3: given a process that closed its hosts, ends by itself within half a second', async () => {
   await using child = new Child('lone-host')
   const { lingeredMs } = await child.line<{ lingeredMs: number }>()
   expect(lingeredMs).toBeLessThan(500 * Number(process.env.TIME_FACTOR ?? 1))

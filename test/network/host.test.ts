@@ -57,6 +57,13 @@ describe('starting', () => {
     expect(Number(ports[0]?.[1])).toBeGreaterThan(0)
   })
 
+  test('N-2: given no relay and no internet, is online on loopback within a second', async () => {
+    // The first host of a process loads libp2p.
+    await using _warm = await startHost()
+    await using host = await within(1_000, Host.start({ network }))
+    expect(host.addresses.value.length).toBeGreaterThan(0)
+  })
+
   test('given nothing but a network, listens on this machine over both transports and says where', async () => {
     await using host = await Host.start({ network })
     expect(host.addresses.value).toHaveLength(2)
@@ -227,7 +234,7 @@ describe('reaching a peer', () => {
     await expect(b.open({ peer: a.peerId }, protocol())).resolves.toMatchObject({ peer: a.peerId })
   })
 
-  test('given a signal that aborts meanwhile, gives up at once with its reason', async () => {
+  test('N-16: given a signal that aborts meanwhile, gives up at once with its reason', async () => {
     const silent = createSocket('udp4').bind(0, '127.0.0.1')
     await once(silent, 'listening')
     await using client = await startHost()
@@ -241,7 +248,7 @@ describe('reaching a peer', () => {
     silent.close()
   })
 
-  test('given less time than it takes, fails with TIMEOUT', async () => {
+  test('N-5, N-16: given less time than it takes, fails with TIMEOUT', async () => {
     const silent = createSocket('udp4').bind(0, '127.0.0.1')
     await once(silent, 'listening')
     await using client = await startHost()
@@ -351,7 +358,7 @@ describe('serving a protocol', () => {
     })
   })
 
-  test('given hundreds of links over one connection, all of them work', async () => {
+  test('N-8: given hundreds of links over one connection, all of them work', async () => {
     const many = protocol('many', { maxInboundPerPeer: 400 })
     await using server = await startHost()
     await using client = await startHost()

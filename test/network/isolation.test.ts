@@ -19,7 +19,7 @@ describe.each([
   ['QUIC', listenOn.quic],
   ['TCP', listenOn.tcp],
 ])('hosts of different networks over %s', (_, listen) => {
-  test('given a dial, both are told DifferentNetwork, both count it, and nobody is connected', async () => {
+  test('N-6: given a dial, both are told DifferentNetwork, both count it, and nobody is connected', async () => {
     await using ours = await startHost({ listen })
     await using theirs = await startHost({ listen, network: otherNetwork })
     echo(theirs, protocol())
@@ -60,7 +60,7 @@ describe.each([
     expect(heard).toEqual(['1 for friends'])
   })
 
-  test('given two networks in one process, each has its own peers and its own figures', async () => {
+  test('N-12: given two networks in one process, each has its own peers and its own figures', async () => {
     await using a1 = await startHost({ listen })
     await using a2 = await startHost({ listen })
     await using b1 = await startHost({ listen, network: otherNetwork })
@@ -159,7 +159,7 @@ describe('a stranger', () => {
     expect(peerCount(host)).toBe(0)
   })
 
-  test('that goes straight for a protocol learns nothing, and the handler never hears of it', async () => {
+  test('N-6: that goes straight for a protocol learns nothing, and the handler never hears of it', async () => {
     await using host = await startHost({ limits })
     let calls = 0
     host.handle(protocol(), async (link) => {
@@ -242,7 +242,7 @@ describe('a peer that misbehaves after its hello', () => {
     await eventually(() => host.metrics.value('mosaik_links_closed_total', closed) === 1)
   })
 
-  test('given a frame announced as 4 GiB, is closed with FrameTooLarge before anything is buffered', async () => {
+  test('N-4: given a frame announced as 4 GiB, is closed with FrameTooLarge before anything is buffered', async () => {
     await using host = await startHost()
     echo(host, protocol())
     await using stranger = await startStranger()

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { Connection } from '@libp2p/interface'
 import { describe, expect, test } from '@jest/globals'
-import { Identity } from '#framework/network'
+import { Identity, defaultLimits, type NetworkLimits } from '#framework/network'
 import { eventually } from '../support/eventually.js'
 import { network, peerCount, rejections, startHost } from './hosts.js'
 import { startStranger } from './stranger.js'
@@ -69,4 +69,28 @@ describe('a host at its limit', () => {
     })
     expect(host.metrics.value('mosaik_dials_total', { transport: 'tcp', result: 'failed' })).toBe(2)
   })
+})
+
+test.each<[string, Partial<NetworkLimits>]>([
+  ['connectionsMax', { connectionsMax: 0 }],
+  ['dialTimeoutMs', { dialTimeoutMs: -1 }],
+  ['openTimeoutMs', { openTimeoutMs: Number.NaN }],
+  ['closeTimeoutMs', { closeTimeoutMs: Infinity }],
+  ['gossip.heartbeatMs', { gossip: { ...defaultLimits.gossip, heartbeatMs: 0 } }],
+  ['gossip.meshPeers', { gossip: { ...defaultLimits.gossip, meshPeers: 20 } }],
+  ['connectionsLow', { connectionsLow: 200 }],
+  ['perBlock.connectionsMax', { perBlock: { unadmittedMax: 1 } as never }],
+  ['conectionsMax', { conectionsMax: 5 } as never],
+])(
+  'N-18: given a limit that makes no sense (%s), then a host does not start, and says which',
+  async (limit, limits) => {
+    await expect(startHost({ limits })).rejects.toMatchObject({ code: 'LIMIT_INVALID', details: { limit } })
+  },
+)
+
+test('N-18: given several addresses to listen on, then a host listens on every one of them', async () => {
+  await using host = await startHost({
+    listen: [0, 1, 2].map(() => '/ip4/127.0.0.1/udp/0/quic-v1'),
+  })
+  expect(new Set(host.addresses.value).size).toBe(3)
 })

@@ -129,7 +129,7 @@ describe('opening a link', () => {
     await a.close(CloseReasons.Success)
   })
 
-  test('given OPEN and ACCEPT with fields of a newer peer, when they arrive, then they are understood', async () => {
+  test('N-14: given OPEN and ACCEPT with fields of a newer peer, when they arrive, then they are understood', async () => {
     const body = encode({ v: 1, network: bytesOf(network), payload: 1, compression: ['zstd'] })
 
     const b = new ScriptedByteStream()
@@ -223,7 +223,7 @@ describe('opening a link', () => {
     await within(1000, closing)
   })
 
-  test('given an acceptor that says nothing, when 2 s have passed, then the opener fails with TIMEOUT and says 104', async () => {
+  test('N-5: given an acceptor that says nothing, when 2 s have passed, then the opener fails with TIMEOUT and says 104', async () => {
     const stream = new ScriptedByteStream()
     const clock = new ManualClock()
     const opened = openLink({ stream, peer, protocol, network, clock })
@@ -234,7 +234,7 @@ describe('opening a link', () => {
     expect(saidReason(stream)?.code).toBe(104)
   })
 
-  test('given an opener that says nothing, when 2 s have passed, then accepting fails with TIMEOUT and says 104', async () => {
+  test('N-5: given an opener that says nothing, when 2 s have passed, then accepting fails with TIMEOUT and says 104', async () => {
     const stream = new ScriptedByteStream()
     const clock = new ManualClock()
     const incoming = acceptLink({ stream, peer, protocol, network, clock })
@@ -410,7 +410,7 @@ describe('sending', () => {
     expect(stream.frames.length).toBe(66)
   })
 
-  test('given a message that is too large or cannot be encoded, when it is sent, then that fails and the link stays open', async () => {
+  test('N-17: given a message that is too large or cannot be encoded, when it is sent, then that fails and the link stays open', async () => {
     const { stream, link } = scripted()
     expect(await failure(link.send(new Uint8Array(256 * KIB)))).toMatchObject({
       code: 'FRAME_TOO_LARGE',
@@ -583,7 +583,7 @@ describe('receiving', () => {
     expect(await first).toMatchObject({ value: 'for the first' })
   })
 
-  test('given a link whose remote accepts but never sends, when the timeout elapses, then recv fails with Timeout and the link is closed', async () => {
+  test('N-5: given a link whose remote accepts but never sends, when the timeout elapses, then recv fails with Timeout and the link is closed', async () => {
     const { stream, clock, link } = scripted()
     const waiting = link.recv({ timeoutMs: 250 })
     clock.advance(249)
@@ -795,7 +795,7 @@ describe('the other side ends', () => {
 })
 
 describe('closing', () => {
-  test('given queued outbound frames, when close(Success) is called, then the remote receives all frames before the close', async () => {
+  test('N-9: given queued outbound frames, when close(Success) is called, then the remote receives all frames before the close', async () => {
     const [a, b] = linkPair({ protocol, peerA: peer, peerB: peer, stream: { bufferedBytesMax: 1 } })
     const sends = Array.from({ length: 50 }, (_, n) => a.send(n))
     const closing = a.close(CloseReasons.Success)
