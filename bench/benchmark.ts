@@ -31,10 +31,6 @@ export function spread(values: readonly number[], digits = 0): string {
   return `${median(values).toFixed(digits)} [${range}]`
 }
 
-export function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length
-}
-
 /** Rows in aligned columns, the first row above a rule: names to the left, figures to the right. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
