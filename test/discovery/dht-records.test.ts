@@ -154,7 +154,7 @@ describe('slot records', () => {
       .tuple(fc.ipV4(), fc.integer({ min: 1, max: 65_535 }))
       .map(([ip, port]) => `/ip4/${ip}/udp/${port}/quic-v1`)
     fc.assert(
-      fc.property(fc.array(anyAddress, { maxLength: 60 }), (addresses) => {
+      fc.property(fc.array(anyAddress, { maxLength: 60, size: 'max' }), (addresses) => {
         const fitting = fitAddresses(addresses)
         expect(fitting).toEqual(addresses.slice(0, fitting.length))
         expect(fitting.length).toBeGreaterThanOrEqual(Math.min(addresses.length, 20))
