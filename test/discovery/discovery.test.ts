@@ -222,7 +222,10 @@ describe('restarts and identities', () => {
     await within(5_000, seed.discovery.when().tagged('after').wait())
     expect(seed.count).toBe(1)
     expect(seed.discovery.catalog.value.get(after.peerId)?.version.run).toBeGreaterThan(run)
-    await eventually(() => expect(typesOf(seed)).toEqual(['discovered', 'updated']))
+    // Where the start takes longer than a second, the peer was lost in between.
+    await eventually(() =>
+      expect(['discovered updated', 'discovered departed discovered']).toContain(typesOf(seed).join(' ')),
+    )
     expect(after.events).not.toContainEqual(expect.objectContaining({ type: 'duplicate-identity' }))
   })
 
