@@ -35,7 +35,8 @@ describe('a request', () => {
     const [n0, n1] = nodes
     n0!.streams.produce(Data1)
     const forged = n1!.discovery.signedEntry().slice()
-    forged[0]! ^= 1
+    // Within the signature, which comes first in the record.
+    forged[40]! ^= 1
     // Whether the request is refused depends on whether catalog sync has brought the true entry meanwhile.
     const outcome = await open(n1!, n0!, request(Data1, n1!, { entry: forged })).catch(
       (error: unknown) => error,
