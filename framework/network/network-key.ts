@@ -48,9 +48,12 @@ export class NetworkKey {
 
   /**
    * @param secret Text counts as its UTF-8 bytes.
-   * @throws {MosaikError} `SECRET_WEAK`, for fewer than 16 bytes or fewer than 8 different ones.
+   * @throws {MosaikError} `NETWORK_INVALID`, for anything but an id; `SECRET_WEAK`, for fewer than 16 bytes or fewer than 8 different ones.
    */
   constructor(network: NetworkId, secret?: string | Uint8Array) {
+    if (!/^[0-9a-f]{64}$/.test(network)) {
+      throw new MosaikError('NETWORK_INVALID', 'a network is given by its id: 64 hexadecimal characters')
+    }
     const material = secret === undefined ? new Uint8Array(0) : strongSecret(secret)
     const expand = (label: string): Uint8Array =>
       new Uint8Array(hkdfSync('sha256', material, bytesOf(network), `mosaik/network/${label}/1`, 32))

@@ -57,6 +57,13 @@ describe('starting', () => {
     expect(Number(ports[0]?.[1])).toBeGreaterThan(0)
   })
 
+  test.each([undefined, '', 'my-app', 'A'.repeat(64)])(
+    'given no network id but %p, fails with NETWORK_INVALID',
+    async (given) => {
+      await expect(startHost({ network: given as never })).rejects.toMatchObject({ code: 'NETWORK_INVALID' })
+    },
+  )
+
   test('N-2: given no relay and no internet, is online on loopback within a second', async () => {
     // The first host of a process loads libp2p.
     await using _warm = await startHost()
@@ -294,6 +301,35 @@ describe('serving a protocol', () => {
     ).rejects.toMatchObject({
       reason: { code: 10403, message: 'not you, Bob' },
     })
+  })
+
+  test('N-19: given a protocol with close reasons of its own, the other side has code, name and words', async () => {
+    await using server = await startHost()
+    await using client = await startHost()
+    server.handle(protocol(), async (link, accept) => {
+      await accept()
+      await link.close({ code: 70_001, name: 'OutOfPaper', message: 'tray 2' })
+    })
+    const link = await client.open({ addresses: server.addresses.value }, protocol())
+    expect(await within(2_000, link.closed)).toEqual({ code: 70_001, name: 'OutOfPaper', message: 'tray 2' })
+    const closed = { protocol: protocol().id, reason: 'other' }
+    expect(client.metrics.value('mosaik_links_closed_total', closed)).toBe(1)
+  })
+
+  test('N-16, N-20: given a link that is over, what is asked of it fails with the reason that ended it, and says whose it was', async () => {
+    await using server = await startHost()
+    await using client = await startHost()
+    server.handle(protocol(), async (link, accept) => {
+      await accept()
+      await link.close(closeReason(CloseReasons.UnknownPeer, 'sync first'))
+    })
+    const link = await client.open({ addresses: server.addresses.value }, protocol())
+    await within(2_000, link.closed)
+    const over = { code: 'LINK_CLOSED', by: 'remote', reason: { code: 401, message: 'sync first' } }
+    await expect(link.send('x')).rejects.toMatchObject(over)
+    await expect(link.recv()).rejects.toMatchObject(over)
+    await link.close(CloseReasons.Success)
+    expect(await link.closed).toMatchObject({ code: 401 })
   })
 
   test.each([

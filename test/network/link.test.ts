@@ -711,7 +711,7 @@ describe('receiving by schema', () => {
     expect(saidReason(stream)?.code).toBe(400)
   })
 
-  test('given a message that does not fit, when the other side has closed already, then its reason stands', async () => {
+  test('N-16: given a message that does not fit, when the other side has closed already, then its reason stands', async () => {
     const { stream, link } = scripted()
     stream.receive(messageFrame('odd'), closeFrame(CloseReasons.GracefulShutdown))
     expect(await failure(link.recvMessage(schema))).toMatchObject({
@@ -778,7 +778,7 @@ describe('the other side ends', () => {
     ['ends', true],
     ['is reset', false],
   ])(
-    'given a stream that %s without a CLOSE, when frames came before, then they are delivered, then 103',
+    'N-20: given a stream that %s without a CLOSE, when frames came before, then they are delivered, then 103',
     async (_, clean) => {
       const { stream, link } = scripted()
       stream.receive(messageFrame(1), bytesFrame(10).subarray(0, 8))

@@ -27,6 +27,13 @@ const MY_APP = 'e03989181c8f0a8f6d7dd41c2780886a44dce46ee9419d91d2c2b99851afd811
 
 const bytes32 = fc.uint8Array({ minLength: 32, maxLength: 32 })
 
+test('N-13: given a name from outside that spells the id of something else, hashing keeps them apart, and hex is never hashed', () => {
+  expect(digestOf(MY_APP)).toBe(MY_APP)
+  expect(hashBytes(encodeUtf8(MY_APP))).not.toBe(MY_APP)
+  expect(digestFromHex(MY_APP)).toBe(MY_APP)
+  expect(() => digestFromHex('my-app')).toThrow(expect.objectContaining({ code: 'DIGEST_MALFORMED' }))
+})
+
 describe('a digest of a name', () => {
   test.each([
     ['', 'af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262'],
