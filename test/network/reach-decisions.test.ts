@@ -9,6 +9,7 @@ import {
   tcpAddressesOf,
   worthDialling,
 } from '../../framework/network/reach/punch-addresses.js'
+import { probedAddresses } from '../../framework/network/reach/probe-server.js'
 import { ReachabilityVerdict } from '../../framework/network/reach/reachability.js'
 import { planOf } from '../../framework/network/reach/reach-options.js'
 import {
@@ -121,6 +122,27 @@ describe('observed addresses', () => {
     const observed = new ObservedAddresses()
     for (let i = 0; i < 500; i++) observed.note(seen(alice, '198.51.100.1', `203.0.${i >> 8}.${i & 255}`))
     expect(observed.size).toBe(128)
+  })
+})
+
+describe('the addresses at which a peer is dialled back', () => {
+  const seenAt = '/ip4/203.0.113.10/udp/51234/quic-v1'
+
+  test('given a peer that names its own address, and those of others, then it is dialled at its own one only', () => {
+    const own = ['/ip4/203.0.113.10/udp/4001/quic-v1', '/ip4/203.0.113.10/tcp/4001']
+    const others = [
+      '/ip4/203.0.113.11/tcp/4001',
+      '/ip4/127.0.0.1/tcp/22',
+      '/dns4/victim.example/tcp/80',
+      '/ip4/203.0.113.10/tcp/0',
+      'nonsense',
+    ]
+    expect(probedAddresses(seenAt, [...own, ...others])).toEqual(own)
+  })
+
+  test('given a peer on this machine, or one that is connected at a name, then it is dialled nowhere', () => {
+    expect(probedAddresses('/ip4/127.0.0.1/tcp/4001', ['/ip4/127.0.0.1/tcp/22'])).toEqual([])
+    expect(probedAddresses('/dns4/a.example/tcp/4001', ['/dns4/a.example/tcp/4001'])).toEqual([])
   })
 })
 

@@ -50,7 +50,8 @@ export class ProbeServer {
       await link.close(closeReason(CloseReasons.ProtocolViolation, 'that is no probe'))
       return
     }
-    const allowed = this.#allowed(link.peer, request.addresses)
+    const seen = this.#connections.direct(link.peer)
+    const allowed = seen === undefined ? [] : probedAddresses(seen.address, request.addresses)
     if (allowed.length === 0 || !this.#takeTurn(link.peer)) {
       this.#metrics.probeServed('refused')
       const reason =
@@ -62,23 +63,6 @@ export class ProbeServer {
     }
     await accept()
     await this.#probe(link, allowed)
-  }
-
-  /** The addresses at the IP address where we see that peer. Our own machine is none that a peer may have dialled. */
-  #allowed(peer: PeerId, addresses: readonly string[]): string[] {
-    const seen = this.#connections.direct(peer)
-    const seenIp = seen && endpointOf(parseAddress(seen.address))?.ip
-    if (seenIp === undefined || scopeOf(seenIp) === 'machine') return []
-    return addresses.filter((text) => {
-      try {
-        const address = parseAddress(text)
-        const endpoint = endpointOf(address)
-        const kind = transportOf(address)
-        return endpoint?.ip === seenIp && endpoint.port > 0 && (kind === 'quic' || kind === 'tcp')
-      } catch {
-        return false
-      }
-    })
   }
 
   #takeTurn(peer: PeerId): boolean {
@@ -137,4 +121,25 @@ export class ProbeServer {
     )
     return { address: text, close: () => connection.abort(new Error('the probe is over')) }
   }
+}
+
+/**
+ * Those of the addresses that a peer asks to be dialled at which may be dialled: at the IP address where it is connected
+ * with us. Our own machine is none that a peer may have dialled.
+ *
+ * @param seenAt Where its connection with us leads.
+ */
+export function probedAddresses(seenAt: string, asked: readonly string[]): string[] {
+  const seenIp = endpointOf(parseAddress(seenAt))?.ip
+  if (seenIp === undefined || scopeOf(seenIp) === 'machine') return []
+  return asked.filter((text) => {
+    try {
+      const address = parseAddress(text)
+      const endpoint = endpointOf(address)
+      const kind = transportOf(address)
+      return endpoint?.ip === seenIp && endpoint.port > 0 && (kind === 'quic' || kind === 'tcp')
+    } catch {
+      return false
+    }
+  })
 }
