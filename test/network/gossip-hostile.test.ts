@@ -85,7 +85,12 @@ async function cast(): Promise<Cast> {
   // From here on it is the test that closes them.
   const all = stack.move()
   return {
-    ...{ host, topic, heard, connection, calls, stream },
+    host,
+    topic,
+    heard,
+    connection,
+    calls,
+    stream,
     talk: async (text) => {
       await topic.publish(Buffer.from(text))
       await eventually(() => heard.includes(text), { timeoutMs: 2_000 })

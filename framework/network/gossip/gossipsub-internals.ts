@@ -57,8 +57,8 @@ export function internalsOf(gossipsub: GossipSub): GossipsubInternals {
     invariant(member in gossipsub, `gossipsub has no "${member}": this version is not the one we know`)
   }
   const internals = gossipsub as unknown as GossipsubInternals
-  const { stop, score } = internals.score
-  invariant(typeof stop === 'function' && typeof score === 'function', 'the score of gossipsub is another')
+  invariant(typeof internals.score.stop === 'function', 'the score of gossipsub is another')
+  invariant(typeof internals.score.score === 'function', 'the score of gossipsub is another')
   invariant(typeof internals.mcache.getGossipIDs === 'function', 'the message cache of gossipsub is another')
   return internals
 }
