@@ -12,7 +12,8 @@ const suite = unavailable === undefined ? 'behind NATs' : `behind NATs (skipped:
 const BEACON = '203.0.113.1'
 const OTHER_BEACON = '198.51.100.1'
 /** A probe that fails takes three seconds, and finding out that a peer is gone four. */
-const SLOW = { timeoutMs: 12_000 }
+const SLOW = { timeoutMs: 20_000 }
+const TIMEOUT_MS = 60_000 * Number(process.env.TIME_FACTOR ?? 1)
 
 interface CatalogEntry {
   readonly peer: string
@@ -86,7 +87,7 @@ describe(suite, () => {
           expect(isRelayed === true ? relays : hostsOf.get(peer)).toContain(host)
       }
     },
-    40_000,
+    TIMEOUT_MS,
   )
 
   lab(
@@ -109,7 +110,7 @@ describe(suite, () => {
       await eventually(async () => expect(await a.ask('metric', failed)).toBe(1), SLOW)
       expect(await b.echo(a.peer, 'over the relay')).toEqual({ value: 'over the relay', transport: 'relay' })
     },
-    30_000,
+    TIMEOUT_MS,
   )
 
   lab(
@@ -144,7 +145,7 @@ describe(suite, () => {
       await eventually(async () => expect(await open.path(hidden.peer)).toBe('quic'))
       expect(await open.echo(hidden.peer, 'hello')).toEqual({ value: 'hello', transport: 'quic' })
     },
-    40_000,
+    TIMEOUT_MS,
   )
 
   lab(
@@ -164,6 +165,37 @@ describe(suite, () => {
       await open.connect({ addresses: beacon.addresses })
       await eventually(async () => expect(await statusOf(open)).toBe('public'), SLOW)
     },
-    40_000,
+    TIMEOUT_MS,
+  )
+
+  lab(
+    'N-1: given a node whose router forwards its port, when one beacon has dialled it there, then that address is not published yet; when a second one elsewhere sees it too, then it is, and the places at relays are let go',
+    async () => {
+      using net = new NetLab()
+      await using stack = new AsyncDisposableStack()
+      const [first, second] = await Promise.all([
+        startRelay(net, 'beacon', BEACON),
+        startRelay(net, 'other', OTHER_BEACON),
+      ])
+      stack.use(first.node)
+      stack.use(second.node)
+      const node = stack.use(
+        await LabNode.start(net.site('a', 1, '203.0.113.10', 'cone', 4001), {
+          relay: { via: first.addresses },
+        }),
+      )
+      await eventually(async () => expect(await statusOf(node)).toBe('public'), SLOW)
+      const { addresses } = await node.info()
+      expect(addresses.some((address) => address.includes('203.0.113.10'))).toBe(false)
+      expect(relayedAmong(addresses)).not.toHaveLength(0)
+
+      await node.connect({ addresses: second.addresses })
+      await eventually(async () => {
+        const published = (await node.info()).addresses
+        expect(published.some((address) => address.startsWith('/ip4/203.0.113.10/'))).toBe(true)
+        expect(relayedAmong(published)).toEqual([])
+      }, SLOW)
+    },
+    TIMEOUT_MS,
   )
 })

@@ -69,12 +69,21 @@ export class NetLab implements Disposable {
     return host
   }
 
-  /** A site with one host, 192.168.<n>.2, behind a router with a public address. @returns The host's namespace. */
-  site(name: string, n: number, publicIp: string, kind: NatKind): string {
+  /**
+   * A site with one host, 192.168.<n>.2, behind a router with a public address.
+   *
+   * @param forwarded A port, of UDP and TCP, that the router forwards to the host.
+   * @returns The host's namespace.
+   */
+  site(name: string, n: number, publicIp: string, kind: NatKind, forwarded?: number): string {
     const router = this.#namespace(`${name}-router`)
     const host = this.#namespace(name)
     this.#connect(router, publicIp)
     const inside = `192.168.${n}`
+    const forward =
+      forwarded === undefined
+        ? ''
+        : `iifname "wan" meta l4proto { tcp, udp } th dport ${forwarded} dnat to ${inside}.2`
     run(`
       ip link add lan netns ${router} type veth peer name eth0 netns ${host}
       ip -n ${router} addr add ${inside}.1/24 dev lan
@@ -85,6 +94,10 @@ export class NetLab implements Disposable {
       ip netns exec ${router} sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'
       ip netns exec ${router} nft '
         table ip nat {
+          chain inwards {
+            type nat hook prerouting priority -100
+            ${forward}
+          }
           chain out {
             type nat hook postrouting priority 100
             oifname "wan" masquerade ${kind === 'symmetric' ? 'fully-random' : ''}
@@ -99,6 +112,7 @@ export class NetLab implements Disposable {
           chain through {
             type filter hook forward priority 0
             iifname "wan" ct state established,related accept
+            iifname "wan" ct status dnat accept
             iifname "wan" drop
           }
         }'`)

@@ -5,6 +5,7 @@ import { inDialOrder, parseAddress, withPeer } from '../addresses.js'
 import { Circuits, type ReachRelay } from '../relay/circuits.js'
 import { RelayServer } from '../relay/relay-server.js'
 import { Reservations } from '../relay/reservations.js'
+import { endpointOf, scopeOf } from './address-scope.js'
 import { InterfaceWatch } from './interface-watch.js'
 import { ReachMetrics } from './metrics.js'
 import { ProbeServer } from './probe-server.js'
@@ -81,8 +82,11 @@ export class ReachService {
       ? new InterfaceWatch(context.clock, () => this.#onInterfaces())
       : undefined
     this.#reservations.addresses.subscribe(() => this.#publish())
-    this.#prober.external.subscribe(() => this.#publish())
-    this.#prober.reachability.subscribe((now) => this.#onReachability(now))
+    this.#prober.external.subscribe(() => {
+      this.#publish()
+      this.#needRelays()
+    })
+    this.#prober.reachability.subscribe(() => this.#needRelays())
   }
 
   /** Multiaddrs at which this node can be dialled, each ending in its peer id, the best first. */
@@ -147,11 +151,14 @@ export class ReachService {
     this.#addresses.end()
   }
 
-  #onReachability({ status }: Reachability): void {
+  /** Decides whether places at relays are needed. */
+  #needRelays(): void {
+    const { status } = this.#prober.reachability.value
     if (this.#plan.via === undefined) return
-    if (status === 'public') this.#reservations.want(false)
+    // That a peer has dialled this node is of use to others once they are told where.
+    if (status === 'public' && this.#own.value.some(isPublic)) this.#reservations.want(false)
     // When it is not known any more, a place that is held is kept: it does no harm.
-    else if (status === 'private' || this.#plan.via !== 'auto') this.#reservations.want(true)
+    else if (status !== 'unknown' || this.#plan.via !== 'auto') this.#reservations.want(true)
   }
 
   #onInterfaces(): void {
@@ -178,4 +185,9 @@ export class ReachService {
 function setIfDifferent(watch: Watch<readonly string[]>, next: readonly string[]): void {
   const before = watch.value
   if (next.length !== before.length || next.some((text, i) => text !== before[i])) watch.set(next)
+}
+
+function isPublic(text: string): boolean {
+  const endpoint = endpointOf(parseAddress(text))
+  return endpoint !== undefined && scopeOf(endpoint.ip) === 'world'
 }
