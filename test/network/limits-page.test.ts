@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from '@jest/globals'
 import { defaultLimits } from '#framework/network'
+import { defaultRelayLimits } from '../../framework/network/relay/relay-limits.js'
 import { settingsOf } from '../../framework/discovery/options.js'
 
 /** One line of a table of docs/limits.md. */
@@ -47,6 +48,7 @@ const finite = ([, value]: [string, number]): boolean => Number.isFinite(value)
 
 describe.each([
   ['Network', leaves(defaultLimits)],
+  ['Relays', leaves(defaultRelayLimits)],
   ['Discovery', leaves(settingsOf({})).filter(finite)],
 ])('the page of limits, %s', (heading, limits) => {
   const rows = rowsOf(heading)
@@ -58,7 +60,7 @@ describe.each([
   })
 
   test('names metrics that there are', () => {
-    const known = ['network', 'discovery'].map((folder) =>
+    const known = ['network', 'network/reach', 'discovery'].map((folder) =>
       readFileSync(`framework/${folder}/metrics.ts`, 'utf8'),
     )
     const isKnown = (metric: string): boolean => known.some((text) => text.includes(`'${metric}'`))

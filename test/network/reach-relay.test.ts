@@ -132,6 +132,29 @@ describe('a relay', () => {
     expect(await link.recv()).toMatchObject({ value: 'still here' })
   })
 
+  test('given a relay that carries one connection in all, when another peer asks for one, then it is refused and counted', async () => {
+    await using stack = new AsyncDisposableStack()
+    const { relay, address } = await relayed(stack, {}, { circuitsMax: 1 })
+    const first = stack.use(await startHost({ listen: [] }))
+    await first.connect({ addresses: [address] })
+    const second = stack.use(await startHost({ listen: [] }))
+    await expect(second.connect({ addresses: [address] })).rejects.toMatchObject({ code: 'DIAL_FAILED' })
+    expect(relay.metrics.value('mosaik_relay_refused_total', { limit: 'circuits' })).toBeGreaterThan(0)
+  })
+
+  test('given a relay that carries as much as it may, when a place there has to be renewed, then it is', async () => {
+    await using stack = new AsyncDisposableStack()
+    const limits = { circuitsMax: 1, circuitsPerPeerMax: 1, reservationMs: 2_000 }
+    const { hidden, address } = await relayed(stack, {}, limits)
+    const caller = stack.use(await startHost({ listen: [] }))
+    await caller.connect({ addresses: [address] })
+    const attempts = (result: string): number =>
+      hidden.metrics.value('mosaik_relay_reservation_attempts_total', { result }) ?? 0
+    await eventually(() => attempts('ok') >= 2)
+    expect(attempts('refused') + attempts('failed')).toBe(0)
+    expect(circuitsOf(hidden)).toHaveLength(1)
+  })
+
   test.each([
     ['after its time', { circuitMs: 700 }],
     ['after its bytes', { circuitBytesMax: 256 * 1024 }],

@@ -13,6 +13,9 @@ import type { RelayLimits } from './relay-limits.js'
 
 /** How long an exchange with who asks, and with whom it asks for, may take. */
 const EXCHANGE_MS = 5_000
+/** Requests beyond the limits on connections that are still heard: a full relay renews the places of its peers. */
+const RENEWALS = 64
+const RENEWALS_OF_PEER = 2
 
 type StartableService = CircuitRelayService & { start(): Promise<void>; stop(): Promise<void> }
 
@@ -69,7 +72,7 @@ export class RelayServer {
       this.#metrics.relayCircuits.collect(() => this.#circuits),
     )
     await libp2p.handle(HOP_PROTOCOL, (stream, connection) => this.#serve(stream, connection), {
-      maxInboundStreams: limits.circuitsPerPeerMax + 1,
+      maxInboundStreams: limits.circuitsPerPeerMax + RENEWALS_OF_PEER,
       maxOutboundStreams: this.#context.limits.quic.streamsMax,
     })
   }
@@ -96,9 +99,10 @@ export class RelayServer {
     if (origin === undefined) return
     const asking = this.#asking.get(origin.peer) ?? new Set()
     const { circuitsMax, circuitsPerPeerMax } = this.#limits
-    if (this.#circuits >= circuitsMax || asking.size >= circuitsPerPeerMax) {
-      this.#metrics.relayRefused(asking.size >= circuitsPerPeerMax ? 'peer' : 'circuits')
-      stream.abort(new Error('this relay carries as many connections as it may'))
+    const isFull = this.#circuits >= circuitsMax + RENEWALS
+    if (isFull || asking.size >= circuitsPerPeerMax + RENEWALS_OF_PEER) {
+      this.#metrics.relayRefused(isFull ? 'circuits' : 'peer')
+      stream.abort(new Error('this relay answers as many requests as it may'))
       return
     }
     this.#asking.set(origin.peer, asking.add(stream))
@@ -115,6 +119,16 @@ export class RelayServer {
       this.#context.logger.debug('relay request failed', { cause: messageOf(error) })
     }
     if (stream.status !== 'open' && stream.status !== 'closing') forget()
+  }
+
+  /** The limit that forbids one more connection, which has been counted already. */
+  #limitReached(source: PeerId, destination: PeerId): 'circuits' | 'peer' | undefined {
+    const { circuitsMax, circuitsPerPeerMax } = this.#limits
+    if (this.#circuits > circuitsMax) return 'circuits'
+    const streams = this.#connections.direct(destination)?.libp2p.streams ?? []
+    const carried = streams.filter(({ protocol }) => protocol === STOP_PROTOCOL).length
+    const asked = this.#asking.get(source)?.size ?? 0
+    return asked > circuitsPerPeerMax || carried >= circuitsPerPeerMax ? 'peer' : undefined
   }
 
   /** What the library's server uses of a libp2p node. Whoever is reached over it must have a connection of its own. */
@@ -144,12 +158,10 @@ export class RelayServer {
         },
       },
       connectionGater: {
-        denyOutboundRelayedConnection: (_source, destination) => {
-          const direct = this.#connections.direct(fromLibp2pPeerId(destination))
-          const carried = direct?.libp2p.streams.filter(({ protocol }) => protocol === STOP_PROTOCOL) ?? []
-          const isRefused = carried.length >= this.#limits.circuitsPerPeerMax
-          if (isRefused) this.#metrics.relayRefused('peer')
-          return isRefused
+        denyOutboundRelayedConnection: (source, destination) => {
+          const limit = this.#limitReached(fromLibp2pPeerId(source), fromLibp2pPeerId(destination))
+          if (limit !== undefined) this.#metrics.relayRefused(limit)
+          return limit !== undefined
         },
       },
     }
