@@ -353,6 +353,9 @@ describe('limits', () => {
     // One was taken, and 64 wait.
     const found = metrics.value('mosaik_discovery_dht_checks_total', { result: 'ok' }) ?? 0
     expect(found - value('lost_candidates_total')).toBe(65)
+    const polls = (metrics.value('mosaik_discovery_dht_lookups_total', { found: 'record' }) ?? 0) / SLOTS
+    // The first and the second of the eight that are found make room for one more each.
+    expect(dials).toBeLessThanOrEqual(10 * polls)
     controller.abort()
     await expect(candidates.next()).rejects.toThrow()
   })
