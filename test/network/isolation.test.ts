@@ -160,7 +160,7 @@ describe('a stranger', () => {
   })
 
   test('N-6: that goes straight for a protocol learns nothing, and the handler never hears of it', async () => {
-    await using host = await startHost({ limits })
+    await using host = await startHost({ limits: { admissionTimeoutMs: 5_000 } })
     let calls = 0
     host.handle(protocol(), async (link) => {
       calls++
@@ -172,6 +172,8 @@ describe('a stranger', () => {
     const received = new Received(stream)
     stream.send(openFrame(network))
     await eventually(() => stream.status !== 'open', { timeoutMs: 2000 })
+    // Nothing of it is kept until the time for a hello is over.
+    expect(connection.status).toBe('open')
     expect(received.bytes).toHaveLength(0)
     expect(calls).toBe(0)
     expect(
