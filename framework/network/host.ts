@@ -147,6 +147,7 @@ export class Host implements AsyncDisposable {
     const counts = new NetworkMetrics(metrics)
     let connections: Connections | undefined
     let gossip: Gossip | undefined
+    let host: Host | undefined
     // Loaded here, because it takes most of the time that starting takes: a program that only looks at declarations,
     // such as one that draws them, never needs libp2p.
     const [{ startTransports }, { Gossip }, { ReachService: Reach }] = await Promise.all([
@@ -183,14 +184,17 @@ export class Host implements AsyncDisposable {
       await gossip.start()
       let onLost = (_cause: unknown): void => {}
       const listening = await listenOn(transports, listen, (cause) => onLost(cause))
-      const host = new Host(context, metrics, { connections, gossip, listening, relay, Reach })
-      onLost = (cause) => void host.#fail(cause)
-      await host.#reachService.start()
-      return host
+      const started = new Host(context, metrics, { connections, gossip, listening, relay, Reach })
+      host = started
+      onLost = (cause) => void started.#fail(cause)
+      await started.#reachService.start()
+      return started
     } catch (error) {
-      await gossip?.close(AbortSignal.abort())
-      await connections?.close()
-      await transports.libp2p.stop()
+      if (host === undefined) {
+        await gossip?.close(AbortSignal.abort())
+        await connections?.close()
+        await transports.libp2p.stop()
+      } else await host.close()
       throw error
     }
   }

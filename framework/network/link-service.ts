@@ -2,6 +2,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { MosaikError, TaskScope, isMosaikError, messageOf, shortId, type PeerId } from '#framework/primitives'
 import { CloseReasons, LinkClosedError, closeReason } from './close-reason.js'
 import { linkStream, type PeerConnection } from './peer-connection.js'
+import { raceSignal } from './race-signal.js'
 import { acceptLink, openLink, type IncomingLink } from './framed-link.js'
 import type { Connections } from './connections.js'
 import type { HostContext } from './host-context.js'
@@ -64,7 +65,7 @@ export class LinkService {
     return link
   }
 
-  /** Ends all links with GracefulShutdown, also those that come about meanwhile. */
+  /** Ends all links with GracefulShutdown, also those that come about meanwhile. A handler that never ends is not waited for. */
   async close(): Promise<void> {
     this.#isClosing = true
     const { closeTimeoutMs } = this.#context.limits
@@ -72,7 +73,14 @@ export class LinkService {
       link.close(CloseReasons.GracefulShutdown, { timeoutMs: closeTimeoutMs }),
     )
     await Promise.all(goodbyes)
-    await this.#scope.close(new MosaikError('HOST_CLOSED', 'the host was closed'))
+    using patience = this.#context.clock.deadline(closeTimeoutMs)
+    await raceSignal(
+      this.#scope.close(new MosaikError('HOST_CLOSED', 'the host was closed')),
+      patience.signal,
+    ).catch(() => {
+      // The links are closed; what a handler of the user's still waits for is beyond us.
+      this.#context.logger.warn('handlers of inbound links are still running', { count: this.#scope.size })
+    })
     this.#unregister()
   }
 

@@ -72,6 +72,18 @@ describe.each([
     await eventually(() => peerCount(client) === 0)
   })
 
+  test('given a handler that never ends, does not wait for it', async () => {
+    const server = await startHost({ listen, limits: { closeTimeoutMs: 200 } })
+    await using client = await startHost({ listen })
+    const never = Promise.withResolvers<void>()
+    server.handle(protocol(), async (_link, accept) => {
+      await accept()
+      await never.promise
+    })
+    await client.open({ addresses: server.addresses.value }, protocol())
+    await within(4000, server.close())
+  })
+
   test('given the same address again after a close, listens there again', async () => {
     const first = await startHost({ listen })
     const address = first.addresses.value[0]!.replace(/\/p2p\/.*/, '')
