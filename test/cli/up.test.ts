@@ -225,14 +225,17 @@ export class Faulty {
 
   test('for a person: every line begins with its node, no colours where there is no terminal', async () => {
     await using folder = await folderWith(files('up-text'))
-    await using run = new MosaikProcess(['up', '--for', '3s'], { cwd: folder.path })
+    await using run = new MosaikProcess(['up'], { cwd: folder.path })
+    await run.until(() => /│ converged/.test(run.stdout) || undefined, 'convergence')
+    await run.until(() => /^printer-1 │ got a number/m.test(run.stdout) || undefined, 'number')
+    run.signal('SIGINT')
     expect(await run.exit()).toBe(0)
     expect(run.stdout).toMatch(
       /^counter-0 │ ready as [0-9a-f]{10} on \/ip4\/127\.0\.0\.1\/udp\/\d+\/quic-v1/m,
     )
     expect(run.stdout).toMatch(/^printer-1 │ got a number {2}(?:service=Printer {2})?n=\d+/m)
     expect(run.stdout).toMatch(/^mosaik {4}│ converged: all 2 edges are up after \d+\.\d\d s/m)
-    expect(run.stdout).toMatch(/^mosaik {4}│ stopped: 3s are over$/m)
+    expect(run.stdout).toMatch(/^mosaik {4}│ stopped: interrupted$/m)
     expect(run.stdout).not.toContain('\u001B')
   })
 
