@@ -46,6 +46,7 @@ async function beaconOptions(flags: BeaconFlags, secretIsVisible: boolean): Prom
     tags: flags.tag.map((tag) => checkedLabel(tag, 'a tag')),
     labels: checkedLabels(flags.label ?? {}),
     listen: flags.listen.flat().map(checkedMultiaddr),
+    ...(flags.announce !== undefined && { announce: flags.announce.map(checkedMultiaddr) }),
     ...(identity !== undefined && { identity }),
     ...(flags.data !== undefined && { data: flags.data }),
   }
@@ -64,7 +65,6 @@ async function run(
 ): Promise<ExitCode> {
   await using membership = await joined(options)
   const { host, discovery } = membership
-  announce(membership, flags.announce)
   await using metrics = await metricsOf(membership, flags.metrics, options)
   reporter.report({
     event: 'started',
@@ -110,17 +110,6 @@ async function joined(options: JoinOptions): Promise<Membership> {
     const hint = 'is another beacon running? --listen 0 takes any free port'
     throw new MosaikError('ADDRESS_IN_USE', `${error.message}: ${hint}`, { cause: error })
   }
-}
-
-/** Addresses that others are told instead of those that are listened on, for example of a router that forwards a port. */
-function announce({ host, discovery }: Membership, addresses: readonly string[] | undefined): void {
-  if (addresses === undefined) return
-  const suffix = `/p2p/${libp2pPeerId(host.peerId)}`
-  discovery.update(() => ({
-    addresses: addresses
-      .map(checkedMultiaddr)
-      .map((address) => (address.includes('/p2p/') ? address : address + suffix)),
-  }))
 }
 
 function metricsOf(

@@ -8,7 +8,7 @@ import {
   type Logger,
   type Random,
 } from '#framework/primitives'
-import { Host, Identity, type NetworkLimits, type RelayOptions } from '#framework/network'
+import { Host, Identity, libp2pPeerId, type NetworkLimits, type RelayOptions } from '#framework/network'
 import {
   Discovery,
   dht,
@@ -49,6 +49,11 @@ export interface JoinOptions {
   readonly secret?: string | Uint8Array
   /** Multiaddrs. Default: QUIC and TCP on any free port of the loopback interface. */
   readonly listen?: readonly string[]
+  /**
+   * Multiaddrs to tell others instead of those that are listened on, for example of a router that forwards a port; with
+   * or without the peer id at their end. Default: those that the host finds out.
+   */
+  readonly announce?: readonly string[]
   /** Peers to contact first: multiaddrs, or peer ids whose addresses are found by other means. Default: none. */
   readonly seeds?: readonly string[]
   readonly discovery?: DiscoverySwitches
@@ -106,6 +111,8 @@ export async function joinNetwork(options: JoinOptions): Promise<Membership> {
       ...(options.discovery?.maxRttMs !== undefined && { maxRttMs: options.discovery.maxRttMs }),
       ...(options.node !== undefined && { node: options.node }),
     })
+    const { announce } = options
+    if (announce !== undefined) discovery.update(() => ({ addresses: announcedBy(host, announce) }))
     return new LocalMembership(host, discovery)
   } catch (error) {
     await host.close()
@@ -114,17 +121,24 @@ export async function joinNetwork(options: JoinOptions): Promise<Membership> {
 }
 
 function sourcesOf(
-  { seeds = [], discovery = {}, data }: JoinOptions,
+  { seeds = [], discovery = {}, data, announce }: JoinOptions,
   host: Host,
   common: { readonly clock: Clock; readonly random: Random; readonly logger: Logger },
 ): readonly BootstrapSource[] {
   const sources = [seedsAt(seeds)]
   if (discovery.mdns === true) sources.push(mdns({ ...common, host }))
-  if (discovery.dht === true) sources.push(dht({ ...common, host }))
-  else if (typeof discovery.dht === 'object') sources.push(dht({ ...common, ...discovery.dht, host }))
+  if (discovery.dht !== undefined && discovery.dht !== false) {
+    const settings = discovery.dht === true ? {} : discovery.dht
+    sources.push(dht({ ...common, ...settings, ...(announce !== undefined && { announce }), host }))
+  }
   if (data !== undefined && discovery.remember !== false)
     sources.push(remembered({ ...common, host, folder: data }))
   return sources
+}
+
+function announcedBy({ peerId }: Host, addresses: readonly string[]): readonly string[] {
+  const suffix = `/p2p/${libp2pPeerId(peerId)}`
+  return addresses.map((address) => (address.endsWith(suffix) ? address : address + suffix))
 }
 
 class LocalMembership implements Membership {

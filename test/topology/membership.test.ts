@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { describe, expect, test } from '@jest/globals'
-import { Identity } from '#framework/network'
+import { Identity, libp2pPeerId } from '#framework/network'
 import { joinNetwork, type JoinOptions, type Membership } from '#framework/topology'
-import { within } from '../support/eventually.js'
+import { eventually, within } from '../support/eventually.js'
 import { folderWith } from '../support/mosaik-process.js'
 
 const secret = 'e0f7c1a09b3d4c5e8f6a7b8c9d0e1f2a'
@@ -34,6 +34,19 @@ describe('joining a network', () => {
     })
     await within(5_000, other.discovery.when().peer(seed.host.peerId))
     expect(other.discovery.catalog.value.get(seed.host.peerId)?.serves).toEqual(['relay'])
+  })
+
+  test('given addresses to announce, others are told those, with the peer at their end', async () => {
+    const forwarded = '/ip4/203.0.113.7/udp/4001/quic-v1'
+    await using seed = await join()
+    await using other = await join({ seeds: seed.host.addresses.value, announce: [forwarded] })
+    const { peerId } = other.host
+    await within(5_000, seed.discovery.when().peer(peerId))
+    await eventually(() =>
+      expect(seed.discovery.catalog.value.get(peerId)?.addresses).toEqual([
+        `${forwarded}/p2p/${libp2pPeerId(peerId)}`,
+      ]),
+    )
   })
 
   test('given a secret, only who has it gets in', async () => {
