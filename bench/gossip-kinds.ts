@@ -25,7 +25,8 @@ interface Sender {
 /** Begins to count, for the rest of the process. */
 export async function countGossipKinds(): Promise<GossipKinds> {
   const kinds = Object.fromEntries(gossipKinds.map((kind) => [kind, 0])) as GossipKinds
-  const file = new URL('./gossipsub.js', import.meta.resolve('@libp2p/gossipsub'))
+  // The class that the built code uses, which is not the one in node_modules (scripts/build.mjs).
+  const file = new URL('../dist/bench/gossipsub.js', import.meta.url)
   const { GossipSub } = (await import(file.href)) as { GossipSub: { prototype: Sender } }
   const { sendRpc, sendRpcInBatch } = GossipSub.prototype
   GossipSub.prototype.sendRpc = function (peer, rpc) {

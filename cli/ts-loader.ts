@@ -8,7 +8,7 @@ import { transformSync, type Options } from '@swc/core'
 const typescriptFile = /\.[mc]?ts$/
 
 /** `mosaik` always means the copy that is running, so that there is one set of decorators whatever folder a service lives in. */
-const ownDoor = new URL('../index.js', import.meta.url).href
+const ownDoor = import.meta.resolve('mosaik')
 
 /** Libraries that services use and that mosaik has anyway: a service without a node_modules of its own gets ours. */
 const lent = new Set(['zod'])

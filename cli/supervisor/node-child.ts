@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { FromNode, ToNode } from './messages.js'
 
-const entry = fileURLToPath(new URL('../node-process.js', import.meta.url))
+const entry = fileURLToPath(import.meta.resolve('#node-process'))
 
 /** Output of one node kept for the report of a crash. */
 const tailLineCountMax = 20

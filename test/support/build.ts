@@ -1,21 +1,21 @@
 import { spawnSync } from 'node:child_process'
 
+/** The exit code of a build that only the types have something against. */
+const typesDoNotFit = 1
+
 /**
- * Runs once before all suites: process tests start the real, built command line. The compiler writes its output whether
- * types fit or not, and judging them is `npm run check`'s business, so a test can be run while types are still wrong.
+ * Runs once before all suites: process tests start the real, built command line. What is built runs whether types fit or
+ * not, and judging them is `npm run check`'s business, so a test can be run while types are still wrong.
  */
 export default function build(): void {
   if (!process.execArgv.includes('--experimental-vm-modules')) {
     throw new Error('jest needs ES modules: run "npm test", or "npm test -- <file or name>"')
   }
 
-  const { error } = spawnSync(
-    process.execPath,
-    ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
-    {
-      cwd: new URL('../..', import.meta.url),
-      stdio: 'inherit',
-    },
-  )
+  const { error, status } = spawnSync(process.execPath, ['scripts/build.mjs'], {
+    cwd: new URL('../..', import.meta.url),
+    stdio: 'inherit',
+  })
   if (error !== undefined) throw error
+  if (status !== 0 && status !== typesDoNotFit) throw new Error('dist/ could not be built')
 }
