@@ -1,6 +1,7 @@
 // Beacons, and the commands that look at a network through them, as their users run them.
 import { chmod } from 'node:fs/promises'
 import { describe, expect, test } from '@jest/globals'
+import { joinNetwork } from '#framework/topology'
 import { eventually } from '../support/eventually.js'
 import { folderWith, isAlive, MosaikProcess, mosaik } from '../support/mosaik-process.js'
 import { counting, countingManifest } from '../support/services.js'
@@ -70,6 +71,17 @@ describe('mosaik beacon', () => {
     nodes.signal('SIGINT')
     expect(await nodes.exit()).toBe(0)
   }, 60_000)
+
+  test('given two nodes of which one listens nowhere, the other reaches it over the beacon', async () => {
+    const network = `beacon-relay-${process.pid}`
+    await using run = beacon(network)
+    const via = [await addressOf(run)]
+    await using hidden = await joinNetwork({ network, listen: [], relay: { via } })
+    await eventually(() => expect(hidden.host.addresses.value.join()).toContain('/p2p-circuit'))
+    await using other = await joinNetwork({ network, listen: [], relay: { via: 'auto' } })
+    await other.host.connect({ peer: hidden.host.peerId, addresses: hidden.host.addresses.value })
+    expect(other.host.pathTo(hidden.host.peerId)?.transport).toBe('relay')
+  })
 
   test('--data keeps who it is, and whom it met: started again without an address, it is back', async () => {
     const network = `beacon-data-${process.pid}`
