@@ -2,6 +2,8 @@
 export default {
   testEnvironment: 'node',
   globalSetup: '<rootDir>/test/support/build.ts',
+  // Much of a test's time is waiting for timers and processes: two files at a time, also on two cores.
+  maxWorkers: 2,
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   testEnvironmentOptions: { customExportConditions: ['mosaik-source', 'node', 'node-addons'] },
