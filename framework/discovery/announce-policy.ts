@@ -22,8 +22,11 @@ const RETRY_MS = 1_000
  */
 const PERIOD_PER_PEER_MS = 1_500
 
-/** How many signs of life there are at least, on average, before others would take the silence for an end. */
-const BEATS_MIN = 3
+/**
+ * How many signs of life there are at least, on average, before others would take the silence for an end. Two are enough,
+ * because whoever misses one learns of it by its next catalog sync.
+ */
+const BEATS_MIN = 2
 
 export interface AnnouncePolicyOptions {
   /** The period of signs of life in a small network, in milliseconds. */

@@ -32,7 +32,7 @@ export interface DiscoveryOptions extends Partial<DiscoverySettings> {
 export interface DiscoverySettings {
   /**
    * How often this node gives a sign of life, in milliseconds, before jitter. In a network of more than ten peers 1.5 s for
-   * each peer, unless that is less, and at most a third of `purgeAfterMs`. Default 15 000.
+   * each peer, unless that is less, and at most half of `purgeAfterMs`. Default 15 000.
    */
   readonly announceIntervalMs: number
   /** How far a period may be from `announceIntervalMs`, as a part of it. Default 0.5, which is ±50 %. */
