@@ -412,7 +412,7 @@ class Seeker implements AsyncDisposable {
 }
 
 describeOverMulticast('mDNS over multicast', () => {
-  test('given mDNS only and two nodes of one network and one of another, when started, then the first two discover each other and not the third', async () => {
+  test('N-7: given mDNS only and two nodes of one network and one of another, when started, then the first two discover each other and not the third', async () => {
     const port = await freeUdpPort()
     await using stack = new AsyncDisposableStack()
     const start = async (network: NetworkId) => {
