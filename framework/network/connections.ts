@@ -52,9 +52,6 @@ export class Connections {
   readonly #onDisconnected = new Set<(disconnect: Disconnect) => void>()
   /** When the last link of each connected peer began or ended; monotonic milliseconds. */
   readonly #usedAtMs = new Map<PeerId, number>()
-  readonly #streamRates = new WeakMap<ConnectionEntry, TokenBucket>()
-  /** Connections that this side has decided to end. */
-  readonly #ended = new WeakSet<ConnectionEntry>()
   readonly #unregister: (() => void)[] = []
   /** Addresses that are being dialled only to see whether somebody is there. */
   readonly #leftAlone = new Set<string>()
@@ -291,12 +288,8 @@ export class Connections {
   /** Whether the other side has not opened too many streams of late. */
   #takesStream(entry: ConnectionEntry): boolean {
     const { clock, limits } = this.#context
-    let rate = this.#streamRates.get(entry)
-    if (rate === undefined) {
-      rate = new TokenBucket(limits.inboundStreams, clock.monotonic())
-      this.#streamRates.set(entry, rate)
-    }
-    return rate.tryTake(clock.monotonic())
+    entry.streamRate ??= new TokenBucket(limits.inboundStreams, clock.monotonic())
+    return entry.streamRate.tryTake(clock.monotonic())
   }
 
   /** Watches a connection until it is admitted: for the time that it takes, and for streams that it does not need. */
@@ -349,7 +342,7 @@ export class Connections {
     this.#background('disconnected', async () => {
       // The hello link ends with its connection, and knows what the other side may have said before.
       const reason = (await entry.control?.closed) ?? CloseReasons.UnexpectedClose
-      const disconnect = disconnectOf(entry.peer, reason, this.#ended.has(entry))
+      const disconnect = disconnectOf(entry.peer, reason, entry.isEnded)
       for (const fn of this.#onDisconnected) fn(disconnect)
     })
   }
@@ -515,7 +508,7 @@ export class Connections {
 
   /** Tells the other side why, if there is a link to say it on, and closes the connection. */
   async #end(entry: ConnectionEntry, reason: CloseReason): Promise<void> {
-    this.#ended.add(entry)
+    entry.isEnded = true
     await entry.control?.close(reason, { timeoutMs: this.#context.limits.closeTimeoutMs })
     await this.#closeConnection(entry)
   }

@@ -1,5 +1,5 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import type { PeerId, Timer } from '#framework/primitives'
+import type { PeerId, Timer, TokenBucket } from '#framework/primitives'
 import { transportOf, withoutPeer, type TransportKind } from './addresses.js'
 import { byteStreamOf } from './libp2p-byte-stream.js'
 import type { ByteStream } from './byte-stream.js'
@@ -39,6 +39,10 @@ export class ConnectionEntry implements PeerConnection {
   isProbe = false
   /** It is not needed, and goes when the last that uses it has gone. */
   isClosedWhenUnused = false
+  /** This side has decided to end it. */
+  isEnded = false
+  /** How fast the other side may open streams, once it has opened one. */
+  streamRate: TokenBucket | undefined
   /** Which start of the peer is at the other end, as far as it has said. */
   instance: string | undefined
   observed: string | undefined
