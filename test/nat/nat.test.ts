@@ -21,13 +21,28 @@ interface CatalogEntry {
 }
 
 /** A relay at a public address, and where to find it. */
-async function startRelay(net: NetLab, name: string, ip: string, seeds?: readonly string[]) {
-  const node = await LabNode.start(net.host(name, ip), {
-    relay: { serve: true },
-    ...(seeds !== undefined && { seeds }),
-  })
+async function startRelay(
+  stack: AsyncDisposableStack,
+  net: NetLab,
+  name: string,
+  ip: string,
+  seeds?: readonly string[],
+) {
+  const node = stack.use(
+    await LabNode.start(net.host(name, ip), {
+      relay: { serve: true },
+      ...(seeds !== undefined && { seeds }),
+    }),
+  )
   const { addresses } = await node.info()
   return { node, addresses: addresses.filter((address) => address.startsWith(`/ip4/${ip}/`)) }
+}
+
+function startTwoRelays(stack: AsyncDisposableStack, net: NetLab) {
+  return Promise.all([
+    startRelay(stack, net, 'beacon', BEACON),
+    startRelay(stack, net, 'other', OTHER_BEACON),
+  ])
 }
 
 function relayedAmong(addresses: readonly string[]): string[] {
@@ -44,10 +59,8 @@ describe(suite, () => {
     async () => {
       using net = new NetLab()
       await using stack = new AsyncDisposableStack()
-      const beacon = await startRelay(net, 'beacon', BEACON, [])
-      stack.use(beacon.node)
-      const other = await startRelay(net, 'other', OTHER_BEACON, beacon.addresses)
-      stack.use(other.node)
+      const beacon = await startRelay(stack, net, 'beacon', BEACON, [])
+      const other = await startRelay(stack, net, 'other', OTHER_BEACON, beacon.addresses)
       const [a, b] = await Promise.all(
         [net.site('a', 1, '203.0.113.10', 'cone'), net.site('b', 2, '203.0.113.20', 'cone')].map((ns) =>
           LabNode.start(ns, { relay: { via: 'auto' }, seeds: beacon.addresses }),
@@ -95,8 +108,7 @@ describe(suite, () => {
     async () => {
       using net = new NetLab()
       await using stack = new AsyncDisposableStack()
-      const beacon = await startRelay(net, 'beacon', BEACON)
-      stack.use(beacon.node)
+      const beacon = await startRelay(stack, net, 'beacon', BEACON)
       const via = beacon.addresses
       const a = stack.use(
         await LabNode.start(net.site('a', 1, '203.0.113.10', 'symmetric'), { relay: { via } }),
@@ -118,12 +130,7 @@ describe(suite, () => {
     async () => {
       using net = new NetLab()
       await using stack = new AsyncDisposableStack()
-      const [first, second] = await Promise.all([
-        startRelay(net, 'beacon', BEACON),
-        startRelay(net, 'other', OTHER_BEACON),
-      ])
-      stack.use(first.node)
-      stack.use(second.node)
+      const [first, second] = await startTwoRelays(stack, net)
       const via = [first.addresses[0]!, second.addresses[0]!]
       const hidden = stack.use(
         await LabNode.start(net.site('a', 1, '203.0.113.10', 'cone'), { relay: { via } }),
@@ -153,8 +160,7 @@ describe(suite, () => {
     async () => {
       using net = new NetLab()
       await using stack = new AsyncDisposableStack()
-      const beacon = await startRelay(net, 'beacon', BEACON)
-      stack.use(beacon.node)
+      const beacon = await startRelay(stack, net, 'beacon', BEACON)
       const cable = net.host('open', '192.0.2.1')
       const open = stack.use(await LabNode.start(cable))
       await open.connect({ addresses: beacon.addresses })
@@ -173,12 +179,7 @@ describe(suite, () => {
     async () => {
       using net = new NetLab()
       await using stack = new AsyncDisposableStack()
-      const [first, second] = await Promise.all([
-        startRelay(net, 'beacon', BEACON),
-        startRelay(net, 'other', OTHER_BEACON),
-      ])
-      stack.use(first.node)
-      stack.use(second.node)
+      const [first, second] = await startTwoRelays(stack, net)
       const node = stack.use(
         await LabNode.start(net.site('a', 1, '203.0.113.10', 'cone', 4001), {
           relay: { via: first.addresses },
