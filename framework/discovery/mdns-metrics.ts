@@ -26,10 +26,5 @@ const counters = {
 export type MdnsMetrics = Readonly<Record<keyof typeof counters, Counter>>
 
 export function declareMdnsMetrics(registry: MetricsRegistry): MdnsMetrics {
-  return {
-    received: registry.counter(counters.received),
-    sent: registry.counter(counters.sent),
-    sightings: registry.counter(counters.sightings),
-    omitted: registry.counter(counters.omitted),
-  }
+  return registry.counters(counters)
 }

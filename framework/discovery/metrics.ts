@@ -101,15 +101,8 @@ export type DiscoveryMetrics = Readonly<
 
 export function declareMetrics(registry: MetricsRegistry): DiscoveryMetrics {
   return {
-    ...mapValues(counters, (definition) => registry.counter(definition)),
-    ...mapValues(gauges, (definition) => registry.gauge(definition)),
-    ...mapValues(histograms, (definition) => registry.histogram(definition)),
+    ...registry.counters(counters),
+    ...registry.gauges(gauges),
+    ...registry.histograms(histograms),
   }
-}
-
-function mapValues<K extends string, V, R>(record: Record<K, V>, map: (value: V) => R): Record<K, R> {
-  return Object.fromEntries(Object.entries<V>(record).map(([key, value]) => [key, map(value)])) as Record<
-    K,
-    R
-  >
 }

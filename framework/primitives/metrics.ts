@@ -148,6 +148,21 @@ export class MetricsRegistry {
     return this.#declare('histogram', complete, (onRefusal) => new HistogramFamily(complete, onRefusal))
   }
 
+  /** {@link counter} for each of a component's counters, by the names it uses for them. */
+  counters<K extends string>(definitions: Readonly<Record<K, MetricDefinition>>): Record<K, Counter> {
+    return mapValues(definitions, (definition) => this.counter(definition))
+  }
+
+  /** {@link gauge} for each of a component's gauges. */
+  gauges<K extends string>(definitions: Readonly<Record<K, MetricDefinition>>): Record<K, Gauge> {
+    return mapValues(definitions, (definition) => this.gauge(definition))
+  }
+
+  /** {@link histogram} for each of a component's histograms. */
+  histograms<K extends string>(definitions: Readonly<Record<K, MetricDefinition>>): Record<K, Histogram> {
+    return mapValues(definitions, (definition) => this.histogram(definition))
+  }
+
   /**
    * The value of one series, for tests and status displays; undefined when there is no such series. A histogram answers
    * to its name with `_count` and `_sum`, and with `_bucket` and the label `le`.
@@ -238,4 +253,11 @@ function sameDefinition(a: MetricDefinition, b: MetricDefinition): boolean {
   const facts = ({ name, help, labels = [], buckets = [] }: MetricDefinition): string =>
     JSON.stringify([name, help, labels, buckets])
   return facts(a) === facts(b)
+}
+
+function mapValues<K extends string, V, R>(record: Record<K, V>, map: (value: V) => R): Record<K, R> {
+  return Object.fromEntries(Object.entries<V>(record).map(([key, value]) => [key, map(value)])) as Record<
+    K,
+    R
+  >
 }

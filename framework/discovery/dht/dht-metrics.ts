@@ -52,16 +52,5 @@ const gauges = {
 export type DhtMetrics = Readonly<Record<keyof typeof counters, Counter> & Record<keyof typeof gauges, Gauge>>
 
 export function declareDhtMetrics(registry: MetricsRegistry): DhtMetrics {
-  return {
-    starts: registry.counter(counters.starts),
-    packets: registry.counter(counters.packets),
-    lookups: registry.counter(counters.lookups),
-    checks: registry.counter(counters.checks),
-    publications: registry.counter(counters.publications),
-    omitted: registry.counter(counters.omitted),
-    contested: registry.counter(counters.contested),
-    lost: registry.counter(counters.lost),
-    nodes: registry.gauge(gauges.nodes),
-    published: registry.gauge(gauges.published),
-  }
+  return { ...registry.counters(counters), ...registry.gauges(gauges) }
 }
