@@ -11,7 +11,7 @@ export type { EntryVersion, PeerEntry, StreamOffer } from './entry.js'
 export type { DiscoveryEvent, Via } from './events.js'
 export { mdns, type MdnsOptions } from './mdns.js'
 export type { DiscoveryOptions, DiscoverySettings } from './options.js'
-export type { PeerInfo } from './peer-info.js'
+export { peerInfoOf, type PeerInfo } from './peer-info.js'
 export {
   nearest,
   prefer,

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { digestOf, hashBytes, MosaikError, type Digest, type StreamId } from '#framework/primitives'
 import { canonicalSchema } from './canonical-schema.js'
+import { MessagePackCodec, type DatumCodec } from './codec/datum-codec.js'
 
 /** What both ends of a stream agree on: its name, and what a datum is. Immutable; share it by importing it. */
 export interface StreamDefinition<T> {
@@ -16,6 +17,8 @@ export interface StreamDefinition<T> {
    * schema that contains itself n levels further out.
    */
   readonly shape: string
+  /** How datums travel. Both ends derive the same from `shape`. */
+  readonly codec: DatumCodec<T>
 }
 
 const nameCharsMax = 128
@@ -56,6 +59,7 @@ export function stream<S extends z.ZodType>(name: string, schema: S): StreamDefi
     schema: schema as z.ZodType<z.output<S>>,
     fingerprint: hashBytes(new TextEncoder().encode(canonical.shape)),
     shape: canonical.shape,
+    codec: new MessagePackCodec(schema as z.ZodType<z.output<S>>),
   })
 }
 

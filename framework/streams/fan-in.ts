@@ -1,6 +1,15 @@
-import type { Catalog, PeerEntry } from '#framework/discovery'
+import { peerInfoOf, type Catalog, type PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
-import { messageOf, TaskScope, toHex, Watch, type PeerId, type ReadonlyWatch } from '#framework/primitives'
+import {
+  invariant,
+  MosaikError,
+  messageOf,
+  TaskScope,
+  toHex,
+  Watch,
+  type PeerId,
+  type ReadonlyWatch,
+} from '#framework/primitives'
 import {
   isSatisfied,
   onlineWhen,
@@ -8,7 +17,7 @@ import {
   type OnlineWhen,
   type StreamConditions,
 } from './conditions.js'
-import type { Consumer, ConsumerOptions, ConsumerStats, Envelope } from './consumer.js'
+import type { Consumer, ConsumerEvent, ConsumerOptions, ConsumerStats, Envelope } from './consumer.js'
 import { DatumReader } from './datum-reader.js'
 import type { StreamDefinition } from './definition.js'
 import { Inbox } from './inbox.js'
@@ -111,6 +120,14 @@ export class FanIn<T> implements Consumer<T> {
     return this.#reader.iterate((envelope) => envelope)
   }
 
+  ack(): void {
+    invariant(false, 'not yet')
+  }
+
+  events(): AsyncIterable<ConsumerEvent> {
+    throw new MosaikError('NOT_YET', 'not yet')
+  }
+
   stats(): ConsumerStats {
     return {
       received: this.#received,
@@ -149,7 +166,7 @@ export class FanIn<T> implements Consumer<T> {
       }
     }
     for (const entry of this.#candidates(catalog)) {
-      if (this.#upstreams.has(entry.peer) || !this.#require.accepts(entry)) continue
+      if (this.#upstreams.has(entry.peer) || !this.#accepts(entry)) continue
       this.#follow(entry)
       isChanged = true
     }
@@ -175,7 +192,7 @@ export class FanIn<T> implements Consumer<T> {
 
   #reasonToLeave(entry: PeerEntry | undefined): CloseReason | undefined {
     if (entry === undefined) return closeReason(CloseReasons.UnknownPeer, 'the peer has left the catalog')
-    if (this.#require.accepts(entry)) return undefined
+    if (this.#accepts(entry)) return undefined
     return closeReason(CloseReasons.NotAllowed, 'the consumer does not accept this peer any more')
   }
 
@@ -209,7 +226,7 @@ export class FanIn<T> implements Consumer<T> {
       context: this.#context,
       stream: this.stream,
       windowBytes,
-      backoff: options.backoff ?? {},
+      backoff: typeof options.backoff === 'function' ? {} : (options.backoff ?? {}),
       open: this.#owner.open,
       request: (): Subscribe => ({
         stream: id,
@@ -247,6 +264,9 @@ export class FanIn<T> implements Consumer<T> {
       },
     }
   }
+
+  readonly #accepts = (entry: PeerEntry): boolean =>
+    this.#require.accepts(peerInfoOf(entry, this.#context.host.rtt.ms(entry.peer)))
 
   /** Shows what has changed: who is subscribed to, and whether that is enough. */
   #refresh(): void {

@@ -1,4 +1,4 @@
-import type { Catalog, PeerEntry } from '#framework/discovery'
+import { peerInfoOf, type Catalog, type PeerEntry } from '#framework/discovery'
 import {
   CloseReasons,
   closeReason,
@@ -204,7 +204,7 @@ export class FanOut<T> implements Producer<T> {
       label: peerLabel(this.#context.discovery.me),
       consumerCount: this.#served.size - taken,
       maxConsumers: this.#maxConsumers,
-      qualifies: this.#require.accepts,
+      qualifies: this.#accepts,
     }
   }
 
@@ -216,7 +216,15 @@ export class FanOut<T> implements Producer<T> {
   greeting(): Subscribed {
     const { id, fingerprint } = this.stream
     const entry = this.#context.discovery.signedEntry()
-    return { stream: id, fingerprint, epoch: this.#epoch, sequence: this.#nextSequence, entry }
+    const { codec } = this.stream
+    return {
+      stream: id,
+      fingerprint,
+      codec: codec.id,
+      epoch: this.#epoch,
+      sequence: this.#nextSequence,
+      entry,
+    }
   }
 
   /**
@@ -278,7 +286,7 @@ export class FanOut<T> implements Producer<T> {
         this.#drop(subscription, closeReason(CloseReasons.UnknownPeer, 'the peer has left the catalog'))
       } else if (subscription.isOfEarlierRunThan(entry)) {
         this.#drop(subscription, closeReason(CloseReasons.Cancelled, 'the peer has been restarted'))
-      } else if (!this.#require.accepts(entry)) {
+      } else if (!this.#accepts(entry)) {
         this.#drop(
           subscription,
           closeReason(CloseReasons.NotAllowed, 'the producer no longer accepts this peer'),
@@ -413,6 +421,9 @@ export class FanOut<T> implements Producer<T> {
     this.#dropped += dropped
     this.#refresh()
   }
+
+  readonly #accepts = (entry: PeerEntry): boolean =>
+    this.#require.accepts(peerInfoOf(entry, this.#context.host.rtt.ms(entry.peer)))
 
   /** Shows what has changed, in this order: who is subscribed, whether that is enough, and who need not wait any more. */
   #refresh(): void {

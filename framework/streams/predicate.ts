@@ -1,4 +1,4 @@
-import type { PeerEntry } from '#framework/discovery'
+import type { PeerInfo } from '#framework/discovery'
 import { messageOf, shortId, type Logger } from '#framework/primitives'
 
 /**
@@ -7,14 +7,18 @@ import { messageOf, shortId, type Logger } from '#framework/primitives'
  * has the first in a row.
  */
 export class GuardedPredicate {
-  readonly #predicate: ((peer: PeerEntry) => boolean) | undefined
+  readonly #predicates: readonly ((peer: PeerInfo) => boolean)[]
   readonly #what: string
   readonly #logger: Logger
   #errorCount = 0
   #failing = false
 
-  constructor(predicate: ((peer: PeerEntry) => boolean) | undefined, what: string, logger: Logger) {
-    this.#predicate = predicate
+  constructor(
+    predicates: ((peer: PeerInfo) => boolean) | readonly ((peer: PeerInfo) => boolean)[] | undefined,
+    what: string,
+    logger: Logger,
+  ) {
+    this.#predicates = typeof predicates === 'function' ? [predicates] : (predicates ?? [])
     this.#what = what
     this.#logger = logger
   }
@@ -23,10 +27,12 @@ export class GuardedPredicate {
     return this.#errorCount
   }
 
-  readonly accepts = (peer: PeerEntry): boolean => {
-    if (this.#predicate === undefined) return true
+  readonly accepts = (peer: PeerInfo): boolean =>
+    this.#predicates.every((predicate) => this.#answer(predicate, peer))
+
+  #answer(predicate: (peer: PeerInfo) => boolean, peer: PeerInfo): boolean {
     try {
-      const answer: unknown = this.#predicate(peer)
+      const answer: unknown = predicate(peer)
       if (typeof answer === 'boolean') {
         this.#failing = false
         return answer
@@ -41,7 +47,7 @@ export class GuardedPredicate {
     return false
   }
 
-  #onError(peer: PeerEntry, problem: string): void {
+  #onError(peer: PeerInfo, problem: string): void {
     this.#errorCount++
     if (this.#failing) return
     this.#failing = true

@@ -1,4 +1,4 @@
-import type { PeerEntry } from '#framework/discovery'
+import type { PeerInfo, TicketValidator } from '#framework/discovery'
 import type { ReadonlyWatch } from '#framework/primitives'
 import type { OnlineWhen, StreamConditions } from './conditions.js'
 import type { StreamDefinition } from './definition.js'
@@ -13,23 +13,67 @@ import type { SubscriptionStatus } from './subscription-status.js'
  */
 export type OverflowPolicy = 'block' | 'drop-oldest' | 'drop-newest' | 'disconnect'
 
+/** What a producer keeps for consumers that come late or come back: its newest datums, by number or by age. */
+export interface ReplayOptions {
+  /** How many datums. */
+  readonly last?: number
+  /** For how long, in milliseconds. With `last`, whichever limit is reached first. */
+  readonly for?: number
+  /** How many bytes at most, in any case. Default 16 MiB. */
+  readonly bytes?: number
+}
+
+/** What a producer may send in all, to all of its consumers together. What is over it waits in their queues. */
+export interface EgressOptions {
+  /** Encoded bytes of datums, without framing. */
+  readonly bytesPerSecond?: number
+  readonly datumsPerSecond?: number
+}
+
+/** At least once: what a consumer has not acknowledged is kept for it, and sent again when it comes back. */
+export interface AckOptions {
+  /** How long the place of a consumer that was lost is kept, in milliseconds. Default 60 000. */
+  readonly holdMs?: number
+}
+
+/** Why no consumer was sent a datum: none was subscribed, or the criteria of none accepted it. */
+export type UndeliveredCause = 'no-consumer' | 'unmatched'
+
 /** How a stream is produced. */
-export interface ProducerOptions {
+export interface ProducerOptions<T = unknown> {
   /** Default: `block`. */
   readonly overflow?: OverflowPolicy
   /** How many datums may wait for each consumer. Default 1024. */
   readonly queue?: number
   /** How many bytes may wait for each consumer. Default 4 MiB. A datum longer than that passes when it is alone. */
   readonly queueBytes?: number
+  /**
+   * Under `block`, how long a consumer may make others wait without taking anything, in milliseconds; then it is closed
+   * with TooSlow, and may come back. Default 30 000; Infinity is for ever.
+   */
+  readonly stallTimeoutMs?: number
   /** More consumers are refused with NoCapacity, and try again later. Default: no limit. */
   readonly maxConsumers?: number
   /** When the producer counts as online: with so many consumers subscribed. Default 1. */
   readonly onlineWhen?: number | OnlineWhen
   /**
-   * Which consumers are served, judged by their current entry whenever the catalog changes. A consumer that no longer
-   * qualifies is closed with NotAllowed. Must be quick and must not wait; when it throws the answer is no.
+   * Which consumers are served: those for which all of these hold, judged by what is known of them now, whenever that
+   * changes. A consumer that no longer qualifies is closed with NotAllowed. Must be quick and must not wait; when one
+   * throws the answer is no.
    */
-  readonly require?: (peer: PeerEntry) => boolean
+  readonly require?: ((peer: PeerInfo) => boolean) | readonly ((peer: PeerInfo) => boolean)[]
+  /** Consumers must show a ticket that each of these accepts, and are closed with NotAllowed when it expires. */
+  readonly requireTicket?: TicketValidator | readonly TicketValidator[]
+  /** Consumers that are known to be further away, as round trip in milliseconds, are not served. Default: no limit. */
+  readonly maxRttMs?: number
+  /** Default: no limit. */
+  readonly egress?: EgressOptions
+  /** What is kept for consumers that come late or come back. Default: nothing. */
+  readonly replay?: ReplayOptions
+  /** Whether datums are kept until they are acknowledged. What is kept counts towards `queue`. Default: false. */
+  readonly ack?: boolean | AckOptions
+  /** Is handed the datums that no consumer was sent. Must be quick; what it throws is logged. */
+  readonly undelivered?: (datum: T, cause: UndeliveredCause) => void
 }
 
 /** What a producer has done so far. */
@@ -42,7 +86,7 @@ export interface ProducerStats {
   readonly sentBytes: number
   /** Datums given up for one consumer: its queue was full, or it went while they waited. */
   readonly dropped: number
-  /** Accepted datums that had no consumer. Only when `onlineWhen` is 0. */
+  /** Accepted datums that no consumer was sent: none was subscribed, or the criteria of none accepted it. */
   readonly undelivered: number
   /** Datums that were refused because they do not satisfy the schema. */
   readonly invalid: number

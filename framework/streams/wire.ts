@@ -1,6 +1,5 @@
 // The messages of `/mosaik/streams/1.0`. The consumer opens the link; datums flow one way as BYTES frames (datum-frame.ts),
-// everything else is one of these. Maps tolerate unknown fields, so that resuming from an epoch and a sequence number, for
-// one, can be added without a new protocol.
+// everything else is one of these. Maps tolerate unknown fields, so that more can be added without a new protocol.
 import { z } from 'zod'
 import type { LinkProtocol } from '#framework/network'
 import { bytesOf, digestFromRaw, MosaikError, type Digest } from '#framework/primitives'
@@ -39,8 +38,16 @@ const subscribeSchema = z.object({
   entry: bytes,
   /** Which consumer of the peer this is; random, for the life of the consumer. */
   subscriber: z.string().min(1).max(64),
+  /** Whether that name outlives the consumer: then its place is kept although it said goodbye. */
+  durable: z.boolean().optional(),
   /** Counts the requests of that consumer: a later one takes the place of an earlier one. */
   attempt: z.int().min(1),
+  /** Where the last subscription to this producer ended: everything below `sequence` arrived or is known to be lost. */
+  resume: z.object({ epoch: z.string().min(1).max(64), sequence }).optional(),
+  /** Where to begin when there is nothing to resume and the producer keeps a replay. Absent: with the newest. */
+  start: z.enum(['oldest', 'newest']).optional(),
+  /** Which datums to send, as `criteria.ts` has it. With criteria, frames of datums have their other form. */
+  criteria: z.unknown().optional(),
 })
 
 /** What the producer answers. */
@@ -49,6 +56,10 @@ const subscribedSchema = z.object({
   fingerprint: digestBytes,
   /** Which life of the producer this is; random. */
   epoch: z.string().min(1).max(64),
+  /** How datums are encoded: the `id` of a codec. */
+  codec: z.string().max(64),
+  /** Whether the producer wants to be told what is acknowledged. */
+  ack: z.boolean().optional(),
   /** The sequence number of the first datum that this subscription is to get. */
   sequence,
   /** The producer's own signed entry. */
@@ -57,8 +68,11 @@ const subscribedSchema = z.object({
 
 /** What the producer says between datums. */
 const fromProducerSchema = z.discriminatedUnion('kind', [
-  /** Everything below `sequence` that did not arrive is lost. Said when no datum follows that would show it. */
-  z.object({ kind: z.literal('gap'), sequence }),
+  /**
+   * Everything below `sequence` that did not arrive is accounted for: `lost` of them are lost, by default all; the others
+   * did not meet the criteria. Said when no datum follows that would show it.
+   */
+  z.object({ kind: z.literal('gap'), sequence, lost: sequence.optional() }),
   /** Asks for a credit message once everything below `sequence` was taken by the application. */
   z.object({ kind: z.literal('drain'), sequence }),
   /** No more datums; `sequence` would have been the next one's. Followed by GracefulShutdown. */
@@ -72,6 +86,8 @@ const fromConsumerSchema = z.object({
   bytes: sequence,
   /** Everything below was taken by the application, or is known to be lost. */
   sequence,
+  /** Everything below was acknowledged, or is known to be lost. Only for producers that asked to be told. */
+  acked: sequence.optional(),
 })
 
 export type Subscribe = z.output<typeof subscribeSchema>

@@ -71,10 +71,11 @@ export class ScriptedProducer implements AsyncDisposable {
   }
 
   #greeting(): Record<string, unknown> {
-    const { id, fingerprint } = this.#stream
+    const { id, fingerprint, codec } = this.#stream
     return {
       stream: bytesOf(id),
       fingerprint: bytesOf(fingerprint),
+      codec: codec.id,
       epoch: 'first',
       sequence: 0,
       entry: this.discovery.signedEntry(),

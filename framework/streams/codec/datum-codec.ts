@@ -1,0 +1,84 @@
+import type { z } from 'zod'
+import { decode, encodeShared, messageOf, MosaikError } from '#framework/primitives'
+
+/** Why received bytes are no datum: they cannot be decoded, or the value does not satisfy the schema. */
+export class DatumDecodeError extends MosaikError {
+  readonly kind: 'undecodable' | 'mismatch'
+
+  constructor(kind: DatumDecodeError['kind'], message: string) {
+    super('DATUM_INVALID', message)
+    this.kind = kind
+  }
+}
+
+/** How the datums of one stream become bytes and values again, judged by the schema on both ways. */
+export interface DatumCodec<T> {
+  /** What the two ends tell each other: which bytes there are. */
+  readonly id: string
+
+  /**
+   * What the schema makes of a datum.
+   *
+   * @throws What is wrong with it, as the schema says it.
+   */
+  judge(datum: T): T
+
+  /**
+   * Judges a datum and writes it.
+   *
+   * @returns Where it ends in the target; -1 when there is not enough room, and what was written is of no meaning.
+   * @throws What is wrong with it, as the schema says it. Nothing it throws depends on the room.
+   */
+  encode(datum: T, target: Buffer, offset: number): number
+
+  /**
+   * Reads and judges one datum, which takes exactly the bytes from `start` to `end`. It shares no memory with them.
+   *
+   * @throws DatumDecodeError `DATUM_INVALID`
+   */
+  decode(bytes: Uint8Array, start: number, end: number): T
+}
+
+/** The codec for any schema: the schema judges, and MessagePack carries. */
+export class MessagePackCodec<T> implements DatumCodec<T> {
+  readonly id = 'msgpack/1'
+  readonly #schema: z.ZodType<T>
+
+  constructor(schema: z.ZodType<T>) {
+    this.#schema = schema
+  }
+
+  judge(datum: T): T {
+    // `undefined` is how a consumer says that there is nothing.
+    if (datum === undefined) throw new MosaikError('DATUM_UNDEFINED', 'undefined is no datum')
+    const result = this.#schema.safeParse(datum)
+    if (!result.success) throw result.error
+    return result.data
+  }
+
+  encode(datum: T, target: Buffer, offset: number): number {
+    const bytes = encodeShared(this.judge(datum))
+    if (bytes.byteLength > target.byteLength - offset) return -1
+    target.set(bytes, offset)
+    return offset + bytes.byteLength
+  }
+
+  decode(bytes: Uint8Array, start: number, end: number): T {
+    let value
+    try {
+      value = decode(bytes.subarray(start, end))
+    } catch (error) {
+      throw new DatumDecodeError('undecodable', messageOf(error))
+    }
+    try {
+      const result = this.#schema.safeParse(value)
+      if (result.success) return result.data
+      const [issue] = result.error.issues
+      throw new DatumDecodeError('mismatch', `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? ''}`)
+    } catch (error) {
+      if (error instanceof DatumDecodeError) throw error
+      // A refinement of the application's that throws, or one that wants to be awaited.
+      throw new DatumDecodeError('mismatch', messageOf(error))
+    }
+  }
+}
