@@ -1,16 +1,26 @@
-// A frame of datums: u64 first sequence | u32 count | count × (varint length | datum). The numbers are big-endian; a varint has
-// seven bits a byte, the lowest first. The datums of a frame follow each other without a gap in their sequence numbers.
+// A frame of datums has one of two forms. The numbers are big-endian; a varint has seven bits a byte, the lowest first.
+//
+//   all:       u64 first sequence | u32 count | count × (varint length | datum)
+//   selection: u64 first sequence | u32 count | u32 lost | count × (varint skipped | varint length | datum)
+//
+// The datums of the first form follow each other without a gap in their sequence numbers. The second form is for a
+// consumer with criteria: `skipped` datums just before each one did not meet them, except before the first, where
+// `lost` says how many of those that are missing are lost.
 import type { FrameBuilder } from '#framework/network'
 import { MosaikError } from '#framework/primitives'
 
-/** What a frame of datums has before its first datum. */
-const headBytes = 12
-/** Lengths stay below 2^28, far above every frame limit. */
+/** Whether a subscription's frames hold every datum, or those that meet the consumer's criteria. */
+export type DatumFrameForm = 'all' | 'selection'
+
+/** What a frame has before its first datum. */
+const headBytes = { all: 12, selection: 16 } as const satisfies Record<DatumFrameForm, number>
 const varintBytesMax = 4
+/** What a varint can say: lengths stay far below, as every frame limit is. */
+const varintMax = 2 ** (7 * varintBytesMax) - 1
 const twoTo32 = 0x1_0000_0000
 
-/** What a frame needs besides a datum that it holds alone: so much shorter than a frame must a datum be. */
-export const datumOverheadBytes = headBytes + varintBytesMax
+/** What a frame needs besides a datum that it holds alone, in either form: so much shorter must a datum be. */
+export const datumOverheadBytes = headBytes.selection + 1 + varintBytesMax
 
 /** Bytes that are no frame of datums. Code `DATUM_FRAME_MALFORMED`. */
 export class DatumFrameError extends MosaikError {
@@ -22,13 +32,17 @@ export class DatumFrameError extends MosaikError {
 /** Writes datums into a frame, one after the other. */
 export class DatumFrameWriter {
   readonly #builder: FrameBuilder
+  readonly #form: DatumFrameForm
   /** Where the body begins in the builder's buffer. */
   #start = 0
   #first = 0
+  #lost = 0
+  #next = 0
   #count = 0
 
-  constructor(builder: FrameBuilder) {
+  constructor(builder: FrameBuilder, form: DatumFrameForm = 'all') {
     this.#builder = builder
+    this.#form = form
   }
 
   /** How many datums the frame holds. */
@@ -36,9 +50,9 @@ export class DatumFrameWriter {
     return this.#count
   }
 
-  /** The sequence number that the next datum must have to be in this frame; of no meaning while it is empty. */
+  /** The sequence number behind the last datum's; of no meaning while the frame is empty. */
   get next(): number {
-    return this.#first + this.#count
+    return this.#next
   }
 
   /** Bytes of the frame's body so far: what credit is counted in. */
@@ -52,25 +66,41 @@ export class DatumFrameWriter {
   }
 
   /**
+   * Whether a datum can be in this frame besides those that are: when nothing is lost before it, and nothing skipped
+   * that the form cannot say.
+   */
+  continuesWith(sequence: number, lostBefore = 0): boolean {
+    if (this.#count === 0) return true
+    if (this.#form === 'all') return sequence === this.#next
+    return lostBefore === 0 && sequence - this.#next <= varintMax
+  }
+
+  /** How much longer the frame becomes with a datum that it {@link continuesWith}. */
+  bytesFor(sequence: number, byteLength: number): number {
+    const datumBytes = datumBytesInFrame(byteLength)
+    if (this.#form === 'all') return datumBytes
+    return datumBytes + varintBytes(this.#count === 0 ? 0 : sequence - this.#next)
+  }
+
+  /**
    * Adds a datum of which the bytes are still to be copied.
    *
+   * @param lostBefore How many of those missing just before it are lost; told in a selection's frame by its first datum.
    * @returns Where in the {@link buffer} they belong.
    */
-  reserve(sequence: number, byteLength: number): number {
+  reserve(sequence: number, byteLength: number, lostBefore = 0): number {
     if (this.#count === 0) {
       this.#first = sequence
-      this.#start = this.#builder.reserve(headBytes)
+      this.#next = sequence
+      this.#lost = lostBefore
+      this.#start = this.#builder.reserve(headBytes[this.#form])
     }
-    let offset = this.#builder.reserve(datumBytesInFrame(byteLength))
+    let offset = this.#builder.reserve(this.bytesFor(sequence, byteLength))
     const { buffer } = this.#builder
-    let rest = byteLength
-    while (rest > 0x7f) {
-      buffer[offset++] = (rest & 0x7f) | 0x80
-      rest >>>= 7
-    }
-    buffer[offset++] = rest
+    if (this.#form === 'selection') offset = writeVarint(buffer, offset, sequence - this.#next)
+    this.#next = sequence + 1
     this.#count++
-    return offset
+    return writeVarint(buffer, offset, byteLength)
   }
 
   /** The finished frame, ready for `link.sendFrame`. The writer begins an empty one. */
@@ -79,6 +109,7 @@ export class DatumFrameWriter {
     writeU32(buffer, this.#start, Math.floor(this.#first / twoTo32))
     writeU32(buffer, this.#start + 4, this.#first % twoTo32)
     writeU32(buffer, this.#start + 8, this.#count)
+    if (this.#form === 'selection') writeU32(buffer, this.#start + 12, this.#lost)
     this.#count = 0
     return this.#builder.take()
   }
@@ -91,30 +122,44 @@ export function datumBytesInFrame(byteLength: number): number {
 
 /** Reads the datums of one received frame, one at a time. Checks the whole frame first, so that reading cannot fail. */
 export class DatumFrameReader {
-  readonly #bytes: Uint8Array
+  readonly bytes: Uint8Array
+  readonly #form: DatumFrameForm
   /** The sequence number of the first datum. */
   readonly first: number
   readonly count: number
+  /** In a selection's frame, how many of those missing before the first datum are lost. */
+  readonly lost: number | undefined
+  /** The sequence number behind the last datum's. */
+  readonly endSequence: number
   /** Bytes of the datums, without framing. */
   readonly payloadBytes: number
-  #offset = headBytes
+  #offset: number
+  #sequence: number
+  #start = 0
+  #end = 0
   #read = 0
 
   /** @throws DatumFrameError */
-  constructor(bytes: Uint8Array) {
-    if (bytes.byteLength < headBytes) throw new DatumFrameError('a frame of datums without a head')
-    this.#bytes = bytes
+  constructor(bytes: Uint8Array, form: DatumFrameForm = 'all') {
+    if (bytes.byteLength < headBytes[form]) throw new DatumFrameError('a frame of datums without a head')
+    this.bytes = bytes
+    this.#form = form
     this.first = readU32(bytes, 0) * twoTo32 + readU32(bytes, 4)
     this.count = readU32(bytes, 8)
-    if (!Number.isSafeInteger(this.first + this.count))
-      throw new DatumFrameError('sequence numbers end at 2^53')
+    this.lost = form === 'selection' ? readU32(bytes, 12) : undefined
     if (this.count === 0) throw new DatumFrameError('a frame without datums')
-    this.payloadBytes = this.#checkedPayload()
+    this.#offset = headBytes[form]
+    this.#sequence = this.first
+    const { payloadBytes, endSequence } = this.#checked()
+    this.payloadBytes = payloadBytes
+    this.endSequence = endSequence
+    this.#offset = headBytes[form]
+    this.#sequence = this.first + this.#readSkipped()
   }
 
   /** The whole frame, in bytes: what credit is counted in. */
   get byteLength(): number {
-    return this.#bytes.byteLength
+    return this.bytes.byteLength
   }
 
   /** How many datums were not read yet. */
@@ -122,49 +167,85 @@ export class DatumFrameReader {
     return this.count - this.#read
   }
 
-  /** The sequence number of the datum that {@link next} gives. */
+  /** The sequence number of the datum that {@link advance} comes to, and that {@link next} gives. */
   get sequence(): number {
-    return this.first + this.#read
+    return this.#sequence
+  }
+
+  /** Where in {@link bytes} the datum begins that was read last. */
+  get start(): number {
+    return this.#start
+  }
+
+  /** Where in {@link bytes} that datum ends. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** Reads the next datum without making anything of it. There must be one {@link remaining}. */
+  advance(): void {
+    const length = this.#readVarint()
+    this.#start = this.#offset
+    this.#end = this.#start + length
+    this.#offset = this.#end
+    this.#sequence++
+    if (++this.#read < this.count) this.#sequence += this.#readSkipped()
   }
 
   /** The next datum's bytes, a view into the frame. There must be one {@link remaining}. */
   next(): Uint8Array {
-    const length = this.#readLength()
-    this.#read++
-    const offset = this.#offset
-    this.#offset = offset + length
-    return this.#bytes.subarray(offset, this.#offset)
+    this.advance()
+    return this.bytes.subarray(this.#start, this.#end)
   }
 
   /** Walks over all datums, which ends at the frame's end whatever the head claims. */
-  #checkedPayload(): number {
+  #checked(): { readonly payloadBytes: number; readonly endSequence: number } {
     let payloadBytes = 0
+    let sequence = this.first
     for (let index = 0; index < this.count; index++) {
-      const length = this.#readLength()
-      if (length > this.#bytes.byteLength - this.#offset)
+      const skipped = this.#readSkipped()
+      if (skipped > 0 && index === 0) throw new DatumFrameError('nothing is skipped before the first datum')
+      sequence += skipped + 1
+      const length = this.#readVarint()
+      if (length > this.bytes.byteLength - this.#offset)
         throw new DatumFrameError('a datum is longer than its frame')
       this.#offset += length
       payloadBytes += length
     }
-    if (this.#offset !== this.#bytes.byteLength) throw new DatumFrameError('bytes behind the last datum')
-    this.#offset = headBytes
-    return payloadBytes
+    if (this.#offset !== this.bytes.byteLength) throw new DatumFrameError('bytes behind the last datum')
+    if (!Number.isSafeInteger(sequence)) throw new DatumFrameError('sequence numbers end at 2^53')
+    return { payloadBytes, endSequence: sequence }
   }
 
-  #readLength(): number {
-    let length = 0
+  #readSkipped(): number {
+    return this.#form === 'all' ? 0 : this.#readVarint()
+  }
+
+  #readVarint(): number {
+    let value = 0
     for (let shift = 0; shift < 7 * varintBytesMax; shift += 7) {
-      const byte = this.#bytes[this.#offset++]
+      const byte = this.bytes[this.#offset++]
       if (byte === undefined) break
-      length |= (byte & 0x7f) << shift
-      if (byte < 0x80) return length
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return value
     }
-    throw new DatumFrameError('a datum without a length')
+    throw new DatumFrameError('a number that does not end')
   }
 }
 
-function varintBytes(length: number): number {
-  return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4
+function varintBytes(value: number): number {
+  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : 4
+}
+
+/** @returns Where it ends. */
+function writeVarint(target: Uint8Array, offset: number, value: number): number {
+  let rest = value
+  while (rest > 0x7f) {
+    target[offset++] = (rest & 0x7f) | 0x80
+    rest >>>= 7
+  }
+  target[offset++] = rest
+  return offset
 }
 
 function writeU32(target: Uint8Array, offset: number, value: number): void {
