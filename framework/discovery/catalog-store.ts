@@ -4,6 +4,7 @@ import {
   shortId,
   type Clock,
   type Digest,
+  type EventHub,
   type Logger,
   type PeerId,
   type ReadonlyWatch,
@@ -28,7 +29,7 @@ import {
   type MergeResult,
 } from './catalog.js'
 import type { EntryContent, PeerEntry } from './entry.js'
-import type { EventHub, Via } from './events.js'
+import type { DiscoveryEvent, Via } from './events.js'
 import type { DiscoveryMetrics } from './metrics.js'
 import type { OwnEntry } from './own-entry.js'
 import {
@@ -42,7 +43,7 @@ export interface CatalogStoreOptions {
   readonly own: OwnEntry
   readonly rules: CatalogRules
   readonly clock: Clock
-  readonly events: EventHub
+  readonly events: EventHub<DiscoveryEvent>
   readonly metrics: DiscoveryMetrics
   readonly logger: Logger
   /** Told the addresses of a peer whenever its entry is new or has changed. */
@@ -69,7 +70,7 @@ export class CatalogStore {
   readonly #own: OwnEntry
   readonly #rules: CatalogRules
   readonly #clock: Clock
-  readonly #events: EventHub
+  readonly #events: EventHub<DiscoveryEvent>
   readonly #metrics: DiscoveryMetrics
   readonly #logger: Logger
   readonly #learn: (peer: PeerId, addresses: readonly string[]) => void

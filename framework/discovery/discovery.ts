@@ -1,5 +1,6 @@
 import { dialTargetOf, type DialTarget, type GossipTopic, type Host } from '#framework/network'
 import {
+  EventHub,
   MosaikError,
   TaskScope,
   messageOf,
@@ -22,7 +23,7 @@ import { conditionsOf, type DiscoveryConditions } from './conditions.js'
 import { Connector } from './connector.js'
 import { DialPlan, type CandidateStatus } from './dial-plan.js'
 import { PROTOCOL_VERSION, type EntryContent, type PeerEntry } from './entry.js'
-import { EventHub, type DiscoveryEvent } from './events.js'
+import type { DiscoveryEvent } from './events.js'
 import { Fetcher } from './fetch/fetcher.js'
 import { RecordIntake } from './record-intake.js'
 import { followRelays } from './relays.js'
@@ -64,7 +65,7 @@ export class Discovery implements AsyncDisposable {
   readonly #logger: Logger
   readonly #departureMs: number
   readonly #store: CatalogStore
-  readonly #events: EventHub
+  readonly #events: EventHub<DiscoveryEvent>
   readonly #intake: RecordIntake
   readonly #topic: GossipTopic
   readonly #announcer: Announcer

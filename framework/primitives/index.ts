@@ -38,6 +38,7 @@ export {
   rethrowLater,
   type MosaikErrorOptions,
 } from './errors.js'
+export { EventHub, type EventHubOptions, type Lagged } from './event-hub.js'
 export { silentLogger, type Logger } from './logger.js'
 export { Mailbox, type MailboxOptions, type Overflow } from './mailbox.js'
 export {

@@ -1,6 +1,6 @@
 import type { PeerInfo, Preference, TicketValidator } from '#framework/discovery'
 import type { CloseReason } from '#framework/network'
-import type { BackoffOptions, PeerId, ReadonlyWatch } from '#framework/primitives'
+import type { BackoffOptions, Lagged, PeerId, ReadonlyWatch } from '#framework/primitives'
 import type { OnlineWhen, StreamConditions } from './conditions.js'
 import type { Criteria } from './criteria.js'
 import type { StreamDefinition } from './definition.js'
@@ -77,7 +77,7 @@ export interface Envelope<T> {
 
 /** Something that happened to a consumer and its producers. Numbers of datums are exact. */
 export type ConsumerEvent =
-  /** Datums were lost: `count` of them, before `sequence`. */
+  /** Datums were lost: `count` of them, between the last one that arrived and `sequence`. Told when that becomes known. */
   | {
       readonly type: 'gap'
       readonly producer: PeerId
@@ -104,8 +104,8 @@ export type ConsumerEvent =
       readonly to: PeerId | undefined
       readonly cause: 'lost' | 'better'
     }
-  /** This reader of events was too slow and has missed that many. */
-  | { readonly type: 'lagged'; readonly missed: number }
+  /** What this reader of events has missed is in `stats()` nevertheless. */
+  | Lagged
 
 /** What a consumer has received so far. */
 export interface ConsumerStats {

@@ -1,8 +1,8 @@
 import { peerInfoOf, type Catalog, type PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
 import {
+  EventHub,
   invariant,
-  MosaikError,
   messageOf,
   TaskScope,
   toHex,
@@ -29,6 +29,8 @@ import { Upstream, type OpenSubscription, type UpstreamOwner } from './upstream.
 import { shapeCharsMax, type Subscribe } from './wire.js'
 
 const subscriberBytes = 8
+/** How many events may wait for each reader of them. */
+const eventsBacklog = 1024
 
 /** What a consumer needs of the node it is on. */
 export interface FanInOwner {
@@ -59,6 +61,7 @@ export class FanIn<T> implements Consumer<T> {
   readonly #reader: DatumReader<T>
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
   readonly #online: Watch<boolean>
+  readonly #events = new EventHub<ConsumerEvent>({ backlog: eventsBacklog })
   #me: PeerEntry
   #requests = 0
   #isClosing = false
@@ -124,8 +127,8 @@ export class FanIn<T> implements Consumer<T> {
     invariant(false, 'not yet')
   }
 
-  events(): AsyncIterable<ConsumerEvent> {
-    throw new MosaikError('NOT_YET', 'not yet')
+  events(options?: { readonly signal?: AbortSignal }): AsyncIterable<ConsumerEvent> {
+    return this.#events.subscribe(options)
   }
 
   stats(): ConsumerStats {
@@ -244,10 +247,11 @@ export class FanIn<T> implements Consumer<T> {
         this.#inbox.put({ source, reader, lostBefore, receivedAtMs })
         this.#reader.onArrival()
       },
-      onLost: (count) => {
+      onLost: (gap) => {
         this.#gaps++
-        this.#lost += count
-        this.#counters.lostItems.add(count)
+        this.#lost += gap.count
+        this.#counters.lostItems.add(gap.count)
+        this.#events.emit({ type: 'gap', ...gap })
       },
       onTaken: (byteLength) => {
         this.#received++
@@ -258,6 +262,7 @@ export class FanIn<T> implements Consumer<T> {
         this.#invalid++
         this.#counters.invalidItems.add()
       },
+      emit: (event) => this.#events.emit(event),
       onStatus: (upstream) => {
         this.#refresh()
         if (this.#leaveIfRetired(upstream)) this.#refresh()
@@ -287,6 +292,7 @@ export class FanIn<T> implements Consumer<T> {
     this.#refresh()
     this.#statuses.end(cause)
     this.#online.end(cause)
+    this.#events.end(cause)
     this.#counters[Symbol.dispose]()
     this.#owner.onClosed()
   }

@@ -12,8 +12,8 @@ export interface FrameSource {
   onDatumTaken(sequence: number, byteLength: number): void
   /** All of a frame's datums are gone, and so is the memory it took. */
   onFrameTaken(bodyBytes: number): void
-  /** Datums were thrown away because the source was discarded. */
-  onDiscarded(count: number): void
+  /** Datums were thrown away because the source was discarded: `count` of them, below `sequence`. */
+  onDiscarded(count: number, sequence: number): void
   /** A datum is not what the stream's definition says. Discards the source. */
   onInvalid(violation: DatumViolation): void
 }
@@ -65,7 +65,7 @@ export class Inbox<T> {
       if (frame === undefined) return undefined
       const { source, reader, receivedAtMs } = frame
       if (source.isDiscarded) {
-        source.onDiscarded(reader.remaining)
+        source.onDiscarded(reader.remaining, reader.first + reader.count)
         this.#pop(frame)
         continue
       }

@@ -7,6 +7,7 @@ import {
   type Link,
 } from '#framework/network'
 import { messageOf, type Clock, type PeerId } from '#framework/primitives'
+import type { ConsumerEvent } from './consumer.js'
 import { CreditWindow } from './credit.js'
 import { DatumFrameReader } from './datum-frame.js'
 import type { DatumViolation, FrameSource } from './inbox.js'
@@ -18,6 +19,9 @@ import {
   type Subscribed,
 } from './wire.js'
 
+/** Datums of one life of a producer that are lost. */
+export type Gap = Omit<Extract<ConsumerEvent, { type: 'gap' }>, 'type'>
+
 /** Where what an intake receives goes. */
 export interface IntakeSink {
   /** Datums have arrived. */
@@ -26,8 +30,8 @@ export interface IntakeSink {
     reader: DatumFrameReader,
     arrival: { lostBefore: number; receivedAtMs: number },
   ): void
-  /** Datums are known to be missing. */
-  onLost(count: number): void
+  /** Datums are known to be missing: `count` of them, below `sequence`. */
+  onLost(gap: Gap): void
   onTaken(byteLength: number): void
   onInvalid(): void
 }
@@ -73,7 +77,7 @@ export class Intake implements FrameSource {
     this.#arrived = greeting.sequence
     this.#taken = greeting.sequence
     this.#lostBefore = missed
-    if (missed > 0) sink.onLost(missed)
+    if (missed > 0) this.#onLost(missed, greeting.sequence)
   }
 
   get isDiscarded(): boolean {
@@ -109,8 +113,8 @@ export class Intake implements FrameSource {
     this.#grantIfDue()
   }
 
-  onDiscarded(count: number): void {
-    if (count > 0) this.#sink.onLost(count)
+  onDiscarded(count: number, sequence: number): void {
+    if (count > 0) this.#onLost(count, sequence)
   }
 
   onInvalid({ kind, message }: DatumViolation): void {
@@ -162,7 +166,11 @@ export class Intake implements FrameSource {
     if (this.#taken >= this.#arrived) this.#taken = sequence
     this.#expected = sequence
     this.#lostBefore += lost
-    this.#sink.onLost(lost)
+    this.#onLost(lost, sequence)
+  }
+
+  #onLost(count: number, sequence: number): void {
+    this.#sink.onLost({ ...this.envelopeHead, sequence, count })
   }
 
   get #isDrained(): boolean {

@@ -8,6 +8,7 @@ import {
   type Link,
 } from '#framework/network'
 import { isMosaikError, messageOf, type BackoffOptions, type PeerId } from '#framework/primitives'
+import type { ConsumerEvent } from './consumer.js'
 import type { StreamDefinition } from './definition.js'
 import { Intake, type IntakeSink } from './intake.js'
 import { RetryPolicy } from './retry.js'
@@ -27,6 +28,8 @@ export interface UpstreamOwner extends IntakeSink {
   readonly open: OpenSubscription
   /** What to say to a producer. Each request outranks all those before it, whichever subscription they were for. */
   readonly request: () => Subscribe
+  /** Tells whoever listens to the consumer's events. */
+  emit(event: ConsumerEvent): void
   /** The state of a subscription has changed. */
   onStatus(upstream: Upstream): void
 }
@@ -207,9 +210,9 @@ export class Upstream {
           this.#bytes += reader.payloadBytes
           this.#owner.onFrame(source, reader, arrival)
         },
-        onLost: (count) => {
-          this.#lost += count
-          this.#owner.onLost(count)
+        onLost: (gap) => {
+          this.#lost += gap.count
+          this.#owner.onLost(gap)
         },
         onTaken: (byteLength) => this.#owner.onTaken(byteLength),
         onInvalid: () => this.#owner.onInvalid(),

@@ -1,5 +1,6 @@
 import { Identity } from '#framework/network'
 import {
+  EventHub,
   ManualClock,
   MetricsRegistry,
   digestOf,
@@ -12,7 +13,7 @@ import {
 import type { CatalogRules } from '../../framework/discovery/catalog.js'
 import { CatalogStore } from '../../framework/discovery/catalog-store.js'
 import { encodeContent, normalizeContent, type EntryContent } from '../../framework/discovery/entry.js'
-import { EventHub, type DiscoveryEvent } from '../../framework/discovery/events.js'
+import type { DiscoveryEvent } from '../../framework/discovery/events.js'
 import { declareMetrics } from '../../framework/discovery/metrics.js'
 import { OwnEntry } from '../../framework/discovery/own-entry.js'
 import {
@@ -87,7 +88,7 @@ export function storeOf(
   const { clock = new ManualClock(NOW), startedAtMs = clock.now(), ...rules } = options
   const registry = new MetricsRegistry()
   const metrics = declareMetrics(registry)
-  const hub = new EventHub({ backlog: 10_000, onMissed: () => metrics.missedEvents.add() })
+  const hub = new EventHub<DiscoveryEvent>({ backlog: 10_000, onMissed: () => metrics.missedEvents.add() })
   const events: DiscoveryEvent[] = []
   const learnt: PeerId[] = []
   const own = new OwnEntry(identityOf(name), network, contentOf(), startedAtMs)

@@ -1,7 +1,14 @@
 import type { Host } from '#framework/network'
-import { MosaikError, type Clock, type Logger, type Random, type TaskScope } from '#framework/primitives'
+import {
+  MosaikError,
+  type Clock,
+  type EventHub,
+  type Logger,
+  type Random,
+  type TaskScope,
+} from '#framework/primitives'
 import type { CatalogStore } from '../catalog-store.js'
-import type { EventHub } from '../events.js'
+import type { DiscoveryEvent } from '../events.js'
 import type { DiscoveryMetrics } from '../metrics.js'
 import type { Preference } from './preference.js'
 import { ProbePlan, type Wanted } from './probe-plan.js'
@@ -16,7 +23,7 @@ const RANKINGS_MAX = 256
 export interface RankingsOptions {
   readonly host: Host
   readonly store: CatalogStore
-  readonly events: EventHub
+  readonly events: EventHub<DiscoveryEvent>
   readonly maxRttMs: number
   readonly meshPeers: number
   readonly scope: TaskScope

@@ -1,19 +1,23 @@
 import { expect, test } from '@jest/globals'
-import { EventHub, type DiscoveryEvent } from '../../framework/discovery/events.js'
-import { entryRecord } from './support.js'
+import { EventHub, type Lagged } from '#framework/primitives'
 
-function event(name: string): DiscoveryEvent {
-  return { type: 'discovered', entry: entryRecord(name).entry, via: 'gossip' }
+interface Event {
+  readonly type: 'happened'
+  readonly name: string
+}
+
+function event(name: string): Event {
+  return { type: 'happened', name }
 }
 
 function hub(backlog = 3) {
   let missed = 0
-  const events = new EventHub({ backlog, onMissed: () => missed++ })
+  const events = new EventHub<Event>({ backlog, onMissed: () => missed++ })
   return { events, missed: () => missed }
 }
 
-async function collect(events: AsyncIterable<DiscoveryEvent>): Promise<DiscoveryEvent[]> {
-  const all: DiscoveryEvent[] = []
+async function collect(events: AsyncIterable<Event | Lagged>): Promise<(Event | Lagged)[]> {
+  const all: (Event | Lagged)[] = []
   for await (const one of events) all.push(one)
   return all
 }
