@@ -1,7 +1,7 @@
 // A frame of datums has one of two forms. The numbers are big-endian; a varint has seven bits a byte, the lowest first.
 //
 //   all:       u64 first sequence | u32 count | count × (varint length | datum)
-//   selection: u64 first sequence | u32 count | u32 lost | count × (varint skipped | varint length | datum)
+//   selection: u64 first sequence | u32 count | u64 lost | count × (varint skipped | varint length | datum)
 //
 // The datums of the first form follow each other without a gap in their sequence numbers. The second form is for a
 // consumer with criteria: `skipped` datums just before each one did not meet them, except before the first, where
@@ -13,7 +13,7 @@ import { MosaikError } from '#framework/primitives'
 export type DatumFrameForm = 'all' | 'selection'
 
 /** What a frame has before its first datum. */
-const headBytes = { all: 12, selection: 16 } as const satisfies Record<DatumFrameForm, number>
+const headBytes = { all: 12, selection: 20 } as const satisfies Record<DatumFrameForm, number>
 const varintBytesMax = 4
 /** What a varint can say: lengths stay far below, as every frame limit is. */
 const varintMax = 2 ** (7 * varintBytesMax) - 1
@@ -106,10 +106,9 @@ export class DatumFrameWriter {
   /** The finished frame, ready for `link.sendFrame`. The writer begins an empty one. */
   take(): Uint8Array {
     const { buffer } = this.#builder
-    writeU32(buffer, this.#start, Math.floor(this.#first / twoTo32))
-    writeU32(buffer, this.#start + 4, this.#first % twoTo32)
+    writeU64(buffer, this.#start, this.#first)
     writeU32(buffer, this.#start + 8, this.#count)
-    if (this.#form === 'selection') writeU32(buffer, this.#start + 12, this.#lost)
+    if (this.#form === 'selection') writeU64(buffer, this.#start + 12, this.#lost)
     this.#count = 0
     return this.#builder.take()
   }
@@ -144,10 +143,12 @@ export class DatumFrameReader {
     if (bytes.byteLength < headBytes[form]) throw new DatumFrameError('a frame of datums without a head')
     this.bytes = bytes
     this.#form = form
-    this.first = readU32(bytes, 0) * twoTo32 + readU32(bytes, 4)
+    this.first = readU64(bytes, 0)
     this.count = readU32(bytes, 8)
-    this.lost = form === 'selection' ? readU32(bytes, 12) : undefined
+    this.lost = form === 'selection' ? readU64(bytes, 12) : undefined
     if (this.count === 0) throw new DatumFrameError('a frame without datums')
+    if (this.lost !== undefined && this.lost > this.first)
+      throw new DatumFrameError('more is lost than there was')
     this.#offset = headBytes[form]
     this.#sequence = this.first
     const { payloadBytes, endSequence } = this.#checked()
@@ -248,11 +249,21 @@ function writeVarint(target: Uint8Array, offset: number, value: number): number 
   return offset
 }
 
+function writeU64(target: Uint8Array, offset: number, value: number): void {
+  writeU32(target, offset, Math.floor(value / twoTo32))
+  writeU32(target, offset + 4, value % twoTo32)
+}
+
 function writeU32(target: Uint8Array, offset: number, value: number): void {
   target[offset] = value >>> 24
   target[offset + 1] = value >>> 16
   target[offset + 2] = value >>> 8
   target[offset + 3] = value
+}
+
+/** Exact below 2^53; beyond that it is at least not less. */
+function readU64(source: Uint8Array, offset: number): number {
+  return readU32(source, offset) * twoTo32 + readU32(source, offset + 4)
 }
 
 function readU32(source: Uint8Array, offset: number): number {

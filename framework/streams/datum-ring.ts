@@ -1,6 +1,6 @@
-// One circular buffer: for each datum, u32 length | f64 sequence number | the datum. Anything may go over the end of the
+// One circular buffer: for each datum, u32 length | f64 sequence number | f64 lost before it | the datum. Anything may go over the end of the
 // buffer and on at its beginning.
-const headBytes = 12
+const headBytes = 20
 const bytesMin = 4096
 /** An empty ring that is longer than this is let go: a burst is no reason to keep its memory. */
 const idleBytesMax = 256 * 1024
@@ -20,6 +20,7 @@ export class DatumRing {
   #length = 0
   #byteLength = 0
   #frontSequence = 0
+  #frontLostBefore = 0
   #frontByteLength = 0
 
   /**
@@ -50,24 +51,31 @@ export class DatumRing {
     return this.#frontSequence
   }
 
+  /** How many datums were lost between the one before and the oldest datum; of no meaning when there is none. */
+  get frontLostBefore(): number {
+    return this.#frontLostBefore
+  }
+
   /** The length of the oldest datum; of no meaning when there is none. */
   get frontByteLength(): number {
     return this.#frontByteLength
   }
 
-  /** Adds a copy of a datum at the end. */
-  push(sequence: number, datum: Uint8Array): void {
+  /** Adds a copy of a datum at the end, and how many were lost just before it. */
+  push(sequence: number, datum: Uint8Array, lostBefore = 0): void {
     const { byteLength } = datum
     const neededBytes = this.#usedBytes + headBytes + byteLength
     if (neededBytes > this.#ring.byteLength) this.#grow(neededBytes)
     scratch.writeUInt32LE(byteLength, 0)
     scratch.writeDoubleLE(sequence, 4)
+    scratch.writeDoubleLE(lostBefore, 12)
     this.#write(scratch)
     this.#write(datum)
     this.#byteLength += byteLength
     this.#length++
     if (this.#length > 1) return
     this.#frontSequence = sequence
+    this.#frontLostBefore = lostBefore
     this.#frontByteLength = byteLength
   }
 
@@ -92,6 +100,7 @@ export class DatumRing {
     this.#read(this.#head, headBytes, scratch, 0)
     this.#frontByteLength = scratch.readUInt32LE(0)
     this.#frontSequence = scratch.readDoubleLE(4)
+    this.#frontLostBefore = scratch.readDoubleLE(12)
   }
 
   /** Lets go of every datum and of the memory. */

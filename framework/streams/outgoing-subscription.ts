@@ -223,7 +223,8 @@ export class OutgoingSubscription {
       return this.#writeFrame(this.#frame.take())
     }
     const gap = this.#queue.takeGap()
-    if (gap !== undefined) return this.#link.send({ kind: 'gap', sequence: gap } satisfies FromProducer)
+    if (gap !== undefined)
+      return this.#link.send({ kind: 'gap', sequence: gap.sequence } satisfies FromProducer)
     if (this.#drainAsked < this.#drainTarget && this.#queue.writtenUpTo >= this.#drainTarget) {
       this.#drainAsked = this.#drainTarget
       return this.#link.send({ kind: 'drain', sequence: this.#drainTarget } satisfies FromProducer)

@@ -1,4 +1,4 @@
-import { datumBytesInFrame, type DatumFrameWriter } from './datum-frame.js'
+import type { DatumFrameWriter } from './datum-frame.js'
 import { DatumRing } from './datum-ring.js'
 import type { OverflowPolicy } from './producer.js'
 
@@ -29,11 +29,20 @@ export interface FrameBudget {
   readonly bodyBytesTarget: number
 }
 
+/** What is missing behind the last datum that a consumer was told of. */
+export interface Gap {
+  /** Everything below is now accounted for. */
+  readonly sequence: number
+  /** How many are lost; the others did not meet the consumer's criteria. */
+  readonly lost: number
+}
+
 /**
  * What waits for one consumer: bounded in datums and in bytes, in order, with every loss accounted for. Pure.
  *
- * The consumer is told about each sequence number exactly once: by a datum, or as missing. What is missing between two
- * datums shows in the sequence number of the frame that follows; what is missing at the end is {@link takeGap}'s to tell.
+ * The consumer is told about each sequence number exactly once: by a datum, or as missing, which is either lost or not
+ * wanted. What is missing between two datums shows in the frame that follows; what is missing at the end is
+ * {@link takeGap}'s to tell.
  */
 export class SendQueue {
   readonly #limits: SendQueueLimits
@@ -43,6 +52,10 @@ export class SendQueue {
   #offered: number
   /** The consumer knows about everything below. */
   #told: number
+  /** Lost since then, before the oldest datum that waits. */
+  #lostAhead = 0
+  /** Lost behind the newest datum that waits. */
+  #lostBehind = 0
 
   /** @param firstSequence The first sequence number that the consumer is to know about. */
   constructor(limits: SendQueueLimits, firstSequence: number) {
@@ -92,12 +105,14 @@ export class SendQueue {
           return 'dropped'
         case 'drop-oldest':
           while (!this.hasRoomFor(byteLength)) {
+            this.#lostAhead += this.#datums.frontLostBefore + 1
             this.#datums.pop()
             this.#droppedCount++
           }
       }
     }
-    this.#datums.push(datum.sequence, datum.bytes)
+    this.#datums.push(datum.sequence, datum.bytes, this.#lostBehind)
+    this.#lostBehind = 0
     this.#offered = datum.sequence + 1
     return 'queued'
   }
@@ -105,12 +120,17 @@ export class SendQueue {
   /** Goes without a datum, which counts as dropped. */
   skip(sequence: number): void {
     this.#offered = sequence + 1
+    this.#lostBehind++
     this.#droppedCount++
   }
 
+  /** Goes without a datum that the consumer does not want. */
+  pass(sequence: number): void {
+    this.#offered = sequence + 1
+  }
+
   /**
-   * Moves datums into an empty frame: those that follow each other without a gap, at least one if any waits and there is
-   * credit.
+   * Moves datums into an empty frame: as many as it can tell of, at least one if any waits and there is credit.
    *
    * @returns The bytes of the moved datums, without framing; 0 when nothing was moved.
    */
@@ -119,13 +139,15 @@ export class SendQueue {
     let moved = 0
     while (datums.length > 0 && frame.bodyBytes < creditBytes) {
       const { frontSequence, frontByteLength } = datums
+      const lostBefore = this.#lostAhead + datums.frontLostBefore
       if (frame.count > 0) {
-        if (frontSequence !== frame.next) break
-        if (frame.bodyBytes + datumBytesInFrame(frontByteLength) > bodyBytesTarget) break
+        if (!frame.continuesWith(frontSequence, lostBefore)) break
+        if (frame.bodyBytes + frame.bytesFor(frontSequence, frontByteLength) > bodyBytesTarget) break
       }
-      const offset = frame.reserve(frontSequence, frontByteLength)
+      const offset = frame.reserve(frontSequence, frontByteLength, lostBefore)
       datums.copyFront(frame.buffer, offset)
       datums.pop()
+      this.#lostAhead = 0
       moved += frontByteLength
     }
     if (frame.count > 0) this.#told = frame.next
@@ -133,14 +155,18 @@ export class SendQueue {
   }
 
   /**
-   * What is missing behind everything the consumer knows about, when nothing waits that would show it.
+   * What is missing behind everything the consumer knows about, when nothing waits that would show it. Once.
    *
-   * @returns The sequence number below which everything is now accounted for, once; undefined when nothing is missing.
+   * @param unwantedMin If nothing of it is lost, it is worth telling from so many datums on.
    */
-  takeGap(): number | undefined {
-    if (this.#datums.length > 0 || this.#told === this.#offered) return undefined
+  takeGap(unwantedMin = 1): Gap | undefined {
+    if (this.#datums.length > 0) return undefined
+    const lost = this.#lostAhead + this.#lostBehind
+    if (lost === 0 && this.#offered - this.#told < unwantedMin) return undefined
     this.#told = this.#offered
-    return this.#offered
+    this.#lostAhead = 0
+    this.#lostBehind = 0
+    return { sequence: this.#offered, lost }
   }
 
   /** Gives up what waits, and counts it. */

@@ -52,7 +52,7 @@ describe('a full queue', () => {
     ])
     expect(queue.takeGap()).toBeUndefined()
     expect(fill(queue)).toEqual([0, 1, 2])
-    expect(queue.takeGap()).toBe(5)
+    expect(queue.takeGap()).toEqual({ sequence: 5, lost: 2 })
     expect(queue.takeGap()).toBeUndefined()
     queue.offer(datum(5))
     expect(fill(queue)).toEqual([5])
@@ -214,8 +214,9 @@ describe.each(['block', 'drop-oldest', 'drop-newest', 'disconnect'] satisfies Ov
                 receive(sequences)
                 const gap = queue.takeGap()
                 if (gap !== undefined) {
-                  expect(gap).toBeGreaterThan(told)
-                  told = gap
+                  expect(gap.lost).toBe(gap.sequence - told)
+                  expect(gap.lost).toBeGreaterThan(0)
+                  told = gap.sequence
                 }
               }
               expect(queue.length).toBe(model.waiting.length)
@@ -223,7 +224,7 @@ describe.each(['block', 'drop-oldest', 'drop-newest', 'disconnect'] satisfies Ov
               expect(queue.droppedCount).toBe(model.dropped.length)
             }
             while (queue.length > 0) receive(fill(queue))
-            told = queue.takeGap() ?? told
+            told = queue.takeGap()?.sequence ?? told
             expect(told).toBe(sequence)
             expect([...received, ...model.dropped].sort((a, b) => a - b)).toEqual(
               Array.from({ length: sequence - 10 }, (_, index) => 10 + index),
@@ -236,3 +237,105 @@ describe.each(['block', 'drop-oldest', 'drop-newest', 'disconnect'] satisfies Ov
     })
   },
 )
+
+describe('a queue of what meets the criteria', () => {
+  test('tells of datums that are not wanted only when asked, or when there are many', () => {
+    const queue = queueOf({}, 7)
+    queue.pass(7)
+    queue.pass(8)
+    expect(queue.takeGap(3)).toBeUndefined()
+    queue.pass(9)
+    expect(queue.takeGap(3)).toEqual({ sequence: 10, lost: 0 })
+    expect(queue.takeGap()).toBeUndefined()
+    queue.pass(10)
+    expect(queue.takeGap()).toEqual({ sequence: 11, lost: 0 })
+  })
+
+  test('tells at once of a lost one', () => {
+    const queue = queueOf({})
+    queue.pass(0)
+    queue.skip(1)
+    queue.pass(2)
+    expect(queue.takeGap(1_000)).toEqual({ sequence: 3, lost: 1 })
+  })
+
+  test('a datum is written although those before it were not wanted, and everything before it counts as left', () => {
+    const queue = queueOf({})
+    queue.pass(0)
+    expect(queue.writtenUpTo).toBe(1)
+    queue.offer(datum(1))
+    queue.pass(2)
+    expect(queue.writtenUpTo).toBe(1)
+    fill(queue)
+    expect(queue.writtenUpTo).toBe(3)
+  })
+
+  test.each(['drop-oldest', 'drop-newest'] satisfies OverflowPolicy[])(
+    'under %s the consumer knows exactly what is lost and what it did not want',
+    (overflow) => {
+      const step = fc.oneof(
+        { weight: 4, arbitrary: fc.constant('wanted' as const) },
+        { weight: 4, arbitrary: fc.constant('unwanted' as const) },
+        { weight: 2, arbitrary: fc.constant('fill' as const) },
+        { weight: 1, arbitrary: fc.constant('gap' as const) },
+      )
+      fc.assert(
+        fc.property(
+          fc.integer({ min: 1, max: 5 }),
+          fc.array(step, { maxLength: 120 }),
+          (datumsMax, steps) => {
+            const queue = new SendQueue({ datumsMax, bytesMax: 1_000, overflow }, 0)
+            const frame = new DatumFrameWriter(new FrameBuilder(), 'selection')
+            /** What became of each sequence number, and what the consumer makes of what it is told. */
+            const wanted: boolean[] = []
+            const received: number[] = []
+            const told: { from: number; to: number; lost: number }[] = []
+            let known = 0
+            const tell = (to: number, lost: number): void => {
+              if (to > known) told.push({ from: known, to, lost })
+              else expect(lost).toBe(0)
+              known = to
+            }
+            const takeFrame = (): void => {
+              queue.fill(frame, { creditBytes: 50, bodyBytesTarget: 40 })
+              if (frame.count === 0) return
+              const reader = new DatumFrameReader(frame.take().subarray(5), 'selection')
+              tell(reader.first, reader.lost!)
+              while (reader.remaining > 0) {
+                tell(reader.sequence, 0)
+                received.push(reader.sequence)
+                reader.advance()
+                known++
+              }
+            }
+            const takeGap = (): void => {
+              const gap = queue.takeGap()
+              if (gap !== undefined) tell(gap.sequence, gap.lost)
+            }
+            for (const next of [...steps, 'fill' as const]) {
+              const sequence = wanted.length
+              if (next === 'wanted') queue.offer(datum(sequence, 3))
+              if (next === 'unwanted') queue.pass(sequence)
+              if (next === 'wanted' || next === 'unwanted') wanted.push(next === 'wanted')
+              if (next === 'fill') takeFrame()
+              if (next === 'gap') takeGap()
+            }
+            while (queue.length > 0) takeFrame()
+            takeGap()
+            expect(known).toBe(wanted.length)
+            const isReceived = new Set(received)
+            for (const { from, to, lost } of told) {
+              const missing = wanted.slice(from, to).filter((isWanted, index) => {
+                expect(isReceived.has(from + index)).toBe(false)
+                return isWanted
+              })
+              expect(missing.length).toBe(lost)
+            }
+            expect(queue.droppedCount).toBe(wanted.filter((is, n) => is && !isReceived.has(n)).length)
+          },
+        ),
+        { numRuns: 300 },
+      )
+    },
+  )
+})
