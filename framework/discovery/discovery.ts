@@ -32,8 +32,8 @@ import { peerInfoOf, type PeerInfo } from './peer-info.js'
 import { settingsOf, type DiscoveryOptions } from './options.js'
 import { OwnEntry } from './own-entry.js'
 import { prefer, type Preference } from './ranking/preference.js'
-import type { Candidates } from './ranking/rank.js'
-import type { Ranking } from './ranking/ranking.js'
+import type { RankOptions } from './ranking/rank.js'
+import type { Ranking, RankingOptions } from './ranking/ranking.js'
 import { Rankings } from './ranking/rankings.js'
 import type { RankingResult } from './ranking/result.js'
 import { RecordReader } from './record-reader.js'
@@ -252,13 +252,9 @@ export class Discovery implements AsyncDisposable {
    * known is assumed.
    *
    * @param preference Default: all peers, the nearest first. See {@link prefer} and {@link nearest}.
-   * @param options.candidates Whom to rank. Default: all peers of the catalog.
    */
-  rank(
-    preference: Preference = prefer(),
-    { candidates }: { readonly candidates?: Candidates } = {},
-  ): RankingResult {
-    return this.#rankings.rank(preference, candidates)
+  rank(preference: Preference = prefer(), options: RankOptions = {}): RankingResult {
+    return this.#rankings.rank(preference, options)
   }
 
   /**
@@ -267,12 +263,9 @@ export class Discovery implements AsyncDisposable {
    *
    * @throws MosaikError `RANKINGS_TOO_MANY`, when 256 are open; `DISCOVERY_CLOSED`.
    */
-  ranking(
-    preference: Preference = prefer(),
-    { candidates }: { readonly candidates?: Candidates } = {},
-  ): Ranking {
+  ranking(preference: Preference = prefer(), options: RankingOptions = {}): Ranking {
     this.#assertOpen()
-    return this.#rankings.open(preference, candidates)
+    return this.#rankings.open(preference, options)
   }
 
   /**

@@ -20,8 +20,8 @@ export {
   type PreferenceOptions,
   type PreferenceWeights,
 } from './ranking/preference.js'
-export type { Candidates } from './ranking/rank.js'
-export type { Ranking, RankingConditions } from './ranking/ranking.js'
+export type { Candidates, RankOptions } from './ranking/rank.js'
+export type { Ranking, RankingConditions, RankingOptions } from './ranking/ranking.js'
 export type { Exclusion, LatencyBasis, RankedPeer, RankingResult, Reason } from './ranking/result.js'
 export { remembered, type RememberedOptions } from './remembered.js'
 export { RecordError } from './signed-record.js'

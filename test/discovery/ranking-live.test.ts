@@ -4,7 +4,7 @@ import { ManualClock, Watch, type PeerId } from '#framework/primitives'
 import { RttTracker } from '../../framework/network/rtt/rtt-tracker.js'
 import { encodeWhole } from '../../framework/discovery/announcement.js'
 import type { Catalog } from '../../framework/discovery/catalog.js'
-import { Ranking } from '../../framework/discovery/ranking/ranking.js'
+import { Ranking, type RankingOptions } from '../../framework/discovery/ranking/ranking.js'
 import { eventually, within } from '../support/eventually.js'
 import { TestNode, TestNodes } from './node.js'
 import { departureRecord, entryRecord, identityOf } from './support.js'
@@ -13,9 +13,9 @@ import { catalogOf, namesOf, peerNamed, type Described } from './ranking-support
 /** A ranking on a clock of its own, with the catalog and the round trips in the hands of the test. */
 function rankingOf(
   preference: Preference,
-  options: { peers?: Record<string, Described>; maxRttMs?: number } = {},
+  options: { peers?: Record<string, Described>; maxRttMs?: number } & RankingOptions = {},
 ) {
-  const { peers = {}, maxRttMs = Infinity } = options
+  const { peers = {}, maxRttMs = Infinity, ...rankingOptions } = options
   const clock = new ManualClock()
   const catalog = new Watch<Catalog>(catalogOf(peers))
   const rtt = new RttTracker({ clock, peersMax: 100 })
@@ -24,7 +24,7 @@ function rankingOf(
     catalog,
     rtt,
     preference,
-    candidates: undefined,
+    ...rankingOptions,
     maxRttMs,
     clock,
     onRanked: (changed) => {
@@ -66,6 +66,49 @@ describe('a ranking that stays current', () => {
     expect(chosen()).toEqual(['c'])
     expect(ranking.result.value.ranked).toHaveLength(2)
     expect(counts).toMatchObject({ ranked: 1, changed: 1 })
+  })
+
+  test('given candidates that depend on something else, when it changes, then a refresh ranks again at once', () => {
+    const refused = new Set<PeerId>()
+    const { chosen, ranking, clock, counts } = rankingOf(prefer({ tags: ['x'], k: 1 }), {
+      peers: { a: { tags: ['x'] }, b: {} },
+      candidates: ({ peer }) => !refused.has(peer),
+    })
+    expect(chosen()).toEqual(['a'])
+    refused.add(peerNamed('a'))
+    ranking.refresh()
+    expect(chosen()).toEqual(['b'])
+    ranking.close()
+    refused.clear()
+    ranking.refresh()
+    expect(chosen()).toEqual(['b'])
+    expect([counts.ranked, clock.pendingCount]).toEqual([1, 0])
+  })
+
+  test('given a choice that could not be acted on, then the incumbents are those who were told', () => {
+    let incumbents = ['b']
+    const hysteresis = { marginMs: 50, marginPart: 0 }
+    const { chosen, measure, ranking } = rankingOf(nearest(1, { hysteresis }), {
+      peers: { a: {}, b: {} },
+      incumbents: () => incumbents.map(peerNamed),
+    })
+    measure('a', 10)
+    measure('b', 40)
+    ranking.refresh()
+    expect(chosen()).toEqual(['b'])
+    incumbents = []
+    ranking.refresh()
+    expect(chosen()).toEqual(['a'])
+  })
+
+  test('given that this node counts too, then it is at no distance, which says nothing about those that were never measured', () => {
+    const peers = { a: {}, b: {} }
+    const { ranking, rtt } = rankingOf(nearest(1), { peers, includesSelf: true })
+    rtt.note(peerNamed('a'), 40)
+    ranking.refresh()
+    expect(namesOf(ranking.chosen.value, ['me', 'a'])).toEqual(['me'])
+    expect(ranking.result.value.ranked.map(({ scoreMs }) => scoreMs)).toEqual([0, 40, 40])
+    expect(ranking.unmeasured).toEqual([peerNamed('b')])
   })
 
   test('given thousands of peers, then changes are collected for longer, because ranking them takes longer', () => {

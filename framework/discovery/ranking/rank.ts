@@ -11,11 +11,20 @@ import { exclusionOf, failedWith, scoreOf, type Score } from './score.js'
 /** Who may be ranked: certain peers, or all of the catalog of which it is true. */
 export type Candidates = Iterable<PeerId> | ((entry: PeerEntry) => boolean)
 
+/** Whom to rank. */
+export interface RankOptions {
+  /** Default: all peers of the catalog. */
+  readonly candidates?: Candidates
+  /** Whether this node is a candidate as well, at no distance from itself. Default: false. */
+  readonly includesSelf?: boolean
+}
+
 export interface RankInput {
   readonly catalog: Catalog
   readonly preference: Preference
   /** Default: all peers of the catalog. */
   readonly candidates?: Candidates | undefined
+  readonly includesSelf?: boolean | undefined
   /** The smoothed round trip to a peer, in milliseconds, when it is known. */
   readonly rttMs: (peer: PeerId) => number | undefined
   /** The limit of discovery; that of the preference can only be lower. */
@@ -71,7 +80,9 @@ export function rank(input: RankInput, before: RankingState = noRanking): RankOu
   const { me } = catalog
   const limitMs = Math.min(preference.maxRttMs, input.maxRttMs)
   const { infos, excluded } = gather(input)
-  const latencies = new Latencies(me, infos)
+  // How far this node is from itself says nothing about others.
+  const others = infos.filter(({ peer }) => peer !== me.peer)
+  const latencies = new Latencies(me, others)
   const tooFar = new Set<PeerId>()
   const scored: Scored[] = []
   for (const info of infos) {
@@ -114,23 +125,26 @@ export function rank(input: RankInput, before: RankingState = noRanking): RankOu
 }
 
 /** Those who can be judged, and those of whom nothing is known. */
-function gather({ catalog, candidates, rttMs }: RankInput): { infos: PeerInfo[]; excluded: Excluded[] } {
+function gather(input: RankInput): { infos: PeerInfo[]; excluded: Excluded[] } {
+  const { catalog, candidates, includesSelf = false, rttMs } = input
+  const { me } = catalog
   const infos: PeerInfo[] = []
   const excluded: Excluded[] = []
+  const infoOf = (entry: PeerEntry): PeerInfo =>
+    peerInfoOf(entry, entry.peer === me.peer ? 0 : rttMs(entry.peer))
   if (candidates === undefined || typeof candidates === 'function') {
-    for (const [peer, entry] of catalog.peers) {
-      const info = peerInfoOf(entry, rttMs(peer))
+    for (const entry of includesSelf ? [me, ...catalog.peers.values()] : catalog.peers.values()) {
       try {
-        if (candidates === undefined || candidates(entry)) infos.push(info)
+        if (candidates === undefined || candidates(entry)) infos.push(infoOf(entry))
       } catch (error) {
-        excluded.push({ peer, info, exclusion: failedWith(error) })
+        excluded.push({ peer: entry.peer, info: infoOf(entry), exclusion: failedWith(error) })
       }
     }
     return { infos, excluded }
   }
   for (const peer of new Set(candidates)) {
-    const entry = catalog.peers.get(peer)
-    if (entry) infos.push(peerInfoOf(entry, rttMs(peer)))
+    const entry = includesSelf ? catalog.get(peer) : catalog.peers.get(peer)
+    if (entry) infos.push(infoOf(entry))
     else excluded.push({ peer, info: undefined, exclusion: strangerIn(catalog, peer) })
   }
   return { infos, excluded }

@@ -9,7 +9,7 @@ import {
 } from '#framework/primitives'
 import type { Catalog } from '../catalog.js'
 import type { Preference } from './preference.js'
-import { noRanking, rank, thresholdsOf, type Candidates, type RankingState } from './rank.js'
+import { noRanking, rank, thresholdsOf, type RankingState, type RankOptions } from './rank.js'
 import type { RankingResult } from './result.js'
 
 /**
@@ -20,11 +20,19 @@ import type { RankingResult } from './result.js'
 const COLLECT_MS = 100
 const COLLECT_PEERS_PER_MS = 10
 
-export interface RankingParts {
+/** Whom to rank, and what the ranking cannot know by itself. */
+export interface RankingOptions extends RankOptions {
+  /**
+   * Which peers count as chosen so far, for who may not have been able to act on the last choice. Default: those that were
+   * chosen last.
+   */
+  readonly incumbents?: () => Iterable<PeerId>
+}
+
+export interface RankingParts extends RankingOptions {
   readonly catalog: ReadonlyWatch<Catalog>
   readonly rtt: RttTracker
   readonly preference: Preference
-  readonly candidates: Candidates | undefined
   readonly maxRttMs: number
   readonly clock: Clock
   /** Peers were ranked again. */
@@ -91,6 +99,13 @@ export class Ranking implements Disposable {
     }
   }
 
+  /** Ranks again at once: for who knows of a change on which the candidates or the incumbents depend. */
+  refresh(): void {
+    if (this.#closed) return
+    this.#timer?.timer.cancel()
+    this.#evaluate()
+  }
+
   /** Follows no further. Idempotent. */
   close(): void {
     this.#close(undefined)
@@ -101,14 +116,17 @@ export class Ranking implements Disposable {
   }
 
   #rank(): RankingResult {
-    const { catalog, rtt, clock } = this.#parts
+    const { catalog, rtt, clock, incumbents } = this.#parts
     const input = {
       ...this.#parts,
       catalog: catalog.value,
       rttMs: (peer: PeerId) => rtt.ms(peer),
       nowMs: clock.monotonic(),
     }
-    const { result, state, unmeasured, dueAtMs } = rank(input, this.#state)
+    const { choice } = this.#state
+    const chosen = incumbents === undefined ? choice.chosen : new Set(incumbents())
+    const before = { ...this.#state, choice: { ...choice, chosen } }
+    const { result, state, unmeasured, dueAtMs } = rank(input, before)
     this.#state = state
     this.#unmeasured = unmeasured
     this.#evaluateBy(dueAtMs)

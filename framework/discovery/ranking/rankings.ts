@@ -13,8 +13,8 @@ import type { DiscoveryMetrics } from '../metrics.js'
 import type { Preference } from './preference.js'
 import { ProbePlan, type Wanted } from './probe-plan.js'
 import { Prober } from './prober.js'
-import { rank, type Candidates } from './rank.js'
-import { Ranking } from './ranking.js'
+import { rank, type RankOptions } from './rank.js'
+import { Ranking, type RankingOptions } from './ranking.js'
 import type { RankingResult } from './result.js'
 
 /** How many rankings may follow the catalog at a time. */
@@ -53,12 +53,12 @@ export class Rankings {
   }
 
   /** Ranks once, without anything before. */
-  rank(preference: Preference, candidates: Candidates | undefined): RankingResult {
+  rank(preference: Preference, options: RankOptions): RankingResult {
     const { host, store, maxRttMs, clock } = this.#options
     return rank({
       catalog: store.catalog.value,
       preference,
-      candidates,
+      ...options,
       rttMs: (peer) => host.rttMs(peer),
       maxRttMs,
       nowMs: clock.monotonic(),
@@ -66,7 +66,7 @@ export class Rankings {
   }
 
   /** @throws MosaikError `RANKINGS_TOO_MANY`. */
-  open(preference: Preference, candidates: Candidates | undefined): Ranking {
+  open(preference: Preference, options: RankingOptions): Ranking {
     if (this.#open.size >= RANKINGS_MAX) {
       throw new MosaikError(
         'RANKINGS_TOO_MANY',
@@ -77,11 +77,13 @@ export class Rankings {
       )
     }
     const { host, store, maxRttMs, clock, metrics } = this.#options
+    const { candidates } = options
     const ranking = new Ranking({
       catalog: store.catalog,
       rtt: host.rtt,
       preference,
-      candidates: typeof candidates === 'function' ? candidates : candidates && [...candidates],
+      ...options,
+      ...(candidates !== undefined && typeof candidates !== 'function' && { candidates: [...candidates] }),
       maxRttMs,
       clock,
       onRanked: (choiceChanged) => {
