@@ -1,7 +1,17 @@
 // The package's door: what a program writes `import … from 'mosaik'` for.
 
 // Services: decorated classes, and a network of them in this process.
-export { Config, Consumer, Injectable, Producer, Service, bindingOf, launch, servicesIn } from '#decorators'
+export {
+  Config,
+  Consumer,
+  Injectable,
+  Producer,
+  RequireTicket,
+  Service,
+  bindingOf,
+  launch,
+  servicesIn,
+} from '#decorators'
 export type {
   Class,
   HandlerOptions,
@@ -17,14 +27,22 @@ export type {
 // Streams: what they carry, and what the two ends take and report.
 export { ProducerError, Streams, stream } from '#framework/streams'
 export type {
+  AckOptions,
+  BackoffPolicy,
+  ConsumerEvent,
   ConsumerOptions,
   ConsumerStats,
+  Criteria,
+  EgressOptions,
   Envelope,
   OverflowPolicy,
   ProducerOptions,
   ProducerStats,
+  ReplayOptions,
+  StreamConditions,
   StreamDefinition,
   SubscriptionStatus,
+  UndeliveredCause,
 } from '#framework/streams'
 
 // The layers below, for programs that do without decorators.
@@ -39,12 +57,24 @@ export type {
   RunningNode,
   Topology,
 } from '#framework/topology'
-export { Discovery, RecordError, dht, mdns, nearest, prefer, remembered, seeds } from '#framework/discovery'
+export {
+  Discovery,
+  RecordError,
+  dht,
+  mdns,
+  nearest,
+  prefer,
+  remembered,
+  seeds,
+  validateTicket,
+  validateTickets,
+} from '#framework/discovery'
 export type {
   BootstrapSource,
   Catalog,
   DiscoveryEvent,
   DiscoveryOptions,
+  Expiration,
   PeerEntry,
   PeerInfo,
   Preference,
@@ -53,6 +83,8 @@ export type {
   Ranking,
   RankingResult,
   Reason,
+  Ticket,
+  TicketValidator,
 } from '#framework/discovery'
 export {
   CloseReasons,

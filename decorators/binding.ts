@@ -5,10 +5,11 @@ import type {
   ServiceDeclaration,
   ServiceRuntime,
 } from '#framework/topology'
+import type { StreamId } from '#framework/primitives'
 import { configProblems } from './configuration.js'
 import { withDependencies } from './dependencies.js'
 import { scopeOf } from './node-scope.js'
-import type { Class, PortRecord } from './records.js'
+import { hasOptions, type Class, type PortRecord } from './records.js'
 import { RunningService, type ConsumerMethod } from './running-service.js'
 
 /** A decorated class that can be made part of any number of nodes. Keeps nothing about any of them. */
@@ -31,7 +32,8 @@ export class DecoratedBinding implements ServiceBinding {
     const scope = scopeOf(runtime)
     try {
       const instance = scope.get(this.#ctor)
-      const methods = this.#ports.flatMap((port) => openPort(port, instance, runtime))
+      const produced = new Set<StreamId>()
+      const methods = this.#ports.flatMap((port) => openPort(port, instance, runtime, produced))
       return new RunningService({
         name: this.declaration.name,
         instance,
@@ -46,15 +48,24 @@ export class DecoratedBinding implements ServiceBinding {
   }
 }
 
-/** Opens the stream and puts the handle where it was declared; on a method there is something to call instead. */
+/**
+ * Opens the stream and puts the handle where it was declared; on a method there is something to call instead. Who is not
+ * the first to produce a stream shares the producer that there is, and says nothing about it.
+ */
 function openPort(
   port: PortRecord,
   instance: object,
   { streams }: ServiceRuntime,
+  produced: Set<StreamId>,
 ): readonly ConsumerMethod[] {
   const { placement, definition } = port
   if (port.direction === 'produces') {
-    placement.assign(instance, streams.produce(definition, port.options))
+    const isShared = produced.has(definition.id) || !hasOptions(port)
+    placement.assign(
+      instance,
+      isShared ? streams.produce(definition) : streams.produce(definition, port.options),
+    )
+    produced.add(definition.id)
     return []
   }
   const { concurrency = 1, onError = 'fail', ...options } = port.options

@@ -7,7 +7,9 @@ import { DeclarationError } from './declaration-error.js'
 import { dependencyProblems, injectableProblems, withDependencies } from './dependencies.js'
 import { hookProblems, placementProblems, streamProblems } from './member-problems.js'
 import { membersOf } from './members.js'
-import { ownRecord, type Class, type PortRecord } from './records.js'
+import { plainOptions } from './plain-options.js'
+import { hasOptions, ownRecord, type Class, type PortRecord } from './records.js'
+import { ticketProblems, withClassTickets, withMemberTickets } from './ticket-requirements.js'
 
 /** What a decorated class declares, and how to make it part of a node. */
 export interface CollectedService {
@@ -22,15 +24,16 @@ export interface CollectedService {
  * @throws DeclarationError (`SERVICE_DECLARATION`) with everything that is wrong with the class.
  */
 export function collect(ctor: Class): CollectedService {
-  const ports = membersOf(ctor, ({ ports }) => ports)
+  const members = membersOf(ctor, ({ ports }) => ports).map((port) => withMemberTickets(ctor, port))
   const configs = membersOf(ctor, ({ configs }) => configs)
   const options = ownRecord(ctor)?.service
   const name = options?.name ?? ctor.name
   const problems = [
     ...(options === undefined ? [undecorated(ctor)] : []),
     ...unnamed(name),
-    ...placementProblems(ctor, ports, configs),
-    ...streamProblems(ctor, ports),
+    ...placementProblems(ctor, members, configs),
+    ...streamProblems(ctor, members),
+    ...ticketProblems(ctor, members),
     ...hookProblems(ctor),
     ...dependencyProblems(ctor),
     ...injectableProblems(ctor),
@@ -38,6 +41,7 @@ export function collect(ctor: Class): CollectedService {
   if (problems.length > 0)
     throw new DeclarationError(ctor.name === '' ? 'an anonymous class' : ctor.name, problems)
 
+  const ports = optionsFirst(members).map((port) => withClassTickets(ctor, port))
   const declared = (direction: PortRecord['direction']): PortDeclaration[] =>
     ports
       .filter((port) => port.direction === direction)
@@ -64,12 +68,9 @@ function declarationOf({ definition, placement, options }: PortRecord): PortDecl
   return { stream: name, id, fingerprint, shape, member: placement.member, options: plainOptions(options) }
 }
 
-/** What survives JSON. That there is a predicate is worth knowing, even though it cannot be written down. */
-function plainOptions(options: object): Readonly<Record<string, unknown>> {
-  const plain = JSON.stringify(options, (_key, value: unknown) =>
-    typeof value === 'function' ? true : value,
-  )
-  return JSON.parse(plain) as Readonly<Record<string, unknown>>
+/** Several producers of one stream share one: the first that is opened says how, so the one that says anything comes first. */
+function optionsFirst(ports: readonly PortRecord[]): readonly PortRecord[] {
+  return ports.toSorted((a, b) => Number(hasOptions(b)) - Number(hasOptions(a)))
 }
 
 /** Compilers call decorators in different orders: the declaration must not depend on it. */

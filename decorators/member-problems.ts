@@ -2,7 +2,7 @@
 import type { StreamDefinition } from '#framework/streams'
 import type { DeclarationProblem } from './declaration-error.js'
 import type { PlacementKind } from './placement.js'
-import type { Class, ConfigRecord, PortRecord } from './records.js'
+import { hasOptions, type Class, type ConfigRecord, type PortRecord } from './records.js'
 
 const allowedOn: Readonly<Record<'produces' | 'consumes' | 'config', readonly PlacementKind[]>> = {
   produces: ['property'],
@@ -90,17 +90,21 @@ export function streamProblems(ctor: Class, ports: readonly PortRecord[]): Decla
           message: `${both} declare stream "${port.definition.name}" with two schemas`,
           hint: 'define the stream once and use that definition for both',
         })
-      } else if (other.direction === 'produces' && port.direction === 'produces') {
+      } else if (bothSayHow(other, port)) {
         problems.push({
           code: 'STREAM_PRODUCED_TWICE',
-          message: `${both} both produce stream "${port.definition.name}"`,
-          hint: 'one producer is enough: it can be used from anywhere in the class',
+          message: `${both} both have options for producing stream "${port.definition.name}"`,
+          hint: 'they share one producer: give the options to one of them, or to the definition',
         })
       }
     }
     known.push(port)
   }
   return problems
+}
+
+function bothSayHow(a: PortRecord, b: PortRecord): boolean {
+  return [a, b].every((port) => port.direction === 'produces' && hasOptions(port))
 }
 
 function handlerOptionProblems(port: PortRecord, where: string): DeclarationProblem[] {
@@ -114,6 +118,12 @@ function handlerOptionProblems(port: PortRecord, where: string): DeclarationProb
     refuse(
       '"concurrency" and "onError" are for methods',
       'whoever pulls from a handle decides both for itself',
+    )
+  }
+  if (port.placement.kind === 'method' && port.options.ack === 'manual') {
+    refuse(
+      'ack cannot be "manual" on a method',
+      'a datum is acknowledged when the call that handles it has ended',
     )
   }
   if (concurrency !== undefined && (!Number.isInteger(concurrency) || concurrency < 1)) {

@@ -75,13 +75,13 @@ export interface ConsumerDecorator<T> {
  */
 export function Producer<T>(
   definition: StreamDefinition<T>,
-  options: ProducerOptions = {},
+  options: ProducerOptions<NoInfer<T>> = {},
 ): ProducerDecorator<T> {
   return recorder((placement) => ({
     direction: 'produces',
     placement,
     definition: definition as StreamDefinition<unknown>,
-    options,
+    options: options as ProducerOptions,
   })) as ProducerDecorator<T>
 }
 
@@ -96,13 +96,13 @@ export function Producer<T>(
  */
 export function Consumer<T>(
   definition: StreamDefinition<T>,
-  options: ConsumerOptions & HandlerOptions = {},
+  options: ConsumerOptions<NoInfer<T>> & HandlerOptions = {},
 ): ConsumerDecorator<T> {
   return recorder((placement) => ({
     direction: 'consumes',
     placement,
     definition: definition as StreamDefinition<unknown>,
-    options,
+    options: options as ConsumerOptions & HandlerOptions,
   })) as ConsumerDecorator<T>
 }
 

@@ -1,4 +1,5 @@
 // What the decorators wrote down about a class, before anyone has judged it. Decorators do nothing else.
+import type { TicketValidator } from '#framework/discovery'
 import type { ConsumerOptions, ProducerOptions, StreamDefinition } from '#framework/streams'
 import type { z } from 'zod'
 import type { Placement } from './placement.js'
@@ -57,10 +58,21 @@ export interface ConsumerRecord {
 
 export type PortRecord = ProducerRecord | ConsumerRecord
 
+/** Whether a port says how its stream is to be produced or consumed. */
+export function hasOptions({ options }: PortRecord): boolean {
+  return Object.keys(options).length > 0
+}
+
 /** A use of `@Config`. */
 export interface ConfigRecord {
   readonly placement: Placement
   readonly schema: z.ZodType
+}
+
+/** A use of `@RequireTicket`. */
+export interface TicketRecord {
+  readonly placement: Placement
+  readonly validator: TicketValidator
 }
 
 export interface ClassRecord {
@@ -68,6 +80,7 @@ export interface ClassRecord {
   injectable?: InjectableOptions
   readonly ports: PortRecord[]
   readonly configs: ConfigRecord[]
+  readonly tickets: TicketRecord[]
 }
 
 /** Keyed by what a {@link Placement} names as the owner. Weak: a class that is gone takes its record along. */
@@ -77,7 +90,7 @@ const records = new WeakMap<object, ClassRecord>()
 export function recordAt(owner: object): ClassRecord {
   let record = records.get(owner)
   if (record === undefined) {
-    record = { ports: [], configs: [] }
+    record = { ports: [], configs: [], tickets: [] }
     records.set(owner, record)
   }
   return record

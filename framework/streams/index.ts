@@ -1,7 +1,24 @@
 export { type OnlineWhen, type StreamConditions, type SubscribedOptions } from './conditions.js'
-export { type Consumer, type ConsumerOptions, type ConsumerStats, type Envelope } from './consumer.js'
+export {
+  type BackoffPolicy,
+  type Consumer,
+  type ConsumerEvent,
+  type ConsumerOptions,
+  type ConsumerStats,
+  type Envelope,
+} from './consumer.js'
+export { type Criteria } from './criteria.js'
 export { stream, type StreamDefinition } from './definition.js'
-export { type OverflowPolicy, type Producer, type ProducerOptions, type ProducerStats } from './producer.js'
+export {
+  type AckOptions,
+  type EgressOptions,
+  type OverflowPolicy,
+  type Producer,
+  type ProducerOptions,
+  type ProducerStats,
+  type ReplayOptions,
+  type UndeliveredCause,
+} from './producer.js'
 export { ProducerError, type ProducerErrorCode } from './producer-error.js'
 export { schemaDifferences } from './schema-diff.js'
 export { StreamAlreadyProducedError, Streams, type StreamsOptions } from './streams.js'

@@ -299,7 +299,7 @@ function streamProblems(ports: readonly Port[]): Problem[] {
   return problems
 }
 
-/** A node has one producer of a stream: its peers would not know which of two they are subscribed to. */
+/** The services of a node that produce one stream share a producer; only the first can say how it produces. */
 function producedTwice(ends: readonly Port[]): Problem[] {
   const firstOfNode = new Map<string, Port>()
   const problems: Problem[] = []
@@ -310,12 +310,13 @@ function producedTwice(ends: readonly Port[]): Problem[] {
       firstOfNode.set(end.node, end)
       continue
     }
+    if (end.service === first.service || Object.keys(end.port.options).length === 0) continue
     problems.push(
       error(
         'STREAM_PRODUCED_TWICE',
-        `node ${quoted(end.node)} produces stream ${quoted(end.port.stream)} twice: ${member(first)} and ${member(end)}`,
+        `node ${quoted(end.node)} produces stream ${quoted(end.port.stream)} twice: ${member(first)}, and ${member(end)} with options of its own`,
         end.path,
-        'keep one of them, or put the two services on nodes of their own',
+        'give the options to the definition of the stream, or put the two services on nodes of their own',
       ),
     )
   }

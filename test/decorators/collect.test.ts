@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
+import { nearest } from '#framework/discovery'
 import { stream } from '#framework/streams'
 import { codeOf } from '#framework/primitives'
 import {
@@ -114,6 +115,40 @@ describe('what a class declares', () => {
     expect(declaration.consumes.map(({ member }) => member)).toEqual(['onIn'])
   })
 
+  test('every option appears in a form that JSON has', () => {
+    @Service()
+    class Elaborate {
+      @Producer(Out, { stallTimeoutMs: Infinity, replay: { last: 10, for: 1_000 }, ack: true })
+      readonly out!: Producer<Datum>
+      @Consumer(In, {
+        prefer: nearest(2),
+        backoff: () => ({ next: () => 1, reset: () => {} }),
+        name: 'books',
+      })
+      onIn(_datum: Datum): void {}
+    }
+    const { produces, consumes } = collect(Elaborate).declaration
+    expect(produces[0]?.options).toEqual({
+      stallTimeoutMs: 'Infinity',
+      replay: { last: 10, for: 1_000 },
+      ack: true,
+    })
+    expect(consumes[0]?.options).toMatchObject({
+      prefer: { k: 2, latency: true, maxRttMs: 'Infinity' },
+      backoff: true,
+      name: 'books',
+    })
+  })
+
+  test('two producers of one stream share one, and either may say how it is produced', () => {
+    @Service()
+    class Sharing {
+      @Producer(Out) readonly a!: Producer<Datum>
+      @Producer(Out, { queue: 8 }) readonly b!: Producer<Datum>
+    }
+    expect(collect(Sharing).declaration.produces.map(({ member }) => member)).toEqual(['a', 'b'])
+  })
+
   test('two consumers of one stream are two subscriptions of one class', () => {
     @Service()
     class Twice {
@@ -200,6 +235,15 @@ describe('services of a module', () => {
 })
 
 describe('what cannot be', () => {
+  test('manual acknowledgement on a method, which has nothing to acknowledge with', () => {
+    @Service()
+    class Manual {
+      @Consumer(In, { ack: 'manual' }) onIn(_datum: Datum): void {}
+      @Consumer(In, { ack: 'manual' }) readonly in!: Consumer<Datum>
+    }
+    expect(problemsOf(Manual)).toEqual(['OPTION_INVALID Manual.onIn: ack cannot be "manual" on a method'])
+  })
+
   test('a class without @Service', () => {
     class Plain {}
     expect(problemsOf(Plain)).toEqual(['SERVICE_NOT_DECORATED Plain is not decorated with @Service()'])
@@ -292,13 +336,15 @@ describe('what cannot be', () => {
     ])
   })
 
-  test('two producers of one stream', () => {
+  test('two producers of one stream that both have options', () => {
     @Service()
     class Twice {
-      @Producer(Out) readonly a!: Producer<Datum>
-      @Producer(Out) readonly b!: Producer<Datum>
+      @Producer(Out, { queue: 1 }) readonly a!: Producer<Datum>
+      @Producer(Out, { queue: 2 }) readonly b!: Producer<Datum>
     }
-    expect(problemsOf(Twice)).toEqual(['STREAM_PRODUCED_TWICE Twice.a and Twice.b both produce stream "out"'])
+    expect(problemsOf(Twice)).toEqual([
+      'STREAM_PRODUCED_TWICE Twice.a and Twice.b both have options for producing stream "out"',
+    ])
   })
 
   test('one stream with two schemas', () => {

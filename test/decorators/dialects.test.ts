@@ -12,10 +12,12 @@ const root = join(import.meta.dirname, '../..')
 const source = `
 import { z } from 'zod'
 import { stream } from '#framework/streams'
-import { Config, Consumer, Injectable, Producer, Service, bindingOf, collect } from '#decorators'
+import { Config, Consumer, Injectable, Producer, RequireTicket, Service, bindingOf, collect } from '#decorators'
 
 const datum = z.object({ n: z.number() })
 const [In, Out, Extra] = ['in', 'out', 'extra'].map((name) => stream(name, datum))
+
+const validator = (name) => ({ class: name, signature: name, validate: () => 'never' })
 
 @Injectable()
 class Ledger {}
@@ -23,7 +25,7 @@ class Ledger {}
 class Base {
   @Config(z.object({ size: z.number() })) config!: { size: number }
   @Producer(Out) out!: Producer<{ n: number }>
-  @Consumer(In) onIn(_datum: { n: number }): string { return 'base' }
+  @RequireTicket(validator('member')) @Consumer(In) onIn(_datum: { n: number }): string { return 'base' }
 }
 
 @Service({ tags: ['t'], deps: () => [Ledger] })
@@ -32,8 +34,12 @@ class Derived extends Base {
   constructor(readonly ledger: Ledger) { super() }
 }
 
+@RequireTicket(validator('class'))
 @Service()
 class Sibling extends Base {}
+
+const tickets = (ctor) =>
+  collect(ctor).declaration.consumes.map((p) => p.member + ' ' + p.options.requireTicket?.map((v) => v.signature))
 
 const ports = (ctor) => {
   const { produces, consumes } = collect(ctor).declaration
@@ -46,6 +52,7 @@ const { instance } = await bindingOf(Derived).bind({
 })
 console.log(JSON.stringify({
   derived: ports(Derived), sibling: ports(Sibling), tags: collect(Derived).declaration.tags,
+  tickets: [tickets(Derived), tickets(Sibling)],
   out: instance.out, config: instance.config, ledger: instance.ledger instanceof Ledger,
 }))
 `
@@ -54,6 +61,7 @@ const expected = {
   derived: ['out out out', 'in extra extra', 'in onIn in'],
   sibling: ['out out out', 'in onIn in'],
   tags: ['t'],
+  tickets: [['extra undefined', 'onIn member'], ['onIn class,member']],
   out: 'out',
   config: { size: 3 },
   ledger: true,

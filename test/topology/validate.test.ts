@@ -270,19 +270,22 @@ describe('streams', () => {
     )
   })
 
-  test('two producers of one stream on one node are refused, on two nodes they are not', () => {
-    const twice = node('a', {
-      services: [service('First', { produces: [port('x')] }), service('Second', { produces: [port('x')] })],
-    })
-    expect(onlyProblem(topology(twice, consumed('b', port('x'))))).toMatchObject({
+  test('two services of a node share a producer, as long as only the first has options', () => {
+    const configured = { ...port('x'), options: { queue: 8 } }
+    const sharing = (...ports: ReturnType<typeof port>[]) =>
+      node('a', {
+        services: ports.map((each, index) => service(`Number${index}`, { produces: [each] })),
+      })
+    const consumer = consumed('b', port('x'))
+    expect(validate(topology(sharing(port('x'), port('x')), consumer))).toEqual([])
+    expect(validate(topology(sharing(configured, port('x')), consumer))).toEqual([])
+    expect(onlyProblem(topology(sharing(port('x'), configured), consumer))).toMatchObject({
       code: 'STREAM_PRODUCED_TWICE',
       severity: 'error',
-      message: 'node "a" produces stream "x" twice: First.x and Second.x',
+      message: 'node "a" produces stream "x" twice: Number0.x, and Number1.x with options of its own',
       path: ['nodes', 0, 'services', 1, 'produces', 0],
     })
-    expect(
-      validate(topology(produced('a', port('x')), produced('b', port('x')), consumed('c', port('x')))),
-    ).toEqual([])
+    expect(validate(topology(produced('a', configured), produced('c', configured), consumer))).toEqual([])
   })
 
   test('a stream name that does not print is refused', () => {
