@@ -15,6 +15,8 @@ export interface Catalog {
   readonly size: number
   /** The entry of a peer, this node included. */
   get(peer: PeerId): PeerEntry | undefined
+  /** The peers, this node included, that are not what they were in an earlier catalog of this node. */
+  changedSince(earlier: Catalog): readonly PeerId[]
 }
 
 /** The rules by which records are taken in and let go. */
@@ -283,6 +285,11 @@ class Snapshot implements Catalog, Live {
 
   get(peer: PeerId): PeerEntry | undefined {
     return peer === this.me.peer ? this.me : this.peers.get(peer)
+  }
+
+  changedSince(earlier: Snapshot): readonly PeerId[] {
+    const peers = this.peers.changedSince(earlier.peers)
+    return earlier.me === this.me ? peers : [this.me.peer, ...peers]
   }
 }
 

@@ -78,6 +78,24 @@ export class PeerMap<V> implements ReadonlyMap<PeerId, V> {
     )
   }
 
+  /**
+   * The peers whose value differs from that in another map, each once, in no particular order. Two maps of which one was
+   * made from the other are compared at the price of what has changed between them.
+   */
+  changedSince(earlier: PeerMap<V>): PeerId[] {
+    const changed: PeerId[] = []
+    for (const [index, shard] of this.#shards.entries()) {
+      const before = earlier.#shards[index] ?? noEntries
+      if (shard === before) continue
+      for (const [peer, value] of shard) {
+        const entry = before[positionOf(before, peer)]
+        if (entry?.[0] !== peer || !Object.is(entry[1], value)) changed.push(peer)
+      }
+      for (const [peer] of before) if (!this.has(peer)) changed.push(peer)
+    }
+    return changed
+  }
+
   forEach(run: (value: V, peer: PeerId, map: ReadonlyMap<PeerId, V>) => void): void {
     for (const [peer, value] of this) run(value, peer, this)
   }

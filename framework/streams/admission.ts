@@ -1,6 +1,7 @@
 import type { PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
 import type { Digest } from '#framework/primitives'
+import type { Ineligible, Judgement } from './eligibility.js'
 import { schemaDifferences } from './schema-diff.js'
 
 /** Who asks to subscribe. */
@@ -23,12 +24,20 @@ export interface AdmissionRules {
   readonly consumerCount: number
   readonly maxConsumers: number
   /** Never throws. */
-  readonly qualifies: (entry: PeerEntry) => boolean
+  readonly judge: (entry: PeerEntry) => Judgement
 }
 
 /** How the outcome of an admission is called in metrics. */
 export type AdmissionResult =
-  'accepted' | 'malformed' | 'unknown_peer' | 'no_stream' | 'capacity' | 'predicate' | 'schema'
+  | 'accepted'
+  | 'malformed'
+  | 'unknown_peer'
+  | 'no_stream'
+  | 'capacity'
+  | 'predicate'
+  | 'ticket'
+  | 'rtt'
+  | 'schema'
 
 /** Why a subscription is refused. */
 export interface Refusal {
@@ -38,8 +47,7 @@ export interface Refusal {
 
 /**
  * Whether a producer serves a consumer; undefined means yes. The checks and their order are those of streams.md §5.1 and
- * §5.2; the schema comes last, because a refusal that explains it is only for who would be served. Tickets and round-trip
- * times will be judged beside `qualifies`. Pure.
+ * §5.2; the schema comes last, because a refusal that explains it is only for who would be served. Pure.
  *
  * @param rules Undefined when the stream is not produced here.
  */
@@ -58,17 +66,22 @@ export function admissionRefusal(
       `stream "${rules.name}" serves at most ${rules.maxConsumers} consumers here`,
     )
   }
-  if (!rules.qualifies(applicant.entry)) {
-    return refusal(
-      CloseReasons.NotAllowed,
-      'predicate',
-      `the producer of stream "${rules.name}" does not accept this peer`,
-    )
+  const judgement = rules.judge(applicant.entry)
+  if (!judgement.isEligible) {
+    return Object.freeze({ reason: notAllowed(rules.name, judgement), result: judgement.cause })
   }
   if (applicant.fingerprint !== rules.fingerprint) {
     return refusal(CloseReasons.SchemaMismatch, 'schema', mismatchText(rules, applicant))
   }
   return undefined
+}
+
+/** What a consumer is told that its producer does not serve, or not any more. */
+export function notAllowed(stream: string, { message }: Ineligible): CloseReason {
+  return closeReason(
+    CloseReasons.NotAllowed,
+    `the producer of stream "${stream}" does not serve this peer: ${message}`,
+  )
 }
 
 export const streamNotFound: Refusal = refusal(

@@ -1,4 +1,4 @@
-import { peerInfoOf, type Catalog, type PeerEntry } from '#framework/discovery'
+import type { Catalog, PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
 import {
   EventHub,
@@ -21,8 +21,8 @@ import type { Consumer, ConsumerEvent, ConsumerOptions, ConsumerStats, Envelope 
 import { DatumReader } from './datum-reader.js'
 import type { StreamDefinition } from './definition.js'
 import { Inbox } from './inbox.js'
+import { LiveEligibility } from './live-eligibility.js'
 import type { ConsumerCounters } from './metrics.js'
-import { GuardedPredicate } from './predicate.js'
 import type { StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import { Upstream, type OpenSubscription, type UpstreamOwner } from './upstream.js'
@@ -51,7 +51,7 @@ export class FanIn<T> implements Consumer<T> {
   readonly #context: StreamsContext
   readonly #owner: FanInOwner
   readonly #onlineWhen: OnlineWhen
-  readonly #require: GuardedPredicate
+  readonly #eligibility: LiveEligibility
   readonly #counters: ConsumerCounters
   readonly #what: string
   readonly #upstreamOwner: UpstreamOwner
@@ -84,7 +84,13 @@ export class FanIn<T> implements Consumer<T> {
     this.#owner = owner
     this.#onlineWhen = onlineWhen(options.onlineWhen, 0)
     this.#what = `consumer of stream "${stream.name}"`
-    this.#require = new GuardedPredicate(options.require, this.#what, context.logger)
+    this.#eligibility = new LiveEligibility({
+      requirements: options,
+      where: 'consumer',
+      what: this.#what,
+      context,
+      onNews: (entry) => this.#onNews(entry),
+    })
     this.#counters = context.metrics.forConsumer(stream.id)
     this.#inbox = new Inbox(stream)
     this.#reader = new DatumReader(this.#inbox, this.#what)
@@ -139,7 +145,7 @@ export class FanIn<T> implements Consumer<T> {
       gaps: this.#gaps,
       lost: this.#lost,
       invalid: this.#invalid,
-      predicateErrors: this.#require.errorCount,
+      predicateErrors: this.#eligibility.errorCount,
     }
   }
 
@@ -152,34 +158,41 @@ export class FanIn<T> implements Consumer<T> {
     return this.close()
   }
 
-  /** Follows the catalog: subscribes to producers that qualify, and leaves those that no longer do. */
-  onCatalog(catalog: Catalog): void {
+  /**
+   * Follows the catalog: subscribes to producers that qualify, and leaves those that no longer do.
+   *
+   * @param changed The peers about which the catalog says something else than last time.
+   */
+  onCatalog(catalog: Catalog, changed: Iterable<PeerId>): void {
     if (this.#isClosing) return
     this.#noteOwnEntry(catalog.me)
     let isChanged = false
-    for (const upstream of this.#upstreams.values()) {
-      const entry = catalog.get(upstream.producer)
-      const reason = this.#reasonToLeave(entry)
-      if (entry !== undefined && reason === undefined) {
-        isChanged = upstream.onEntry(entry) || isChanged
-        this.#leaveIfRetired(upstream)
-      } else {
-        this.#leaveProducer(upstream, reason ?? CloseReasons.Cancelled)
-        isChanged = true
-      }
-    }
-    for (const entry of this.#candidates(catalog)) {
-      if (this.#upstreams.has(entry.peer) || !this.#accepts(entry)) continue
-      this.#follow(entry)
-      isChanged = true
-    }
+    for (const peer of changed) isChanged = this.#review(peer, catalog.get(peer)) || isChanged
     if (isChanged) this.#refresh()
   }
 
-  /** The entries that offer the stream; this node's own too, when it produces the stream at this moment. */
-  *#candidates(catalog: Catalog): Generator<PeerEntry> {
-    if (this.#owner.producesHere()) yield catalog.me
-    for (const entry of catalog.peers.values()) if (this.#isOfferedBy(entry)) yield entry
+  /** Something other than its entry has changed about a peer. */
+  #onNews(entry: PeerEntry): void {
+    if (!this.#isClosing && this.#review(entry.peer, entry)) this.#refresh()
+  }
+
+  /** Whether this changes anything about the producers that are followed. */
+  #review(peer: PeerId, entry: PeerEntry | undefined): boolean {
+    const upstream = this.#upstreams.get(peer)
+    if (upstream === undefined) {
+      if (entry === undefined || !this.#isOfferedBy(entry) || !this.#eligibility.judge(entry).isEligible) {
+        return false
+      }
+      this.#follow(entry)
+      return true
+    }
+    const reason = this.#reasonToLeave(upstream, entry)
+    if (entry !== undefined && reason === undefined) {
+      const isNews = upstream.onEntry(entry)
+      return this.#leaveIfRetired(upstream) || isNews
+    }
+    this.#leaveProducer(upstream, reason ?? CloseReasons.Cancelled)
+    return true
   }
 
   #isOfferedBy(entry: PeerEntry): boolean {
@@ -193,10 +206,15 @@ export class FanIn<T> implements Consumer<T> {
     this.#tasks.spawn(`subscription to ${entry.peer}`, () => upstream.run())
   }
 
-  #reasonToLeave(entry: PeerEntry | undefined): CloseReason | undefined {
+  #reasonToLeave(upstream: Upstream, entry: PeerEntry | undefined): CloseReason | undefined {
     if (entry === undefined) return closeReason(CloseReasons.UnknownPeer, 'the peer has left the catalog')
-    if (this.#accepts(entry)) return undefined
-    return closeReason(CloseReasons.NotAllowed, 'the consumer does not accept this peer any more')
+    const judgement = this.#eligibility.judge(entry)
+    if (judgement.isEligible) return undefined
+    if (upstream.state === 'connected') this.#eligibility.onLeft(judgement)
+    return closeReason(
+      CloseReasons.NotAllowed,
+      `the consumer does not accept this peer any more: ${judgement.message}`,
+    )
   }
 
   /**
@@ -270,19 +288,20 @@ export class FanIn<T> implements Consumer<T> {
     }
   }
 
-  readonly #accepts = (entry: PeerEntry): boolean =>
-    this.#require.accepts(peerInfoOf(entry, this.#context.host.rtt.ms(entry.peer)))
-
   /** Shows what has changed: who is subscribed to, and whether that is enough. */
   #refresh(): void {
     const statuses = [...this.#upstreams.values()].map((upstream) => upstream.status())
     this.#statuses.set(statuses)
-    if (!this.#isClosing) this.#online.set(isSatisfied(this.#onlineWhen, statuses))
+    if (!this.#isClosing) {
+      this.#eligibility.follow([...this.#upstreams.values()].map(({ entry }) => entry))
+      this.#online.set(isSatisfied(this.#onlineWhen, statuses))
+    }
     this.#owner.onSubscriptions()
   }
 
   async #leave(): Promise<void> {
     this.#isClosing = true
+    this.#eligibility[Symbol.dispose]()
     this.#online.set(false)
     for (const upstream of this.#upstreams.values()) upstream.stop(CloseReasons.Cancelled)
     const cause = this.#failure?.cause

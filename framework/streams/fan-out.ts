@@ -1,4 +1,4 @@
-import { peerInfoOf, type Catalog, type PeerEntry } from '#framework/discovery'
+import type { Catalog, PeerEntry } from '#framework/discovery'
 import {
   CloseReasons,
   closeReason,
@@ -6,8 +6,8 @@ import {
   type CloseReason,
   type Link,
 } from '#framework/network'
-import { MosaikError, nextTurn, toHex, Watch, type ReadonlyWatch } from '#framework/primitives'
-import type { AdmissionRules } from './admission.js'
+import { MosaikError, nextTurn, toHex, Watch, type PeerId, type ReadonlyWatch } from '#framework/primitives'
+import { notAllowed, type AdmissionRules } from './admission.js'
 import {
   isSatisfied,
   onlineWhen,
@@ -17,9 +17,9 @@ import {
 } from './conditions.js'
 import type { StreamDefinition } from './definition.js'
 import { encodeDatum, validateDatum } from './encode-datum.js'
+import { LiveEligibility } from './live-eligibility.js'
 import type { ProducerCounters } from './metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
-import { GuardedPredicate } from './predicate.js'
 import type { Producer, ProducerOptions, ProducerStats } from './producer.js'
 import { ProducerError, type ProducerErrorCode } from './producer-error.js'
 import { datumBytesMin, type QueuedDatum, type SendQueueLimits } from './send-queue.js'
@@ -54,7 +54,7 @@ export class FanOut<T> implements Producer<T> {
   readonly #limits: SendQueueLimits
   readonly #maxConsumers: number
   readonly #onlineWhen: OnlineWhen
-  readonly #require: GuardedPredicate
+  readonly #eligibility: LiveEligibility
   readonly #counters: ProducerCounters
   readonly #epoch: string
   readonly #what: string
@@ -93,7 +93,13 @@ export class FanOut<T> implements Producer<T> {
     this.#maxConsumers = options.maxConsumers ?? Infinity
     this.#onlineWhen = onlineWhen(options.onlineWhen, 1)
     this.#what = `producer of stream "${stream.name}"`
-    this.#require = new GuardedPredicate(options.require, this.#what, context.logger)
+    this.#eligibility = new LiveEligibility({
+      requirements: options,
+      where: 'producer',
+      what: this.#what,
+      context,
+      onNews: (entry) => this.#onNews(entry),
+    })
     this.#counters = context.metrics.forProducer(stream.id)
     this.#epoch = toHex(context.random.bytes(epochBytes))
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
@@ -159,7 +165,7 @@ export class FanOut<T> implements Producer<T> {
       undelivered: this.#undelivered,
       invalid: this.#invalid,
       refused: this.#refused,
-      predicateErrors: this.#require.errorCount,
+      predicateErrors: this.#eligibility.errorCount,
       waiting: this.#waiting.size,
       queued: this.fullestQueue(),
     }
@@ -204,7 +210,8 @@ export class FanOut<T> implements Producer<T> {
       label: peerLabel(this.#context.discovery.me),
       consumerCount: this.#served.size - taken,
       maxConsumers: this.#maxConsumers,
-      qualifies: this.#accepts,
+      // Who asks is judged anew: a predicate may know better by now, for reasons of its own.
+      judge: this.#eligibility.reconsider,
     }
   }
 
@@ -277,26 +284,44 @@ export class FanOut<T> implements Producer<T> {
     })
   }
 
-  /** Judges the subscribed consumers again, by what the catalog says of them now. */
-  onCatalog(catalog: Catalog): void {
+  /**
+   * Judges subscribed consumers again, by what the catalog says of them now.
+   *
+   * @param changed The peers about which it says something else than last time.
+   */
+  onCatalog(catalog: Catalog, changed: ReadonlySet<PeerId>): void {
     let isChanged = false
     for (const subscription of this.#served.values()) {
+      if (!changed.has(subscription.consumer)) continue
       const entry = catalog.get(subscription.consumer)
-      if (entry === undefined) {
-        this.#drop(subscription, closeReason(CloseReasons.UnknownPeer, 'the peer has left the catalog'))
-      } else if (subscription.isOfEarlierRunThan(entry)) {
-        this.#drop(subscription, closeReason(CloseReasons.Cancelled, 'the peer has been restarted'))
-      } else if (!this.#accepts(entry)) {
-        this.#drop(
-          subscription,
-          closeReason(CloseReasons.NotAllowed, 'the producer no longer accepts this peer'),
-        )
-      } else if (subscription.entry !== entry) {
+      const reason = this.#reasonToDrop(subscription, entry)
+      if (reason !== undefined) this.#drop(subscription, reason)
+      else if (entry !== undefined) {
         subscription.entry = entry
         isChanged = true
       }
     }
     if (isChanged) this.#refresh()
+  }
+
+  /** Something other than its entry has changed about a peer. */
+  #onNews(entry: PeerEntry): void {
+    for (const subscription of this.#served.values()) {
+      if (subscription.consumer !== entry.peer) continue
+      const reason = this.#reasonToDrop(subscription, entry)
+      if (reason !== undefined) this.#drop(subscription, reason)
+    }
+  }
+
+  #reasonToDrop(subscription: OutgoingSubscription, entry: PeerEntry | undefined): CloseReason | undefined {
+    if (entry === undefined) return closeReason(CloseReasons.UnknownPeer, 'the peer has left the catalog')
+    if (subscription.isOfEarlierRunThan(entry)) {
+      return closeReason(CloseReasons.Cancelled, 'the peer has been restarted')
+    }
+    const judgement = this.#eligibility.judge(entry)
+    if (judgement.isEligible) return undefined
+    this.#eligibility.onLeft(judgement)
+    return notAllowed(this.stream.name, judgement)
   }
 
   #isReadyFor(bytes: Uint8Array): boolean {
@@ -422,20 +447,21 @@ export class FanOut<T> implements Producer<T> {
     this.#refresh()
   }
 
-  readonly #accepts = (entry: PeerEntry): boolean =>
-    this.#require.accepts(peerInfoOf(entry, this.#context.host.rtt.ms(entry.peer)))
-
   /** Shows what has changed, in this order: who is subscribed, whether that is enough, and who need not wait any more. */
   #refresh(): void {
     const statuses = [...this.#served.values()].map((subscription) => subscription.status())
     this.#statuses.set(statuses)
-    if (!this.#isClosing) this.#online.set(isSatisfied(this.#onlineWhen, statuses))
+    if (!this.#isClosing) {
+      this.#eligibility.follow([...this.#served.values()].map(({ entry }) => entry))
+      this.#online.set(isSatisfied(this.#onlineWhen, statuses))
+    }
     this.#owner.onSubscriptions()
     this.#pump()
   }
 
   async #retire(): Promise<void> {
     this.#isClosing = true
+    this.#eligibility[Symbol.dispose]()
     this.#online.set(false)
     this.#owner.onRetiring()
     this.#waiting.rejectAll(({ datum }) =>

@@ -8,6 +8,7 @@ import {
   type StreamId,
 } from '#framework/primitives'
 import type { AdmissionResult } from './admission.js'
+import type { TicketProblem } from './eligibility.js'
 
 /** Every metric of streams. Streams are labelled with their short id. */
 export const streamMetrics = {
@@ -21,6 +22,11 @@ export const streamMetrics = {
     name: 'mosaik_stream_subscriptions_total',
     help: 'Consumers that asked to subscribe, by what came of it.',
     labels: ['stream', 'result'],
+  },
+  ticketDisconnects: {
+    name: 'mosaik_ticket_disconnects_total',
+    help: 'Subscriptions that one end (where) has ended because of a ticket of the other: it expired, was revoked (withdrawn) or changed (replaced by one that is not accepted).',
+    labels: ['where', 'cause'],
   },
   sentItems: {
     name: 'mosaik_stream_sent_items_total',
@@ -69,6 +75,12 @@ export const streamMetrics = {
   },
 } as const satisfies Record<string, MetricDefinition>
 
+const disconnectCauses: Readonly<Record<TicketProblem, string>> = {
+  expired: 'expired',
+  missing: 'revoked',
+  invalid: 'changed',
+}
+
 /** Why datums did not reach one consumer. */
 export type DropCause = 'lagging' | 'disconnected' | 'undelivered'
 
@@ -94,15 +106,22 @@ export type StreamValues = () => Iterable<readonly [stream: StreamId, value: num
 export class StreamMetrics {
   readonly #registry: MetricsRegistry
   readonly #subscriptions: Counter
+  readonly #ticketDisconnects: Counter
 
   constructor(registry: MetricsRegistry) {
     this.#registry = registry
     this.#subscriptions = registry.counter(streamMetrics.subscriptions)
+    this.#ticketDisconnects = registry.counter(streamMetrics.ticketDisconnects)
   }
 
   /** @param stream Undefined for a request that named no stream of this node: others must not make up series. */
   asked(stream: StreamId | undefined, result: AdmissionResult): void {
     this.#subscriptions.add(1, { stream: stream === undefined ? 'none' : shortId(stream), result })
+  }
+
+  /** One end of a subscription has ended it because of a ticket of the other. */
+  ticketDisconnected(where: 'producer' | 'consumer', problem: TicketProblem): void {
+    this.#ticketDisconnects.add(1, { where, cause: disconnectCauses[problem] })
   }
 
   forProducer(stream: StreamId): ProducerCounters {

@@ -1,4 +1,4 @@
-import type { Discovery, PeerEntry, StreamOffer } from '#framework/discovery'
+import type { Catalog, Discovery, PeerEntry, StreamOffer } from '#framework/discovery'
 import {
   CloseReasons,
   closeReason,
@@ -19,6 +19,7 @@ import {
   type Clock,
   type Digest,
   type Logger,
+  type PeerId,
   type Random,
   type ReadonlyWatch,
   type StreamId,
@@ -74,6 +75,8 @@ export class Streams implements AsyncDisposable {
   /** Subscriptions between a producer and a consumer of this very node. */
   readonly #local = new TaskScope()
   readonly #stops: (() => void)[]
+  /** What producers and consumers were told of. */
+  #catalog: Catalog
   #isClosing = false
   #closed: Promise<void> | undefined
 
@@ -86,10 +89,11 @@ export class Streams implements AsyncDisposable {
     const { host, discovery } = options
     const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
     this.#context = { host, discovery, clock, random, logger, metrics: new StreamMetrics(host.metrics) }
+    this.#catalog = discovery.catalog.value
     this.subscriptions = this.#statuses.asReadonly()
     this.#stops = [
       host.handle(streamsProtocol, (link, accept) => this.#handleLink(link, accept)),
-      discovery.catalog.subscribe(() => this.#onCatalog()),
+      discovery.catalog.subscribe((catalog) => this.#onCatalog(catalog)),
       this.#mirrorMetrics(),
     ]
   }
@@ -111,12 +115,12 @@ export class Streams implements AsyncDisposable {
       onRetiring: () => this.#withdraw('produces', stream.id),
       onClosed: () => {
         this.#producers.delete(stream.id)
-        this.#onCatalog()
+        this.#onLocalProducer()
       },
       onSubscriptions: () => this.#refresh(),
     })
     this.#producers.set(stream.id, producer as FanOut<unknown>)
-    this.#onCatalog()
+    this.#onLocalProducer()
     return producer
   }
 
@@ -141,7 +145,8 @@ export class Streams implements AsyncDisposable {
       onSubscriptions: () => this.#refresh(),
     })
     this.#consumers.add(consumer as FanIn<unknown>)
-    consumer.onCatalog(this.#context.discovery.catalog.value)
+    const catalog = this.#context.discovery.catalog.value
+    consumer.onCatalog(catalog, [catalog.me.peer, ...catalog.peers.keys()])
     return consumer
   }
 
@@ -191,10 +196,21 @@ export class Streams implements AsyncDisposable {
     }
   }
 
-  #onCatalog(): void {
-    const catalog = this.#context.discovery.catalog.value
-    for (const producer of this.#producers.values()) producer.onCatalog(catalog)
-    for (const consumer of this.#consumers) consumer.onCatalog(catalog)
+  /** Everybody is told only of what has changed: most of a large network has nothing to do with a stream. */
+  #onCatalog(catalog: Catalog): void {
+    const changed = new Set(catalog.changedSince(this.#catalog))
+    this.#catalog = catalog
+    this.#tell(catalog, changed)
+  }
+
+  /** This node has begun to produce a stream, or has ended: a consumer of its own follows that, not the announcement. */
+  #onLocalProducer(): void {
+    this.#tell(this.#catalog, new Set([this.#catalog.me.peer]))
+  }
+
+  #tell(catalog: Catalog, changed: ReadonlySet<PeerId>): void {
+    for (const producer of this.#producers.values()) producer.onCatalog(catalog, changed)
+    for (const consumer of this.#consumers) consumer.onCatalog(catalog, changed)
   }
 
   /** A consumer of another node asks to subscribe. */

@@ -69,3 +69,22 @@ test('given ten thousand peers, then a snapshot shares what has not changed', ()
   expect((performance.now() - before) / changes).toBeLessThan(0.15)
   expect([map.size, latest.size]).toEqual([10_000, 12_000])
 })
+
+test('given two maps of which one was made from the other, then it names the peers with another value, and no others', () => {
+  const change = fc.record({ peer: peers, value: fc.option(fc.integer({ min: 0, max: 2 })) })
+  const applied = (map: PeerMap<number>, changes: readonly { peer: PeerId; value: number | null }[]) =>
+    changes.reduce(
+      (now, { peer, value }) => (value === null ? now.without(peer) : now.with(peer, value)),
+      map,
+    )
+  fc.assert(
+    fc.property(fc.array(change), fc.array(change), (first, then) => {
+      const earlier = applied(PeerMap.empty<number>(), first)
+      const later = applied(earlier, then)
+      const known = [...new Set([...earlier.keys(), ...later.keys()])]
+      const different = known.filter((peer) => earlier.get(peer) !== later.get(peer))
+      expect(later.changedSince(earlier).toSorted()).toEqual(different.toSorted())
+      expect(earlier.changedSince(later).toSorted()).toEqual(different.toSorted())
+    }),
+  )
+})

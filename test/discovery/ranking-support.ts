@@ -45,6 +45,7 @@ export function catalogOf(
     unsigned: new Set(),
     size: entries.size,
     get: (peer) => (peer === own.peer ? own : entries.get(peer)),
+    changedSince: () => [own.peer, ...entries.keys()],
   }
 }
 

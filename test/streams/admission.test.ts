@@ -35,7 +35,7 @@ const rules: AdmissionRules = {
   label: 'sensor#0',
   consumerCount: 0,
   maxConsumers: 2,
-  qualifies: () => true,
+  judge: () => ({ isEligible: true, until: 'never' }),
 }
 const asked = (who: Partial<Applicant>, what: Partial<AdmissionRules> | 'nothing' = {}): number | undefined =>
   admissionRefusal({ ...applicant, ...who }, what === 'nothing' ? undefined : { ...rules, ...what })?.reason
@@ -46,7 +46,8 @@ test('a consumer that fulfils everything is admitted', () => {
 })
 
 describe('each reason to refuse, in the order in which they are looked at', () => {
-  const worst = { consumerCount: 2, qualifies: () => false, fingerprint: other.fingerprint }
+  const no = { isEligible: false, cause: 'predicate', message: 'not this one' } as const
+  const worst = { consumerCount: 2, judge: () => no, fingerprint: other.fingerprint }
   test('UnknownPeer before everything else', () => expect(asked({ entry: undefined }, worst)).toBe(401))
   test('StreamNotFound', () => expect(asked({}, 'nothing')).toBe(10404))
   test('NoCapacity', () => expect(asked({}, worst)).toBe(10509))
@@ -54,9 +55,24 @@ describe('each reason to refuse, in the order in which they are looked at', () =
   test('SchemaMismatch', () => expect(asked({}, { fingerprint: other.fingerprint })).toBe(10409))
 })
 
+test.each([
+  ['predicate', { isEligible: false, cause: 'predicate', message: 'no tag' }],
+  ['rtt', { isEligible: false, cause: 'rtt', message: 'too far' }],
+  ['ticket', { isEligible: false, cause: 'ticket', problem: 'expired', message: 'too late' }],
+] as const)('a consumer that does not qualify (%s) is told why', (result, judgement) => {
+  expect(admissionRefusal(applicant, { ...rules, judge: () => judgement })).toEqual({
+    result,
+    reason: {
+      code: 10403,
+      name: 'NotAllowed',
+      message: `the producer of stream "load" does not serve this peer: ${judgement.message}`,
+    },
+  })
+})
+
 test('a predicate is not asked about a consumer for which there is no room', () => {
   let calls = 0
-  asked({}, { consumerCount: 2, qualifies: () => ++calls > 0 })
+  asked({}, { consumerCount: 2, judge: () => ({ isEligible: ++calls > 0, until: 'never' }) as never })
   expect(calls).toBe(0)
 })
 
