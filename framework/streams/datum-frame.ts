@@ -14,6 +14,8 @@ export type DatumFrameForm = 'all' | 'selection'
 
 /** What a frame has before its first datum. */
 const headBytes = { all: 12, selection: 20 } as const satisfies Record<DatumFrameForm, number>
+/** The head of a frame that holds every datum. */
+export const datumFrameHeadBytes = headBytes.all
 const varintBytesMax = 4
 /** What a varint can say: lengths stay far below, as every frame limit is. */
 const varintMax = 2 ** (7 * varintBytesMax) - 1
@@ -101,6 +103,21 @@ export class DatumFrameWriter {
     this.#next = sequence + 1
     this.#count++
     return writeVarint(buffer, offset, byteLength)
+  }
+
+  /**
+   * Adds a run of datums that follow each other without a gap, copied as they are: each behind its length. Only for
+   * frames that hold every datum.
+   */
+  appendRun(sequence: number, count: number, source: Buffer, start: number, end: number): void {
+    if (this.#count === 0) {
+      this.#first = sequence
+      this.#start = this.#builder.reserve(headBytes.all)
+    }
+    const offset = this.#builder.reserve(end - start)
+    source.copy(this.#builder.buffer, offset, start, end)
+    this.#next = sequence + count
+    this.#count += count
   }
 
   /** The finished frame, ready for `link.sendFrame`. The writer begins an empty one. */
@@ -234,7 +251,8 @@ export class DatumFrameReader {
   }
 }
 
-function varintBytes(value: number): number {
+/** How many bytes a length takes in front of its datum. */
+export function varintBytes(value: number): number {
   return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : 4
 }
 

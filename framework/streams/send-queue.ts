@@ -1,3 +1,4 @@
+import type { ConsumerQueue } from './consumer-queue.js'
 import type { DatumFrameWriter } from './datum-frame.js'
 import { DatumRing } from './datum-ring.js'
 import type { OverflowPolicy } from './producer.js'
@@ -44,7 +45,7 @@ export interface Gap {
  * wanted. What is missing between two datums shows in the frame that follows; what is missing at the end is
  * {@link takeGap}'s to tell.
  */
-export class SendQueue {
+export class SendQueue implements ConsumerQueue {
   readonly #limits: SendQueueLimits
   readonly #datums: DatumRing
   #droppedCount = 0
@@ -71,6 +72,14 @@ export class SendQueue {
 
   /** Bytes of the datums that wait. */
   get byteLength(): number {
+    return this.#datums.byteLength
+  }
+
+  get unwrittenCount(): number {
+    return this.#datums.length
+  }
+
+  get unwrittenBytes(): number {
     return this.#datums.byteLength
   }
 
