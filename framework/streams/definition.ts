@@ -2,6 +2,8 @@ import type { z } from 'zod'
 import { digestOf, hashBytes, MosaikError, type Digest, type StreamId } from '#framework/primitives'
 import { canonicalSchema } from './canonical-schema.js'
 import { MessagePackCodec, type DatumCodec } from './codec/datum-codec.js'
+import type { StreamDefaults } from './defaults.js'
+import { assertDefaults } from './options.js'
 
 /** What both ends of a stream agree on: its name, and what a datum is. Immutable; share it by importing it. */
 export interface StreamDefinition<T> {
@@ -19,6 +21,8 @@ export interface StreamDefinition<T> {
   readonly shape: string
   /** How datums travel. Both ends derive the same from `shape`. */
   readonly codec: DatumCodec<T>
+  /** How it is produced and consumed unless whoever does it says otherwise. The datums meant in it are those of `schema`. */
+  readonly defaults: StreamDefaults
 }
 
 const nameCharsMax = 128
@@ -27,17 +31,26 @@ const nameCharsMax = 128
  * Defines a stream.
  *
  * ```ts
- * export const Prices = stream('prices', z.object({ symbol: z.string(), price: z.number() }))
+ * export const Prices = stream('prices', z.object({ symbol: z.string(), price: z.number() }), {
+ *   producer: { overflow: 'drop-oldest' },
+ *   producersMust: { requireTicket: fromTheExchange },
+ * })
  * ```
  *
  * @param name 1 to 128 printing characters. 64 hexadecimal digits are the stream's id itself.
  * @param schema Anything that MessagePack can carry: objects, arrays, tuples, records, unions, text, numbers, booleans,
  *   null, and also dates, big integers and `z.instanceof(Uint8Array)`. Refinements are checked at both ends but are not
  *   part of the fingerprint. A datum travels as the schema's output: defaults are filled in, unknown keys are left out.
- * @throws MosaikError `STREAM_NAME_INVALID`; `STREAM_SCHEMA_UNSUPPORTED` for a schema with parts that cannot travel
- *   (Map, Set, functions, transforms, other classes), naming all of them with their paths.
+ * @param defaults How the stream is produced and consumed unless whoever does it says otherwise, and who may.
+ * @throws MosaikError `STREAM_NAME_INVALID`; `STREAM_OPTION_INVALID` for defaults that make no sense;
+ *   `STREAM_SCHEMA_UNSUPPORTED` for a schema with parts that cannot travel (Map, Set, functions, transforms, other
+ *   classes), naming all of them with their paths.
  */
-export function stream<S extends z.ZodType>(name: string, schema: S): StreamDefinition<z.output<S>> {
+export function stream<S extends z.ZodType>(
+  name: string,
+  schema: S,
+  defaults: StreamDefaults<z.output<S>> = {},
+): StreamDefinition<z.output<S>> {
   if (!isStreamName(name)) {
     throw new MosaikError(
       'STREAM_NAME_INVALID',
@@ -53,6 +66,7 @@ export function stream<S extends z.ZodType>(name: string, schema: S): StreamDefi
       { details: { stream: name, parts } },
     )
   }
+  assertDefaults(name, defaults as StreamDefaults)
   return Object.freeze({
     name,
     id: digestOf(name),
@@ -60,6 +74,7 @@ export function stream<S extends z.ZodType>(name: string, schema: S): StreamDefi
     fingerprint: hashBytes(new TextEncoder().encode(canonical.shape)),
     shape: canonical.shape,
     codec: new MessagePackCodec(schema as z.ZodType<z.output<S>>),
+    defaults: Object.freeze({ ...(defaults as StreamDefaults) }),
   })
 }
 

@@ -8,13 +8,7 @@ import {
 } from '#framework/network'
 import { MosaikError, nextTurn, toHex, Watch, type PeerId, type ReadonlyWatch } from '#framework/primitives'
 import { notAllowed, type AdmissionRules } from './admission.js'
-import {
-  isSatisfied,
-  onlineWhen,
-  streamConditions,
-  type OnlineWhen,
-  type StreamConditions,
-} from './conditions.js'
+import { isSatisfied, onlineWhen, type OnlineWhen } from './conditions.js'
 import type { StreamDefinition } from './definition.js'
 import { encodeDatum, validateDatum } from './encode-datum.js'
 import { LiveEligibility } from './live-eligibility.js'
@@ -44,8 +38,8 @@ export interface FanOutOwner {
   onSubscriptions(): void
 }
 
-/** A producer: encodes each datum once and hands it to a queue for every subscribed consumer. */
-export class FanOut<T> implements Producer<T> {
+/** What all handles of a producer share: encodes each datum once and hands it to a queue for every subscribed consumer. */
+export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.asyncDispose> {
   readonly stream: StreamDefinition<T>
   readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
 
@@ -78,7 +72,7 @@ export class FanOut<T> implements Producer<T> {
 
   constructor(
     stream: StreamDefinition<T>,
-    options: ProducerOptions,
+    options: ProducerOptions<T>,
     context: StreamsContext,
     owner: FanOutOwner,
   ) {
@@ -110,13 +104,14 @@ export class FanOut<T> implements Producer<T> {
     return this.#online.value
   }
 
+  /** The same, to be followed. */
+  get isOnline(): ReadonlyWatch<boolean> {
+    return this.#online.asReadonly()
+  }
+
   /** It is being closed, or was: it takes no more consumers. */
   get isRetired(): boolean {
     return this.#isClosing
-  }
-
-  when(): StreamConditions {
-    return streamConditions(this.#what, this.#online, this.#statuses)
   }
 
   // Not an async function: a send that need not wait costs no promise of its own.
@@ -193,10 +188,6 @@ export class FanOut<T> implements Producer<T> {
   close(): Promise<void> {
     this.#closed ??= this.#retire()
     return this.#closed
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
   }
 
   /** What a consumer's request is judged by. */

@@ -1,53 +1,121 @@
 import { MosaikError } from '#framework/primitives'
 import type { ConsumerOptions } from './consumer.js'
-import type { OverflowPolicy, ProducerOptions } from './producer.js'
+import type { StreamDefaults } from './defaults.js'
+import type { Requirements } from './eligibility.js'
+import {
+  fields,
+  isBoolean,
+  isCount,
+  isFunction,
+  isNumber,
+  isObject,
+  isOneOf,
+  isText,
+  listOf,
+  must,
+  oneOrMore,
+  orInfinity,
+  when,
+  type Rule,
+} from './option-rules.js'
+import type { ProducerOptions } from './producer.js'
 
-const overflowPolicies: readonly OverflowPolicy[] = ['block', 'drop-oldest', 'drop-newest', 'disconnect']
+/** One rule for each: an option without one does not compile. */
+type RulesOf<Options> = { readonly [K in keyof Required<Options>]: Rule }
+
+const isAbove0 = isNumber({ above: 0 })
+
+const onlineWhen = when(isObject, fields({ min: isCount(0), tags: listOf(isText) }), isCount(0))
+
+const ticketValidator = must('a ticket validator, with class, signature and validate()', (value) => {
+  if (!isObject(value)) return false
+  const { class: ticketClass, signature, validate } = value
+  return typeof ticketClass === 'string' && typeof signature === 'string' && typeof validate === 'function'
+})
+
+const requirements: RulesOf<Requirements> = {
+  require: oneOrMore(isFunction),
+  requireTicket: oneOrMore(ticketValidator),
+  maxRttMs: isAbove0,
+}
+
+const producerDefaults: RulesOf<NonNullable<StreamDefaults['producer']>> = {
+  overflow: isOneOf('block', 'drop-oldest', 'drop-newest', 'disconnect'),
+  queue: isCount(1),
+  queueBytes: isCount(1),
+  stallTimeoutMs: isAbove0,
+  maxConsumers: orInfinity(isCount(1)),
+  onlineWhen,
+  egress: fields({ bytesPerSecond: isAbove0, datumsPerSecond: isAbove0 }),
+  replay: fields({ last: isCount(1), for: isAbove0, bytes: isCount(1) }),
+  ack: when(isObject, fields({ holdMs: isNumber({ from: 0 }) }), isBoolean),
+  undelivered: isFunction,
+}
+
+const consumerDefaults: RulesOf<NonNullable<StreamDefaults['consumer']>> = {
+  windowBytes: isCount(1),
+  prefer: must(
+    'a preference, as nearest() and prefer() make them',
+    (value) => isObject(value) && typeof value.k === 'number' && isObject(value.hysteresis),
+  ),
+  local: isBoolean,
+  criteria: () => undefined,
+  start: isOneOf('oldest', 'newest'),
+  ack: isOneOf('taken', 'manual'),
+  onlineWhen,
+  backoff: when(
+    (value) => typeof value === 'function',
+    isFunction,
+    fields({
+      initialMs: isAbove0,
+      factor: isNumber({ from: 1 }),
+      jitter: isNumber({ from: 0, to: 1 }),
+      maxMs: isAbove0,
+    }),
+  ),
+}
+
+const nameCharsMax = 48
+
+const producerOptions: RulesOf<ProducerOptions> = { ...producerDefaults, ...requirements }
+
+const consumerOptions: RulesOf<ConsumerOptions> = {
+  ...consumerDefaults,
+  ...requirements,
+  name: must(
+    `text of 1 to ${nameCharsMax} characters`,
+    (value) => typeof value === 'string' && value.length > 0 && value.length <= nameCharsMax,
+  ),
+}
+
+const defaults: RulesOf<StreamDefaults> = {
+  producer: fields(producerDefaults),
+  consumer: fields(consumerDefaults),
+  consumersMust: fields(requirements),
+  producersMust: fields(requirements),
+}
 
 /** @throws MosaikError `STREAM_OPTION_INVALID` naming the first option that makes no sense. */
 export function assertProducerOptions(stream: string, options: ProducerOptions): void {
-  const { overflow = 'block', queue = 1, queueBytes = 1, maxConsumers = 1 } = options
-  const check = checker(`producer of stream "${stream}"`)
-  check('overflow', overflow, overflowPolicies.includes(overflow), `one of ${overflowPolicies.join(', ')}`)
-  check('queue', queue, isCount(queue, 1), 'a whole number from 1')
-  check('queueBytes', queueBytes, isCount(queueBytes, 1), 'a whole number from 1')
-  check(
-    'maxConsumers',
-    maxConsumers,
-    isCount(maxConsumers, 1) || maxConsumers === Infinity,
-    'a whole number from 1',
-  )
-  checkOnlineWhen(check, options.onlineWhen)
+  assertOptions(`producer of stream "${stream}"`, options, producerOptions)
 }
 
 /** @throws MosaikError `STREAM_OPTION_INVALID` naming the first option that makes no sense. */
 export function assertConsumerOptions(stream: string, options: ConsumerOptions): void {
-  const { windowBytes = 1 } = options
-  const check = checker(`consumer of stream "${stream}"`)
-  check('windowBytes', windowBytes, isCount(windowBytes, 1), 'a whole number from 1')
-  checkOnlineWhen(check, options.onlineWhen)
+  assertOptions(`consumer of stream "${stream}"`, options, consumerOptions)
 }
 
-type Check = (option: string, value: unknown, holds: boolean, expected: string) => void
-
-function checker(what: string): Check {
-  return (option, value, holds, expected) => {
-    if (holds) return
-    throw new MosaikError(
-      'STREAM_OPTION_INVALID',
-      `${what}: "${option}" is ${expected}, not ${String(value)}`,
-      {
-        details: { option, value },
-      },
-    )
-  }
+/** @throws MosaikError `STREAM_OPTION_INVALID` naming the first option that makes no sense. */
+export function assertDefaults(stream: string, options: StreamDefaults): void {
+  assertOptions(`definition of stream "${stream}"`, options, defaults)
 }
 
-function checkOnlineWhen(check: Check, option: ProducerOptions['onlineWhen']): void {
-  const min = typeof option === 'object' ? option.min : option
-  check('onlineWhen', min, min === undefined || isCount(min, 0), 'a whole number from 0')
-}
-
-function isCount(value: number, min: number): boolean {
-  return Number.isSafeInteger(value) && value >= min
+function assertOptions(what: string, options: unknown, rules: Readonly<Record<string, Rule>>): void {
+  const fault = fields(rules)(options)
+  if (fault === undefined) return
+  const option = fault.at.join('.')
+  const place = option === '' ? 'what it was given as options' : `"${option}"`
+  throw new MosaikError('STREAM_OPTION_INVALID', `${what}: ${place} ${fault.problem}`, {
+    details: { option, value: fault.value },
+  })
 }

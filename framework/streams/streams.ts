@@ -26,12 +26,14 @@ import {
 } from '#framework/primitives'
 import { admissionRefusal, streamNotFound, type Refusal } from './admission.js'
 import type { Consumer, ConsumerOptions } from './consumer.js'
+import { consumerOptionsOf, isEmpty, producerOptionsOf } from './defaults.js'
 import type { StreamDefinition } from './definition.js'
 import { FanIn } from './fan-in.js'
 import { FanOut } from './fan-out.js'
 import { StreamMetrics } from './metrics.js'
 import { assertConsumerOptions, assertProducerOptions } from './options.js'
 import type { Producer, ProducerOptions } from './producer.js'
+import { SharedProducer } from './shared-producer.js'
 import { Slots } from './slots.js'
 import { learnEntry, peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
@@ -50,15 +52,27 @@ export interface StreamsOptions {
 
 /** The stream is produced on this node already. Code `STREAM_ALREADY_PRODUCED`. */
 export class StreamAlreadyProducedError extends MosaikError {
-  /** The producer that there is; its options are its own. */
-  readonly existing: Producer<unknown>
+  readonly #share: () => Producer<unknown>
+  #existing: Producer<unknown> | undefined
 
-  constructor(existing: Producer<unknown>) {
+  /** @param share Makes a handle of the producer that there is. */
+  constructor(stream: string, isRetired: boolean, share: () => Producer<unknown>) {
     super(
       'STREAM_ALREADY_PRODUCED',
-      `this node produces stream "${existing.stream.name}" already: share that producer, or close it first`,
+      isRetired
+        ? `the producer of stream "${stream}" on this node is being closed: wait for its close() first`
+        : `this node produces stream "${stream}" already: share that producer by giving no options, or close it first`,
     )
-    this.existing = existing
+    this.#share = share
+  }
+
+  /**
+   * A handle of the producer that there is, with the options that it has. It is one handle more from when it is asked
+   * for: close it like any other.
+   */
+  get existing(): Producer<unknown> {
+    this.#existing ??= this.#share()
+    return this.#existing
   }
 }
 
@@ -68,7 +82,7 @@ export class Streams implements AsyncDisposable {
   readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
 
   readonly #context: StreamsContext
-  readonly #producers = new Map<StreamId, FanOut<unknown>>()
+  readonly #producers = new Map<StreamId, SharedProducer<unknown>>()
   readonly #consumers = new Set<FanIn<unknown>>()
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
   readonly #openings = new Slots(openingMax)
@@ -77,6 +91,8 @@ export class Streams implements AsyncDisposable {
   readonly #stops: (() => void)[]
   /** What producers and consumers were told of. */
   #catalog: Catalog
+  /** How many subscriptions this node has asked for. */
+  #attempts = 0
   #isClosing = false
   #closed: Promise<void> | undefined
 
@@ -99,19 +115,30 @@ export class Streams implements AsyncDisposable {
   }
 
   /**
-   * Begins to produce a stream: announces it and serves consumers from now on.
+   * Begins to produce a stream: announces it and serves consumers from now on. Who gives no options shares the producer
+   * that this node may have already. Each call returns a handle of its own; the stream retires when the last is closed.
    *
-   * @throws StreamAlreadyProducedError `STREAM_ALREADY_PRODUCED`: a node has one producer of a stream.
+   * @throws StreamAlreadyProducedError `STREAM_ALREADY_PRODUCED`: with options when there is a producer, whose options
+   *   cannot change; and while one is being closed.
    * @throws MosaikError `STREAM_REDEFINED` when this node uses the stream with another schema; `STREAM_OPTION_INVALID`;
    *   `STREAMS_CLOSED`; `DISCOVERY_ENTRY_TOO_LARGE` when there is no room for the announcement.
    */
-  produce<T>(stream: StreamDefinition<T>, options: ProducerOptions = {}): Producer<T> {
+  produce<T>(stream: StreamDefinition<T>, options: ProducerOptions<NoInfer<T>> = {}): Producer<T> {
     this.#assertUsable(stream)
-    assertProducerOptions(stream.name, options)
-    const existing = this.#producers.get(stream.id)
-    if (existing !== undefined) throw new StreamAlreadyProducedError(existing)
+    assertProducerOptions(stream.name, options as ProducerOptions)
+    // Definitions of one stream that differ in the datum were refused above.
+    const existing = this.#producers.get(stream.id) as SharedProducer<T> | undefined
+    if (existing !== undefined) {
+      const { isRetired } = existing.fanOut
+      if (isEmpty(options) && !isRetired) return existing.handle()
+      throw new StreamAlreadyProducedError(
+        stream.name,
+        isRetired,
+        () => existing.handle() as Producer<unknown>,
+      )
+    }
     this.#offer('produces', stream)
-    const producer = new FanOut(stream, options, this.#context, {
+    const fanOut = new FanOut(stream, producerOptionsOf(stream, options), this.#context, {
       onRetiring: () => this.#withdraw('produces', stream.id),
       onClosed: () => {
         this.#producers.delete(stream.id)
@@ -119,9 +146,12 @@ export class Streams implements AsyncDisposable {
       },
       onSubscriptions: () => this.#refresh(),
     })
-    this.#producers.set(stream.id, producer as FanOut<unknown>)
+    const producer = new SharedProducer(fanOut)
+    this.#producers.set(stream.id, producer as SharedProducer<unknown>)
+    // Before anybody is told, who might otherwise take the only handle and close it.
+    const handle = producer.handle()
     this.#onLocalProducer()
-    return producer
+    return handle
   }
 
   /**
@@ -129,15 +159,18 @@ export class Streams implements AsyncDisposable {
    * everything.
    *
    * @throws MosaikError `STREAM_REDEFINED` when this node uses the stream with another schema; `STREAM_OPTION_INVALID`;
-   *   `STREAMS_CLOSED`; `DISCOVERY_ENTRY_TOO_LARGE` when there is no room for the announcement.
+   *   `CONSUMER_NAME_TAKEN`; `STREAMS_CLOSED`; `DISCOVERY_ENTRY_TOO_LARGE` when there is no room for the announcement;
+   *   `RANKINGS_TOO_MANY` when 256 consumers of the node have a preference already.
    */
-  consume<T>(stream: StreamDefinition<T>, options: ConsumerOptions = {}): Consumer<T> {
+  consume<T>(stream: StreamDefinition<T>, options: ConsumerOptions<NoInfer<T>> = {}): Consumer<T> {
     this.#assertUsable(stream)
-    assertConsumerOptions(stream.name, options)
+    assertConsumerOptions(stream.name, options as ConsumerOptions)
+    this.#assertNameFree(stream, options.name)
     this.#offer('consumes', stream)
-    const consumer = new FanIn(stream, options, this.#context, {
+    const consumer = new FanIn(stream, consumerOptionsOf(stream, options), this.#context, {
       open: (entry, request, signal) => this.#open(entry, request, signal),
-      producesHere: () => this.#producers.get(stream.id)?.isRetired === false,
+      producesHere: () => this.#producers.get(stream.id)?.fanOut.isRetired === false,
+      nextAttempt: () => ++this.#attempts,
       onClosed: () => {
         this.#consumers.delete(consumer as FanIn<unknown>)
         if (!this.#consumes(stream.id)) this.#withdraw('consumes', stream.id)
@@ -145,8 +178,12 @@ export class Streams implements AsyncDisposable {
       onSubscriptions: () => this.#refresh(),
     })
     this.#consumers.add(consumer as FanIn<unknown>)
-    const catalog = this.#context.discovery.catalog.value
-    consumer.onCatalog(catalog, [catalog.me.peer, ...catalog.peers.keys()])
+    try {
+      consumer.start(this.#context.discovery.catalog.value)
+    } catch (error) {
+      void consumer.close()
+      throw error
+    }
     return consumer
   }
 
@@ -171,9 +208,25 @@ export class Streams implements AsyncDisposable {
     }
   }
 
+  /** Producers take two consumers of one name for one, of which only the later is served. */
+  #assertNameFree({ id, name }: StreamDefinition<unknown>, consumerName: string | undefined): void {
+    if (consumerName === undefined) return
+    for (const consumer of this.#consumers) {
+      if (consumer.stream.id !== id || !consumer.isNamed(consumerName)) continue
+      throw new MosaikError(
+        'CONSUMER_NAME_TAKEN',
+        `this node has a consumer "${consumerName}" of stream "${name}" already: close it first, or use another name`,
+      )
+    }
+  }
+
   #fingerprintOf(stream: StreamId): Digest | undefined {
-    const users = [...this.#consumers, ...this.#producers.values()]
+    const users = [...this.#consumers, ...this.#fanOuts()]
     return users.find((user) => user.stream.id === stream)?.stream.fingerprint
+  }
+
+  #fanOuts(): FanOut<unknown>[] {
+    return [...this.#producers.values()].map(({ fanOut }) => fanOut)
   }
 
   #consumes(stream: StreamId): boolean {
@@ -209,7 +262,7 @@ export class Streams implements AsyncDisposable {
   }
 
   #tell(catalog: Catalog, changed: ReadonlySet<PeerId>): void {
-    for (const producer of this.#producers.values()) producer.onCatalog(catalog, changed)
+    for (const producer of this.#fanOuts()) producer.onCatalog(catalog, changed)
     for (const consumer of this.#consumers) consumer.onCatalog(catalog, changed)
   }
 
@@ -241,7 +294,7 @@ export class Streams implements AsyncDisposable {
     const { metrics, logger } = this.#context
     const { stream, fingerprint, shape } = request
     const found = this.#producers.get(stream)
-    const producer = found?.isRetired === false ? found : undefined
+    const producer = found?.fanOut.isRetired === false ? found.fanOut : undefined
     const label = entry === undefined ? 'of an unknown peer' : peerLabel(entry)
     const rules = entry === undefined ? undefined : producer?.admissionRules(request, entry)
     const refusal = admissionRefusal({ entry, fingerprint, shape, label }, rules)
@@ -292,7 +345,7 @@ export class Streams implements AsyncDisposable {
   }
 
   #refresh(): void {
-    const users = [...this.#producers.values(), ...this.#consumers]
+    const users = [...this.#fanOuts(), ...this.#consumers]
     this.#statuses.set(users.flatMap((user) => user.subscriptions.value))
   }
 
@@ -300,8 +353,8 @@ export class Streams implements AsyncDisposable {
     return this.#context.metrics.mirror({
       producers: () => this.#producers.size,
       consumers: () =>
-        [...this.#producers].map(([id, { subscriptions }]) => [id, subscriptions.value.length]),
-      queueItems: () => [...this.#producers].map(([id, producer]) => [id, producer.fullestQueue().datums]),
+        [...this.#producers].map(([id, { fanOut }]) => [id, fanOut.subscriptions.value.length]),
+      queueItems: () => [...this.#producers].map(([id, { fanOut }]) => [id, fanOut.fullestQueue().datums]),
       producersOfConsumer: () => {
         const counts = new Map<StreamId, number>()
         for (const { stream, subscriptions } of this.#consumers) {
@@ -316,7 +369,7 @@ export class Streams implements AsyncDisposable {
   async #shutDown(): Promise<void> {
     this.#isClosing = true
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
-    await Promise.all([...this.#producers.values()].map((producer) => producer.close()))
+    await Promise.all([...this.#producers.values()].map(({ fanOut }) => fanOut.close()))
     for (const stop of this.#stops) stop()
     await this.#local.close()
     this.#statuses.end()

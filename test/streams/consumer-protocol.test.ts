@@ -20,7 +20,7 @@ interface Scene extends AsyncDisposable {
 
 /** A consumer that has just found a scripted producer. */
 async function scene(
-  options: ConsumerOptions = {},
+  options: ConsumerOptions<Data1> = {},
   greet?: (greeting: Record<string, unknown>) => unknown,
 ): Promise<Scene> {
   const network: NetworkId = freshNetwork()

@@ -1,29 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { stream, type StreamAlreadyProducedError } from '#framework/streams'
+import { stream } from '#framework/streams'
 import { eventually, within } from '../support/eventually.js'
 import { connectedPeers, freshNetwork, refusedBy, startNodes, statusWith, TestNode } from './support.js'
 
 const Data1 = stream('limits.data1', z.object({ text: z.string() }))
 
-describe('producer/builder', () => {
-  test('multiple_producers_one_stream: given a producer, when the stream is produced again, then the error hands out the one that there is, with its own options', async () => {
-    await using nodes = await startNodes({})
-    const { streams } = nodes[0]!
-    const producer = streams.produce(Data1, { onlineWhen: 0 })
-    let caught: unknown
-    try {
-      streams.produce(Data1, { onlineWhen: 5 })
-    } catch (error) {
-      caught = error
-    }
-    expect(caught).toMatchObject({ code: 'STREAM_ALREADY_PRODUCED' })
-    expect((caught as StreamAlreadyProducedError).existing).toBe(producer)
-    expect(producer.online).toBe(true)
-    await producer.close()
-    expect(streams.produce(Data1, { onlineWhen: 5 }).online).toBe(false)
-  })
-
+describe('what a node may produce and consume', () => {
   test('one name with two schemas on one node is refused, whichever side comes first', async () => {
     await using nodes = await startNodes({})
     const { streams } = nodes[0]!
@@ -33,24 +16,6 @@ describe('producer/builder', () => {
     await consumer.close()
     streams.produce(other)
     expect(() => streams.consume(Data1)).toThrow(expect.objectContaining({ code: 'STREAM_REDEFINED' }))
-  })
-
-  test.each([
-    ['queue', { queue: 0 }],
-    ['queueBytes', { queueBytes: 1.5 }],
-    ['maxConsumers', { maxConsumers: -1 }],
-    ['onlineWhen', { onlineWhen: Number.NaN }],
-    ['overflow', { overflow: 'explode' as never }],
-  ])('an impossible %s is refused by name', async (option, options) => {
-    await using nodes = await startNodes({})
-    const { streams } = nodes[0]!
-    expect(() => streams.produce(Data1, options)).toThrow(
-      expect.objectContaining({
-        code: 'STREAM_OPTION_INVALID',
-        message: expect.stringContaining(`"${option}"`),
-      }),
-    )
-    expect(nodes[0]!.discovery.me.produces).toEqual([])
   })
 
   test('what is produced and consumed is announced, for as long as it is', async () => {
