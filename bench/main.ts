@@ -5,7 +5,20 @@ import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
 
-const names = ['up', 'stream', 'slow-consumer', 'discover', 'join', 'rest', 'idle', 'startup'] as const
+const names = [
+  'up',
+  'stream',
+  'fan-out',
+  'latency',
+  'control',
+  'slow-consumer',
+  'many-streams',
+  'discover',
+  'join',
+  'rest',
+  'idle',
+  'startup',
+] as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

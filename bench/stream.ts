@@ -1,107 +1,149 @@
-// Datums per second through a stream, against the bytes per second of the transport under it.
-import { fork, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { type Benchmark, median, spread } from './benchmark.ts'
-import type { FromPeer, Mode, ToPeer } from './stream-peer.ts'
+// Datums per second through a stream, beside the transport under it, NATS and moleculer.
+import { type Benchmark, median, spread, table } from './benchmark.ts'
+import { Callable } from './calls.ts'
+import { NatsServer } from './nats-server.ts'
+import type { Transport } from './bare-node.ts'
+import type { Order, Sent, StreamPeer } from './stream-peer.ts'
 
 const roundMs = 1_500
-const sizes = [128, 1024] as const
+const sizes = [128, 1024, 64 * 1024]
+const frameBytes = 64 * 1024
+
+/** One row of the result, with a figure for each run. */
+interface Row {
+  readonly name: string
+  readonly size: number
+  readonly datums: number[]
+  readonly megabytes: number[]
+  /** Processor seconds per million datums: of both processes, and of the broker where there is one. */
+  readonly cpu: number[]
+  /** What it is compared with: the bare transport that it runs over. */
+  readonly bare: string | undefined
+}
 
 export const benchmark: Benchmark = {
-  method: `Two processes over QUIC on loopback. Per run and in turn: the bare transport (one libp2p stream of the same QUIC transport, 64 KiB writes), then a mosaik stream with datums of ${sizes.join(' B and ')} B (encoded size; validated by zod, "block", for-await at the consumer). Each measurement sends for ${roundMs} ms and stops the clock when the other side has confirmed everything. Medians over runs; the ratio is that of the two medians. First run not counted.`,
+  method: `Two processes on loopback, and for NATS its server. In each run and in turn: the bare transports (one libp2p stream with our settings, the same ${frameBytes / 1024} KiB written again and again); mosaik streams with datums of ${sizes.join(', ')} B (a record of nine fields, encoded size, judged at both ends, "block", await send), their consumer taking each datum (for await) or batches; NATS with opaque bytes of the same sizes, and with the same records judged and coded by our codec; moleculer's events over TCP with the same records as its JSON, which is longer. Each measurement sends for ${roundMs} ms and stops the clock when the consumer has confirmed everything. Ratios are of medians: against the bare transport by bytes, against NATS with opaque bytes by datums. CPU is that of all processes, in seconds per million datums. First run not counted.`,
   runs: 5,
   async run({ runs, say }) {
-    await using bare = await Pair.start('bare')
-    await using mosaik = await Pair.start('mosaik')
-    const bareMegabytes: number[] = []
-    const results = sizes.map((size) => ({ size, datums: [] as number[], megabytes: [] as number[] }))
+    await using stack = new AsyncDisposableStack()
+    const nats = await NatsServer.start()
+    if (nats === undefined) say('nats-server is not installed: going on without it\n')
+    else stack.use(nats)
+    const measurements = await contenders(stack, nats)
+    const rows = measurements.map(({ row }) => row)
     for (let run = -1; run < runs; run++) {
-      const reference = await bare.measure(64 * 1024)
-      if (run >= 0) bareMegabytes.push(reference.bytes / 1e6 / reference.seconds)
-      for (const result of results) {
-        const { count, bytes, seconds } = await mosaik.measure(result.size)
+      for (const { row, measure } of measurements) {
+        const { sent, cpuSeconds } = await measure()
         if (run < 0) continue
-        result.datums.push(count / seconds)
-        result.megabytes.push(bytes / 1e6 / seconds)
+        row.datums.push(sent.count / sent.seconds)
+        row.megabytes.push(sent.bytes / 1e6 / sent.seconds)
+        row.cpu.push(cpuSeconds / (sent.count / 1e6))
       }
     }
-    say(`bare transport   ${spread(bareMegabytes, 1)} MB/s`)
-    for (const { size, datums, megabytes } of results) {
-      const ratio = median(megabytes) / median(bareMegabytes)
-      say(
-        `${`${size} B datums`.padEnd(16)} ${spread(megabytes, 1)} MB/s, ${spread(datums)} datums/s, ratio ${ratio.toFixed(2)}`,
-      )
-    }
-    return {
-      bareMegabytesPerSecond: median(bareMegabytes),
-      streams: results.map(({ size, datums, megabytes }) => ({
-        size,
-        datumsPerSecond: median(datums),
-        megabytesPerSecond: median(megabytes),
-        ratio: median(megabytes) / median(bareMegabytes),
-      })),
-    }
+    say(table([titles, ...rows.map((row) => cells(row, rows))]))
+    return rows.map((row) => ({ ...row, ...ratios(row, rows) }))
   },
 }
 
-export interface Measured {
-  readonly count: number
-  readonly bytes: number
-  readonly seconds: number
+interface Measurement {
+  readonly row: Row
+  readonly measure: () => Promise<{ sent: Sent; cpuSeconds: number }>
+}
+
+const natsOpaque = 'NATS, bytes'
+
+async function contenders(
+  stack: AsyncDisposableStack,
+  nats: NatsServer | undefined,
+): Promise<readonly Measurement[]> {
+  const all: Measurement[] = []
+  const order = { size: frameBytes, ms: roundMs, take: 'each', encoded: false } as const
+  const add = (pair: Pair, name: string, changes: Partial<Order>, bare?: string): void => {
+    const whole: Order = { ...order, ...changes }
+    const row = { name, size: whole.size, datums: [], megabytes: [], cpu: [], bare }
+    all.push({ row, measure: () => pair.measure(whole) })
+  }
+  for (const transport of ['quic', 'tls'] as const) {
+    const bareName = transport === 'quic' ? 'bare QUIC' : 'bare TCP+tls'
+    const name = transport === 'quic' ? 'mosaik QUIC' : 'mosaik TCP+tls'
+    add(stack.use(await Pair.start('stream-bare-peer.ts', transport)), bareName, {})
+    const mosaik = stack.use(await Pair.start('stream-mosaik-peer.ts', transport))
+    for (const size of sizes) {
+      add(mosaik, `${name}, each`, { size }, bareName)
+      add(mosaik, `${name}, batches`, { size, take: 'batches' }, bareName)
+    }
+  }
+  if (nats !== undefined) {
+    const pair = stack.use(await Pair.start('stream-nats-peer.ts', 'tls', nats))
+    for (const size of sizes) {
+      add(pair, natsOpaque, { size })
+      add(pair, 'NATS, our codec', { size, encoded: true })
+    }
+  }
+  const moleculer = stack.use(await Pair.start('stream-moleculer-peer.ts', 'tls'))
+  for (const size of sizes) add(moleculer, 'moleculer, JSON', { size })
+  return all
 }
 
 /** A receiving and a sending process that are connected to each other. */
 class Pair implements AsyncDisposable {
-  readonly #receiver: ChildProcess
-  readonly #sender: ChildProcess
+  readonly #receiver: Callable<StreamPeer>
+  readonly #sender: Callable<StreamPeer>
+  readonly #broker: NatsServer | undefined
 
-  private constructor(receiver: ChildProcess, sender: ChildProcess) {
-    this.#receiver = receiver
-    this.#sender = sender
+  private constructor(file: string, broker: NatsServer | undefined) {
+    this.#receiver = new Callable<StreamPeer>(file)
+    this.#sender = new Callable<StreamPeer>(file)
+    this.#broker = broker
   }
 
-  static async start(mode: Mode): Promise<Pair> {
-    const receiver = forkPeer()
-    const { addresses } = await ask(receiver, { type: 'receive', mode }, 'ready')
-    const sender = forkPeer()
-    await ask(sender, { type: 'connect', mode, addresses }, 'ready')
-    return new Pair(receiver, sender)
+  static async start(file: string, transport: Transport, broker?: NatsServer): Promise<Pair> {
+    const pair = new Pair(file, broker)
+    const options = { transport, broker: broker?.url ?? '' }
+    const addresses = await pair.#receiver.call('receive', options)
+    await pair.#sender.call('connect', options, addresses)
+    return pair
   }
 
-  async measure(size: number): Promise<Measured> {
-    return (await ask(this.#sender, { type: 'send', size, ms: roundMs }, 'sent')).measured
+  async measure(order: Order): Promise<{ sent: Sent; cpuSeconds: number }> {
+    await this.#receiver.call('prepare', order)
+    const before = await this.#cpuSeconds()
+    const sent = await this.#sender.call('send', order)
+    return { sent, cpuSeconds: (await this.#cpuSeconds()) - before }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const child of [this.#sender, this.#receiver]) {
-      const exited = once(child, 'exit')
-      child.kill('SIGKILL')
-      await exited
-    }
+    await this.#sender[Symbol.asyncDispose]()
+    await this.#receiver[Symbol.asyncDispose]()
+  }
+
+  async #cpuSeconds(): Promise<number> {
+    const [sender, receiver] = await Promise.all([this.#sender.cpuSeconds(), this.#receiver.cpuSeconds()])
+    return sender + receiver + (this.#broker?.cpuSeconds() ?? 0)
   }
 }
 
-function forkPeer(): ChildProcess {
-  return fork(fileURLToPath(new URL('./stream-peer.ts', import.meta.url)), [], { execArgv: [] })
+const titles = ['', 'B', 'datums/s', 'MB/s', 'CPU s/M', 'of bare', 'of NATS']
+
+function cells(row: Row, rows: readonly Row[]): string[] {
+  const { ofBare, ofNats } = ratios(row, rows)
+  return [
+    row.name,
+    String(row.size),
+    spread(row.datums),
+    spread(row.megabytes, 1),
+    median(row.cpu).toFixed(2),
+    ofBare?.toFixed(2) ?? '',
+    ofNats?.toFixed(2) ?? '',
+  ]
 }
 
-async function ask<T extends FromPeer['type']>(
-  child: ChildProcess,
-  order: ToPeer,
-  answer: T,
-): Promise<Extract<FromPeer, { type: T }>> {
-  const { promise, resolve, reject } = Promise.withResolvers<FromPeer>()
-  const onMessage = (message: FromPeer): void => resolve(message)
-  const onExit = (code: number | null): void => reject(new Error(`a benchmark process ended with ${code}`))
-  child.once('message', onMessage).once('exit', onExit)
-  child.send(order)
-  try {
-    const message = await promise
-    if (message.type !== answer)
-      throw new Error(message.type === 'failed' ? message.message : `unexpected ${message.type}`)
-    return message as Extract<FromPeer, { type: T }>
-  } finally {
-    child.off('message', onMessage).off('exit', onExit)
+function ratios({ name, size, bare, datums, megabytes }: Row, rows: readonly Row[]) {
+  const under = rows.find((row) => row.name === bare)
+  const nats = rows.find((row) => row.name === natsOpaque && row.size === size)
+  const isCompared = nats !== undefined && !name.startsWith('bare')
+  return {
+    ofBare: under && median(megabytes) / median(under.megabytes),
+    ofNats: isCompared ? median(datums) / median(nats.datums) : undefined,
   }
 }

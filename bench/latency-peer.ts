@@ -1,0 +1,99 @@
+// One of the two processes of the latency benchmark.
+import type { Stream } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import type { Producer } from '#framework/streams'
+import { bareNode, bareProtocol, type Transport } from './bare-node.ts'
+import { answerCalls } from './calls.ts'
+import { mosaikNode } from './mosaik-node.ts'
+import { type Trade, Trades, tradesOf } from './record.ts'
+import { machineMicroseconds, paced, percentilesOf, type Percentiles } from './samples.ts'
+
+const size = 128
+const perSecond = 1_000
+/** How long what is under way may take to arrive, when the last has been sent. */
+const restMs = 200
+
+let stream: Stream | undefined
+let producer: Producer<Trade> | undefined
+/** Microseconds, as they are observed. */
+let samples: number[] = []
+
+const peer = {
+  async echo(transport: Transport): Promise<readonly string[]> {
+    const node = await bareNode(transport, { listens: true })
+    await node.handle(bareProtocol, (incoming) =>
+      incoming.addEventListener('message', ({ data }) => void incoming.send(data)),
+    )
+    return node.getMultiaddrs().map(String)
+  },
+
+  async openEcho(transport: Transport, addresses: readonly string[]): Promise<void> {
+    const node = await bareNode(transport, { listens: false })
+    stream = await node.dialProtocol(
+      addresses.map((address) => multiaddr(address)),
+      bareProtocol,
+    )
+    let rest = new Uint8Array(0)
+    stream.addEventListener('message', ({ data }) => {
+      rest = Buffer.concat([rest, data.subarray()])
+      for (; rest.byteLength >= size; rest = rest.subarray(size)) {
+        samples.push(machineMicroseconds() - new DataView(rest.buffer, rest.byteOffset).getFloat64(0))
+      }
+    })
+  },
+
+  /** Round trips of the same number of bytes at the same pace. */
+  async measureEcho(ms: number): Promise<Percentiles> {
+    const to = stream
+    if (to === undefined) throw new Error('not connected')
+    samples = []
+    await paced(perSecond, ms, () => {
+      const bytes = new Uint8Array(size)
+      new DataView(bytes.buffer).setFloat64(0, machineMicroseconds())
+      to.send(bytes)
+    })
+    await settled()
+    return percentilesOf(samples)
+  },
+
+  async consume(transport: Transport): Promise<readonly string[]> {
+    const { host, streams } = await mosaikNode(transport)
+    const consumer = streams.consume(Trades)
+    void (async () => {
+      for await (const { at } of consumer) samples.push(machineMicroseconds() - at)
+    })()
+    return host.addresses.value
+  },
+
+  async produce(transport: Transport, addresses: readonly string[]): Promise<void> {
+    const { streams } = await mosaikNode(transport, addresses)
+    producer = streams.produce(Trades)
+    await producer.when().subscribed()
+  },
+
+  async measureStream(ms: number): Promise<number> {
+    const to = producer
+    if (to === undefined) throw new Error('not connected')
+    const tradeOf = tradesOf(size)
+    const count = await paced(perSecond, ms, (n) => {
+      void to.send({ ...tradeOf(n), at: Math.round(machineMicroseconds()) })
+    })
+    await to.drain()
+    return count
+  },
+
+  /** What this process has observed since the last time. */
+  takeSamples(): Percentiles {
+    const taken = percentilesOf(samples)
+    samples = []
+    return taken
+  },
+}
+
+export type LatencyPeer = typeof peer
+
+function settled(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, restMs))
+}
+
+answerCalls<LatencyPeer>(peer)
