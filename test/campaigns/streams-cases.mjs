@@ -1,0 +1,66 @@
+// What the campaign of streams tries out: for each case a stream, how its two ends are opened, and what is promised.
+import { z } from 'zod'
+import { nearest } from '../../dist/framework/discovery/index.js'
+import { stream } from '../../dist/framework/streams/index.js'
+
+/** `n` counts what a life of a producer has had accepted, so it has to be the sequence number that the stream gives. */
+const datum = z.object({ life: z.string(), n: z.int().min(0), bucket: z.int(), note: z.string() })
+
+const bucketCount = 7
+const wantedBucket = 3
+export const bucketOf = (n) => n % bucketCount
+
+/** How many of the datums from `start` up to `end` meet the criteria. */
+const wantedBelow = (n) => Math.floor((n + bucketCount - 1 - wantedBucket) / bucketCount)
+const wantedCount = (start, end) => wantedBelow(end) - wantedBelow(start)
+
+const everything = (start, end) => end - start
+const stallTimeoutMs = 2_000
+
+/**
+ * - `selects`: whether consumers ask for some of the datums only;
+ * - `wantedCount(start, end)`: how many of these they ask for;
+ * - `losesNothing`: whether a subscription that comes back gets what it has missed;
+ * - `atLeastOnce`: whether a consumer that was killed gets again what it had not acknowledged.
+ */
+const kinds = {
+  block: { producer: { queue: 64, stallTimeoutMs } },
+  'drop-oldest': { producer: { overflow: 'drop-oldest', queue: 64 } },
+  'drop-newest': { producer: { overflow: 'drop-newest', queue: 64 } },
+  disconnect: { producer: { overflow: 'disconnect', queue: 64 } },
+  replay: {
+    producer: { queue: 64, stallTimeoutMs, replay: { last: 50_000 } },
+    losesNothing: true,
+  },
+  ack: {
+    producer: { queue: 256, stallTimeoutMs, ack: { holdMs: 20_000 } },
+    consumer: { name: 'campaign' },
+    losesNothing: true,
+    atLeastOnce: true,
+  },
+  criteria: {
+    producer: { overflow: 'drop-oldest', queue: 64 },
+    consumer: { criteria: { bucket: wantedBucket } },
+    selects: true,
+    wantedCount,
+  },
+  prefer: {
+    producer: { overflow: 'drop-oldest', queue: 64 },
+    consumer: { prefer: nearest(1, { hysteresis: { holdMs: 1_000 } }) },
+  },
+}
+
+export const cases = Object.entries(kinds).map(([name, kind]) => ({
+  selects: false,
+  wantedCount: everything,
+  losesNothing: false,
+  atLeastOnce: false,
+  ...kind,
+  name,
+  definition: stream(`campaign.${name}`, datum),
+  consumer: {
+    windowBytes: 16 * 1024,
+    backoff: { initialMs: 100, maxMs: 1_000 },
+    ...kind.consumer,
+  },
+}))

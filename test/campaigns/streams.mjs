@@ -1,0 +1,297 @@
+// Streams whose ends come, go, stall, freeze and crash at random, in processes of their own over QUIC. Runs the built code.
+//
+//   npm run build && npm run campaign:streams -- [--minutes 10 | --seconds 20] [--seed 1] [--rate 300]
+//
+// Two processes produce every case (streams-cases.mjs), three consume them. One of the producers stays, and its memory is
+// watched; all others leave or are killed and come back as the same peer. What happens when comes from the seed, and how it turns out
+// from the machine. Ends with 1 when
+//
+// - datums come out of order, twice, or with a number that is not theirs;
+// - what a consumer was to get is not exactly what it received and what it was told is lost;
+// - anything is lost that is kept for who comes back, by replay or until it is acknowledged;
+// - a consumer with nothing to wait for has not taken all that was accepted;
+// - the memory of the producer that stays grows;
+// - something does not end.
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { seededRandom } from '../../dist/framework/primitives/index.js'
+import { cases } from './streams-cases.mjs'
+import { mebibytesPerMinute, redeliveries, table } from './streams-report.mjs'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    seconds: { type: 'string' },
+    seed: { type: 'string', default: String(Date.now() % 100_000) },
+    rate: { type: 'string', default: '300' },
+  },
+})
+const durationMs =
+  values.seconds === undefined ? 60_000 * Number(values.minutes) : 1_000 * Number(values.seconds)
+const random = seededRandom(values.seed)
+const folder = mkdtempSync(join(tmpdir(), 'mosaik-campaign-'))
+const actionMs = 500
+const endTimeoutMs = 15_000
+const pauseTimeoutMs = 40_000
+const growthMebibytesPerMinuteMax = 2
+/** Before that the young generation and the pools are still growing to their size. */
+const warmUpMs = 120_000
+
+const violations = []
+/** How many datums each life of a producer has accepted, as far as is known. */
+const accepted = new Map()
+/** The last report of each consumer process about each case. */
+const reports = new Map()
+const memory = []
+
+const shownMax = 40
+
+const violated = (sentence) => {
+  violations.push(sentence)
+  if (violations.length <= shownMax) console.log(`VIOLATION ${sentence}`)
+}
+
+/** A process that is there as long as the campaign, though not always the same one. */
+class Place {
+  incarnation = 0
+  #child
+  #done = new Map()
+  #orderCount = 0
+
+  constructor(role, name, seedAddresses) {
+    Object.assign(this, { role, name, seedAddresses })
+  }
+
+  get isThere() {
+    return this.#child !== undefined
+  }
+
+  async start() {
+    const order = {
+      role: this.role,
+      name: `${this.name}.${++this.incarnation}`,
+      network: `campaign ${values.seed} ${process.pid}`,
+      folder: join(folder, this.name),
+      seedAddresses: this.seedAddresses,
+      seed: values.seed,
+      perSecond: Number(values.rate),
+    }
+    const child = fork(new URL('./streams-peer.mjs', import.meta.url), [JSON.stringify(order)])
+    const ready = Promise.withResolvers()
+    child.on('message', (message) => this.#hear(order.name, message, ready.resolve))
+    child.on('exit', () => {
+      ready.resolve({ addresses: [] })
+      for (const done of this.#done.values()) done()
+    })
+    const told = await inTime(endTimeoutMs, ready.promise)
+    if (told === undefined) violated(`${order.name}: did not start`)
+    this.#child = child
+    return told
+  }
+
+  /** Resolves when it is carried out. */
+  async tell(type, { timeoutMs = endTimeoutMs, ...details } = {}) {
+    const id = this.#orderCount++
+    const done = new Promise((resolve) => this.#done.set(id, () => resolve(true)))
+    if (this.#child.connected) this.#child.send({ type, id, ...details })
+    else this.#done.get(id)()
+    if ((await inTime(timeoutMs, done)) === undefined)
+      violated(`${this.name}.${this.incarnation}: "${type}" takes longer than ${timeoutMs} ms`)
+  }
+
+  kill(signal) {
+    this.#child.kill(signal)
+  }
+
+  /** Is gone afterwards: at once, or in order. */
+  async end(how) {
+    const child = this.#child
+    this.#child = undefined
+    const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined
+    if (how === 'kill') child.kill('SIGKILL')
+    else child.send({ type: 'leave' })
+    const isOver = await inTime(
+      endTimeoutMs,
+      Promise.resolve(exited).then(() => true),
+    )
+    if (isOver === undefined) {
+      violated(`${this.name}.${this.incarnation}: does not end`)
+      child.kill('SIGKILL')
+    }
+  }
+
+  #hear(name, message, onReady) {
+    switch (message.type) {
+      case 'ready':
+        return onReady(message)
+      case 'done':
+        return this.#done.get(message.id)?.()
+      case 'violation':
+        return violated(message.sentence)
+      case 'accepted':
+        return accepted.set(message.life, message)
+      case 'memory':
+        if (this.name === 'producer-stays') memory.push({ ms: performance.now(), bytes: message.rssBytes })
+        return
+      default:
+        reports.set(`${name} ${message.kind}`, { ...message, name })
+    }
+  }
+}
+
+console.log(
+  `seed ${values.seed}, ${durationMs / 1_000} s, ${values.rate} datums a second for each stream and producer`,
+)
+const steady = new Place('producer', 'producer-stays', [])
+const { addresses } = await steady.start()
+const restless = new Place('producer', 'producer-goes', addresses)
+const consumers = [1, 2, 3].map((number) => new Place('consumer', `consumer-${number}`, addresses))
+await Promise.all([restless, ...consumers].map((place) => place.start()))
+
+const actions = { stall: 0, freeze: 0, leave: 0, kill: 0, reopen: 0 }
+const busy = new Set()
+const endsAt = performance.now() + durationMs
+while (performance.now() < endsAt) {
+  await sleep(random.int(2 * actionMs))
+  void act()
+}
+await Promise.all(busy)
+
+await Promise.all([steady, restless].map((place) => place.tell('pause', { timeoutMs: pauseTimeoutMs })))
+await Promise.all(consumers.map((place) => place.tell('report')))
+judgeTaken()
+await Promise.all([...consumers, steady, restless].map((place) => place.end('leave')))
+const redelivered = judgeRedelivery()
+summarise()
+rmSync(folder, { recursive: true })
+process.exitCode = violations.length === 0 ? 0 : 1
+
+/** Does something to somebody. All chance is taken before the first await, so that the seed decides what is done. */
+async function act() {
+  const dice = random.float()
+  const kind = cases[random.int(cases.length)].name
+  const ms = 200 + random.int(3_800)
+  const place = [...consumers, restless][random.int(4)]
+  if (dice < 0.5) {
+    const consumer = consumers[random.int(3)]
+    if (busy.has(consumer) || !consumer.isThere) return
+    actions.stall++
+    await consumer.tell('stall', { kind, ms })
+    return
+  }
+  if (dice < 0.65) {
+    const producer = random.float() < 0.5 ? steady : restless
+    await exclusively(producer, async () => {
+      actions.reopen++
+      await producer.tell('reopen', { kind })
+    })
+    return
+  }
+  await exclusively(place, async () => {
+    if (dice < 0.75) {
+      actions.freeze++
+      place.kill('SIGSTOP')
+      await sleep(ms)
+      place.kill('SIGCONT')
+      return
+    }
+    const how = dice < 0.87 ? 'leave' : 'kill'
+    actions[how]++
+    await place.end(how)
+    await sleep(ms / 4)
+    await place.start()
+  })
+}
+
+/** Nothing else is done to the place meanwhile; not at all when something is being done already. */
+async function exclusively(place, run) {
+  if ([...busy].some((each) => each.place === place)) return
+  const work = Object.assign(run(), { place })
+  busy.add(work)
+  await work
+  busy.delete(work)
+}
+
+/**
+ * After all that was accepted has been taken, as the producers say, the consumers have to say the same: about the lives
+ * that they are subscribed to. About others they cannot know more than there was to know.
+ */
+function judgeTaken() {
+  for (const place of consumers) {
+    for (const kind of cases) {
+      const report = reports.get(`${place.name}.${place.incarnation} ${kind.name}`)
+      for (const { life, next } of report?.lives ?? []) {
+        const known = accepted.get(life)
+        if (known?.isFinal !== true) continue
+        const isSubscribed = known.isPaused && report.connected.includes(known.peer)
+        const missing = kind.wantedCount(next, known.accepted)
+        if (next > known.accepted || (isSubscribed && missing > 0))
+          violated(
+            `${report.name}: ${kind.name}: knows ${next} datums of ${life}, which has sent ${known.accepted}`,
+          )
+      }
+    }
+  }
+}
+
+/** What a consumer had been given and had not acknowledged when it was killed comes again, and nothing is left out. */
+function judgeRedelivery() {
+  let count = 0
+  for (const place of consumers) {
+    for (const { name } of cases.filter(({ atLeastOnce }) => atLeastOnce)) {
+      const lines = readFileSync(join(folder, place.name, `${name}.taken`), 'utf8').split('\n')
+      const { again, missing } = redeliveries(lines)
+      count += again
+      for (const sentence of missing) violated(`${place.name}: ${name}: ${sentence}`)
+    }
+  }
+  return count
+}
+
+function summarise() {
+  const rows = cases.map(({ name }) => {
+    const sent = [...accepted.values()].filter(({ kind }) => kind === name)
+    const finals = [...reports.values()].filter(({ kind }) => kind === name)
+    const lives = finals.flatMap((report) => report.lives)
+    const sum = (pick) => lives.reduce((total, life) => total + pick(life), 0)
+    return {
+      case: name,
+      'lives of producers': sent.length,
+      accepted: sent.reduce((total, each) => total + each.accepted, 0),
+      'lives of consumers': finals.length,
+      subscriptions: sum(({ subscriptionCount }) => subscriptionCount),
+      received: sum(({ received }) => received),
+      'reported lost': sum(({ lost }) => lost),
+    }
+  })
+  console.log(table(rows))
+  console.log(
+    Object.entries(actions)
+      .map(([name, count]) => `${name} ${count}`)
+      .join(', '),
+  )
+  console.log(`${redelivered} datums came again, to consumers that had not acknowledged them`)
+  const settled = memory.filter(({ ms }) => ms - memory[0].ms > Math.min(warmUpMs, durationMs / 3))
+  const slope = mebibytesPerMinute(settled)
+  const last = memory.at(-1)
+  console.log(
+    `memory of the producer that stays: ${Math.round(last.bytes / 2 ** 20)} MiB at the end, ${slope.toFixed(2)} MiB a minute`,
+  )
+  if (durationMs > 2 * warmUpMs && slope > growthMebibytesPerMinuteMax)
+    violated(`memory grows by ${slope.toFixed(2)} MiB a minute`)
+  console.log(violations.length === 0 ? 'no violations' : `${violations.length} violations`)
+}
+
+/** Undefined when it does not settle in time. */
+async function inTime(ms, promise) {
+  const timer = new AbortController()
+  const late = sleep(ms, undefined, { signal: timer.signal }).catch(() => undefined)
+  const result = await Promise.race([promise, late])
+  timer.abort()
+  return result
+}
