@@ -8,7 +8,9 @@ export {
   type Envelope,
 } from './consumer.js'
 export { type Criteria } from './criteria.js'
+export type { StreamDefaults } from './defaults.js'
 export { stream, type StreamDefinition } from './definition.js'
+export type { Requirements } from './eligibility.js'
 export {
   type AckOptions,
   type EgressOptions,

@@ -47,11 +47,6 @@ export class LiveEligibility implements Disposable {
     return this.#eligibility.errorCount
   }
 
-  /** Whether it is worth knowing how far away a peer is before anything else is done with it. */
-  get isRttLimited(): boolean {
-    return this.#eligibility.maxRttMs < Infinity
-  }
-
   /** As {@link Eligibility.judge}. */
   readonly judge = (entry: PeerEntry): Judgement => this.#eligibility.judge(entry)
 

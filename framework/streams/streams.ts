@@ -33,6 +33,7 @@ import { FanOut } from './fan-out.js'
 import { StreamMetrics } from './metrics.js'
 import { assertConsumerOptions, assertProducerOptions } from './options.js'
 import type { Producer, ProducerOptions } from './producer.js'
+import { measureRoundTrip } from './round-trip.js'
 import { SharedProducer } from './shared-producer.js'
 import { Slots } from './slots.js'
 import { learnEntry, peerLabel, type StreamsContext } from './streams-context.js'
@@ -167,8 +168,10 @@ export class Streams implements AsyncDisposable {
     assertConsumerOptions(stream.name, options as ConsumerOptions)
     this.#assertNameFree(stream, options.name)
     this.#offer('consumes', stream)
-    const consumer = new FanIn(stream, consumerOptionsOf(stream, options), this.#context, {
-      open: (entry, request, signal) => this.#open(entry, request, signal),
+    const effective = consumerOptionsOf(stream, options)
+    const isNearOnly = (effective.maxRttMs ?? Infinity) < Infinity
+    const consumer = new FanIn(stream, effective, this.#context, {
+      open: (entry, request, signal) => this.#open(entry, request, signal, isNearOnly),
       producesHere: () => this.#producers.get(stream.id)?.fanOut.isRetired === false,
       nextAttempt: () => ++this.#attempts,
       onClosed: () => {
@@ -310,10 +313,12 @@ export class Streams implements AsyncDisposable {
     return { refusal: { reason, result } }
   }
 
-  async #open(entry: PeerEntry, request: Subscribe, signal: AbortSignal): Promise<Link> {
+  /** @param isNearOnly Whether the consumer wants to know how far away the producer is, and to leave it if it is too far. */
+  async #open(entry: PeerEntry, request: Subscribe, signal: AbortSignal, isNearOnly: boolean): Promise<Link> {
     const { host } = this.#context
     if (entry.peer === host.peerId) return this.#openLocal(entry, request)
     using _slot = await this.#openings.take(signal)
+    if (isNearOnly) await measureRoundTrip(this.#context, entry, signal)
     return await host.open({ peer: entry.peer, addresses: entry.addresses }, streamsProtocol, {
       signal,
       payload: openingPayload(request),
