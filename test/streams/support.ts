@@ -22,6 +22,8 @@ export interface NodeOptions {
   readonly listen?: HostOptions['listen']
   readonly discovery?: Partial<DiscoveryOptions>
   readonly logger?: Logger
+  /** For the streams alone. Default: the clock of the machine. */
+  readonly clock?: Clock
 }
 
 /** A network of its own for each test. */
@@ -29,33 +31,38 @@ export function freshNetwork(): NetworkId {
   return randomDigest(systemRandom)
 }
 
-/** The clock of the machine, and how often it was used. */
+/** A clock, and how often it was used. */
 class CountingClock implements Clock {
   uses = 0
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
 
   now(): number {
     this.uses++
-    return systemClock.now()
+    return this.#clock.now()
   }
 
   monotonic(): number {
     this.uses++
-    return systemClock.monotonic()
+    return this.#clock.monotonic()
   }
 
   after(ms: number, run: () => void): Timer {
     this.uses++
-    return systemClock.after(ms, run)
+    return this.#clock.after(ms, run)
   }
 
   sleep(...args: Parameters<Clock['sleep']>): Promise<void> {
     this.uses++
-    return systemClock.sleep(...args)
+    return this.#clock.sleep(...args)
   }
 
   deadline(...args: Parameters<Clock['deadline']>): Deadline {
     this.uses++
-    return systemClock.deadline(...args)
+    return this.#clock.deadline(...args)
   }
 }
 
@@ -89,7 +96,7 @@ export class TestNode implements AsyncDisposable {
       ...(logger && { logger }),
       ...options.discovery,
     })
-    const clock = new CountingClock()
+    const clock = new CountingClock(options.clock ?? systemClock)
     const streams = Streams.start({ host, discovery, clock, ...(logger && { logger }) })
     return new TestNode(host, discovery, streams, clock)
   }
