@@ -69,11 +69,12 @@ function openPort(
     return []
   }
   const { concurrency = 1, onError = 'fail', ...options } = port.options
-  const consumer = streams.consume(definition, options)
   if (placement.kind === 'property') {
-    placement.assign(instance, consumer)
+    placement.assign(instance, streams.consume(definition, options))
     return []
   }
+  // A datum is acknowledged when its call has ended, which is not in order when calls overlap.
+  const consumer = streams.consume(definition, { ...options, ack: concurrency > 1 ? 'manual' : 'taken' })
   const method = placement.read(instance) as (datum: unknown) => unknown
   const call = (datum: unknown): unknown => method.call(instance, datum)
   return [{ name: placement.member, consumer, call, concurrency, onError }]

@@ -109,10 +109,12 @@ export type ConsumerEvent =
 
 /** What a consumer has received so far. */
 export interface ConsumerStats {
-  /** Datums that the application has taken. */
+  /** Datums that the application has taken, each counted once. What was sent to it is this, `waiting`, `lost` and `invalid`. */
   readonly received: number
   /** The same in encoded bytes, without framing. */
   readonly bytes: number
+  /** Datums that have arrived and wait to be taken. */
+  readonly waiting: number
   /** Received frames that wait to be taken, in bytes. */
   readonly bufferedBytes: number
   /** How many times datums were missing. */
@@ -150,9 +152,9 @@ export interface Consumer<T> extends AsyncDisposable, AsyncIterable<T> {
   /** The next datum if one is here, otherwise undefined. */
   tryRecv(): T | undefined
   /** Everything that is here at a time, at least one datum and at most 1024: the quickest way to take many. */
-  batches(): AsyncIterable<readonly T[]>
+  batches(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<readonly T[]>
   /** Each datum with its producer, sequence number and losses. */
-  envelopes(): AsyncIterable<Envelope<T>>
+  envelopes(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<Envelope<T>>
   /** Acknowledges a datum, under `ack: 'manual'`; in any order. What was acknowledged already, or is of an earlier life, is nothing. */
   ack(envelope: Pick<Envelope<T>, 'producer' | 'epoch' | 'sequence'>): void
   /** What happens from this call on. Leaving the loop unsubscribes; a slow reader loses the oldest and is told. */

@@ -45,16 +45,19 @@ export class CreditBalance {
   }
 }
 
-/** The consumer's end: what it has granted, and whether the producer keeps to it. */
+/**
+ * The consumer's end: what it has granted, and whether the producer keeps to it. What is granted is what the window leaves
+ * free besides the bytes of frames that the consumer holds, those of earlier subscriptions included.
+ */
 export class CreditWindow {
   readonly #windowBytes: number
   #granted: number
   #received = 0
-  #taken = 0
 
-  constructor(windowBytes: number) {
+  /** @param initialBytes What was granted when the consumer subscribed. Default: the whole window. */
+  constructor(windowBytes: number, initialBytes = windowBytes) {
     this.#windowBytes = windowBytes
-    this.#granted = windowBytes
+    this.#granted = initialBytes
   }
 
   /**
@@ -68,19 +71,23 @@ export class CreditWindow {
     return true
   }
 
-  /** Counts a frame that the application has taken completely, whose memory is free again. */
-  take(bodyBytes: number): void {
-    this.#taken += frameCreditBytes(bodyBytes)
-  }
-
   /** Whether a grant is worth a message: half of the window is free and not granted yet. */
-  get isGrantDue(): boolean {
-    return this.#taken + this.#windowBytes - this.#granted >= this.#windowBytes / 2
+  isGrantDue(heldBytes: number): boolean {
+    return this.#grantable(heldBytes) - this.#granted >= this.#windowBytes / 2
   }
 
   /** Grants what is free, and says the new total. */
-  grant(): number {
-    this.#granted = this.#taken + this.#windowBytes
+  grant(heldBytes: number): number {
+    this.#granted = Math.max(this.#granted, this.#grantable(heldBytes))
     return this.#granted
   }
+
+  #grantable(heldBytes: number): number {
+    return this.#received + this.#windowBytes - heldBytes
+  }
+}
+
+/** What a consumer grants when it subscribes to a producer of which it holds so much already. */
+export function initialCreditBytes(windowBytes: number, heldBytes: number): number {
+  return Math.max(0, windowBytes - heldBytes)
 }

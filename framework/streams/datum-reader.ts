@@ -1,15 +1,33 @@
 import { MosaikError, nextTurn } from '#framework/primitives'
 import type { Envelope } from './consumer.js'
-import type { Inbox } from './inbox.js'
-import { TurnBudget } from './turn-budget.js'
+import { bare, enveloped, type Inbox } from './inbox.js'
 
 /** Calls that may wait for a datum at a time. */
 const waitingMax = 1024
 /** The most datums that are handed out as one batch. */
 const batchMax = 1024
+/** How much is handed out between two turns of the event loop: some milliseconds of a handler that does little. */
+const datumsPerTurn = 4096
+const bytesPerTurn = 1024 * 1024
 
-interface WaitingCall<T> {
-  readonly give: (envelope: Envelope<T> | undefined) => void
+/** How a reader may wait. */
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One form in which datums are asked for. */
+interface Form<R> {
+  /** Takes what there is; undefined when there is nothing. */
+  readonly take: () => R | undefined
+  /** What those get who ask after the end. */
+  readonly end: R
+}
+
+/** A call that waits for something to be there. */
+interface WaitingCall {
+  /** False when there is nothing. */
+  readonly serve: () => boolean
+  readonly end: () => void
   readonly fail: (cause: unknown) => void
 }
 
@@ -17,10 +35,14 @@ interface WaitingCall<T> {
 export class DatumReader<T> {
   readonly #inbox: Inbox<T>
   readonly #what: string
-  readonly #waiting = new Set<WaitingCall<T>>()
-  readonly #budget = new TurnBudget()
-  /** So much was taken that the event loop must turn before more is: there may be far more here than fits into a turn. */
-  #isTurnDue = false
+  readonly #waiting = new Set<WaitingCall>()
+  readonly #datum: Form<T | undefined> = { take: () => this.#inbox.take(bare), end: undefined }
+  readonly #nextDatum = iterated(() => this.#inbox.take(bare))
+  readonly #nextEnvelope = iterated(() => this.#inbox.take(enveloped))
+  readonly #nextBatch = iterated(() => this.#takeBatch())
+  /** What was taken in all when the event loop turned last for the sake of others. */
+  #turnCount = 0
+  #turnBytes = 0
   #end: { readonly cause: unknown } | undefined
 
   constructor(inbox: Inbox<T>, what: string) {
@@ -28,8 +50,9 @@ export class DatumReader<T> {
     this.#what = what
   }
 
-  tryTake(): Envelope<T> | undefined {
-    return this.#inbox.take()
+  tryTake(): T | undefined {
+    this.#inbox.settle()
+    return this.#inbox.take(bare)
   }
 
   /**
@@ -38,63 +61,27 @@ export class DatumReader<T> {
    * @throws The signal's reason: then nothing was taken.
    * @throws MosaikError `CONSUMER_BUSY`; or the cause of the end.
    */
-  next(signal?: AbortSignal): Promise<Envelope<T> | undefined> {
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    // While calls wait there is nothing here: so nobody overtakes them.
-    const envelope = this.#inbox.take()
-    if (envelope !== undefined) {
-      if (!this.#isTurnDue) return Promise.resolve(envelope)
-      this.#isTurnDue = false
-      return nextTurn().then(() => envelope)
-    }
-    if (this.#end !== undefined) {
-      return this.#end.cause === undefined ? Promise.resolve(undefined) : Promise.reject(this.#end.cause)
-    }
-    if (this.#waiting.size >= waitingMax) {
-      return Promise.reject(
-        new MosaikError('CONSUMER_BUSY', `${this.#what}: ${waitingMax} calls wait for a datum`),
-      )
-    }
-    return this.#wait(signal)
+  next({ signal }: ReadOptions = {}): Promise<T | undefined> {
+    return this.#ask(this.#datum, signal)
   }
 
-  /** Each datum, as `present` shows it. Leaving the iteration leaves everything as it is. */
-  iterate<R>(present: (envelope: Envelope<T>) => R): AsyncIterable<R> {
-    const shown = (envelope: Envelope<T> | undefined): IteratorResult<R> =>
-      envelope === undefined ? { done: true, value: undefined } : { done: false, value: present(envelope) }
-    return {
-      [Symbol.asyncIterator]: () => ({
-        next: () => this.next().then(shown),
-        return: () => Promise.resolve({ done: true, value: undefined }),
-      }),
-    }
+  /** Each datum. Leaving the iteration leaves everything as it is. */
+  datums(options?: ReadOptions): AsyncIterator<T> {
+    return this.#iterate(this.#nextDatum, options)
+  }
+
+  envelopes(options?: ReadOptions): AsyncIterable<Envelope<T>> {
+    return { [Symbol.asyncIterator]: () => this.#iterate(this.#nextEnvelope, options) }
   }
 
   /** Everything that is here at a time. */
-  batches(): AsyncIterable<readonly T[]> {
-    return this.iterate(({ datum }) => {
-      const batch = [datum]
-      while (batch.length < batchMax) {
-        const next = this.#inbox.take()
-        if (next === undefined) break
-        batch.push(next.datum)
-      }
-      return batch
-    })
-  }
-
-  /** A datum was taken: counts it towards what fits into a turn of the event loop. */
-  onTaken(byteLength: number): void {
-    if (this.#budget.spend(byteLength)) this.#isTurnDue = true
+  batches(options?: ReadOptions): AsyncIterable<readonly T[]> {
+    return { [Symbol.asyncIterator]: () => this.#iterate(this.#nextBatch, options) }
   }
 
   /** Something has arrived: gives it to those who wait. */
   onArrival(): void {
-    for (const call of this.#waiting) {
-      const envelope = this.#inbox.take()
-      if (envelope === undefined) return
-      call.give(envelope)
-    }
+    for (const call of this.#waiting) if (!call.serve()) return
   }
 
   /** Nothing more will arrive. What is here can still be taken; then the cause is thrown, if there is one. */
@@ -102,23 +89,77 @@ export class DatumReader<T> {
     if (this.#end !== undefined) return
     this.#end = { cause }
     for (const call of this.#waiting) {
-      if (cause === undefined) call.give(undefined)
+      if (cause === undefined) call.end()
       else call.fail(cause)
     }
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<Envelope<T> | undefined> {
+  #iterate<R>(form: Form<IteratorResult<R>>, { signal }: ReadOptions = {}): AsyncIterator<R> {
+    return {
+      next: () => this.#ask(form, signal),
+      return: () => Promise.resolve({ done: true, value: undefined }),
+    }
+  }
+
+  /** Costs a datum that is here no more than one promise. */
+  #ask<R>(form: Form<R>, signal: AbortSignal | undefined): Promise<R> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    this.#inbox.settle()
+    // While calls wait there is nothing here: so nobody overtakes them.
+    const taken = form.take()
+    if (taken !== undefined) return this.#isTurnDue() ? nextTurn().then(() => taken) : Promise.resolve(taken)
+    if (this.#end !== undefined) {
+      const { cause } = this.#end
+      return cause === undefined ? Promise.resolve(form.end) : Promise.reject(cause)
+    }
+    if (this.#waiting.size >= waitingMax) {
+      return Promise.reject(
+        new MosaikError('CONSUMER_BUSY', `${this.#what}: ${waitingMax} calls wait for a datum`),
+      )
+    }
+    return this.#wait(form, signal)
+  }
+
+  #takeBatch(): T[] | undefined {
+    const first = this.#inbox.take(bare)
+    if (first === undefined) return undefined
+    const batch = [first]
+    while (batch.length < batchMax) {
+      const next = this.#inbox.take(bare)
+      if (next === undefined) break
+      batch.push(next)
+    }
+    return batch
+  }
+
+  /** Whether so much was taken that the event loop must turn: there may be far more here than fits into one turn. */
+  #isTurnDue(): boolean {
+    const { takenCount, takenBytes } = this.#inbox
+    if (takenCount - this.#turnCount < datumsPerTurn && takenBytes - this.#turnBytes < bytesPerTurn)
+      return false
+    this.#turnCount = takenCount
+    this.#turnBytes = takenBytes
+    return true
+  }
+
+  #wait<R>({ take, end }: Form<R>, signal: AbortSignal | undefined): Promise<R> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#waiting.delete(call)
         signal?.removeEventListener('abort', onAbort)
       }
       const onAbort = (): void => call.fail(signal?.reason)
-      const call: WaitingCall<T> = {
-        give: (envelope) => {
-          leave()
-          resolve(envelope)
+      const settle = (result: R): void => {
+        leave()
+        resolve(result)
+      }
+      const call: WaitingCall = {
+        serve: () => {
+          const taken = take()
+          if (taken !== undefined) settle(taken)
+          return taken !== undefined
         },
+        end: () => settle(end),
         fail: (cause) => {
           leave()
           reject(cause as Error)
@@ -127,5 +168,16 @@ export class DatumReader<T> {
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#waiting.add(call)
     })
+  }
+}
+
+/** What is taken, as an iterator gives it. */
+function iterated<R>(take: () => R | undefined): Form<IteratorResult<R>> {
+  return {
+    take: () => {
+      const value = take()
+      return value === undefined ? undefined : { done: false, value }
+    },
+    end: { done: true, value: undefined },
   }
 }

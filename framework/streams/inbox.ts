@@ -1,51 +1,56 @@
-import { decode, messageOf, Ring } from '#framework/primitives'
+import { messageOf, Ring } from '#framework/primitives'
+import { DatumDecodeError } from './codec/datum-codec.js'
 import type { Envelope } from './consumer.js'
 import type { DatumFrameReader } from './datum-frame.js'
 import type { StreamDefinition } from './definition.js'
+import type { ProducerProgress } from './producer-progress.js'
 
-/** Whom a received frame came from, and who wants to know what becomes of it. */
+/** The subscription that a received frame came with. */
 export interface FrameSource {
-  readonly envelopeHead: Pick<Envelope<unknown>, 'producer' | 'epoch'>
+  readonly progress: ProducerProgress
   /** What was received is not to be handed out any more. */
   readonly isDiscarded: boolean
-  /** A datum was handed out. */
-  onDatumTaken(sequence: number, byteLength: number): void
-  /** All of a frame's datums are gone, and so is the memory it took. */
-  onFrameTaken(bodyBytes: number): void
   /** Datums were thrown away because the source was discarded: `count` of them, below `sequence`. */
   onDiscarded(count: number, sequence: number): void
   /** A datum is not what the stream's definition says. Discards the source. */
-  onInvalid(violation: DatumViolation): void
+  onInvalid(violation: DatumDecodeError): void
 }
 
-/** Why a received datum cannot be handed out: its bytes are no value, or the value does not satisfy the schema. */
-export interface DatumViolation {
-  readonly kind: 'undecodable' | 'mismatch'
-  readonly message: string
-}
-
-interface ReceivedFrame {
+/** A frame of datums that waits to be taken, wholly or in part. */
+export interface ReceivedFrame {
   readonly source: FrameSource
   readonly reader: DatumFrameReader
   readonly receivedAtMs: number
-  /** Datums missing before the frame's first; told with that one. */
-  lostBefore: number
+  /** Datums lost just before the frame's first. */
+  readonly lostBefore: number
 }
+
+/** What a datum that is handed out looks like. */
+export type Present<T, R> = (datum: T, frame: ReceivedFrame, sequence: number, lostBefore: number) => R
 
 /** Frames are bounded by the credit that was granted for them; this is only what a ring wants to know. */
 const framesMax = 2 ** 31
 
 /**
  * What a consumer has received and the application has not taken: whole frames, as they arrived, of all producers. A
- * datum is decoded when it is taken, so that what waits costs its bytes and no more.
+ * datum is decoded when it is taken, straight from the frame, so that what waits costs its bytes and no more.
  */
 export class Inbox<T> {
-  readonly #schema: StreamDefinition<T>['schema']
+  readonly #codec: StreamDefinition<T>['codec']
   readonly #frames = new Ring<ReceivedFrame>(framesMax)
+  /** The producers of which datums were handed out since the last {@link settle}. */
+  readonly #unsettled: ProducerProgress[] = []
+  /** The frame that is being taken, not in the ring any more. */
+  #frame: ReceivedFrame | undefined
+  /** Datums lost just before the next one, if that is the frame's first. */
+  #lostBefore = 0
   #bytes = 0
+  #waitingCount = 0
+  #takenCount = 0
+  #takenBytes = 0
 
   constructor(stream: StreamDefinition<T>) {
-    this.#schema = stream.schema
+    this.#codec = stream.codec
   }
 
   /** Bytes of the frames that wait. */
@@ -53,61 +58,111 @@ export class Inbox<T> {
     return this.#bytes
   }
 
+  /** Datums that wait. */
+  get waitingCount(): number {
+    return this.#waitingCount
+  }
+
+  /** Datums that were handed out so far. */
+  get takenCount(): number {
+    return this.#takenCount
+  }
+
+  /** The same in encoded bytes, without framing. */
+  get takenBytes(): number {
+    return this.#takenBytes
+  }
+
   put(frame: ReceivedFrame): void {
     this.#frames.pushBack(frame)
     this.#bytes += frame.reader.byteLength
+    this.#waitingCount += frame.reader.count
   }
 
-  /** The next datum, decoded and validated; undefined when there is none. What is invalid is skipped, and reported. */
-  take(): Envelope<T> | undefined {
+  /**
+   * The next datum, decoded and validated; undefined when there is none. What is invalid is skipped, and reported.
+   *
+   * @param present What to make of a datum that may be handed out.
+   */
+  take<R>(present: Present<T, R>): R | undefined {
     for (;;) {
-      const frame = this.#frames.peekFront()
+      const frame = this.#frame ?? this.#nextFrame()
       if (frame === undefined) return undefined
-      const { source, reader, receivedAtMs } = frame
+      const { source, reader } = frame
       if (source.isDiscarded) {
-        source.onDiscarded(reader.remaining, reader.first + reader.count)
-        this.#pop(frame)
+        this.#discard(frame)
         continue
       }
       const { sequence } = reader
-      const bytes = reader.next()
-      const opened = this.#open(bytes)
-      if ('violation' in opened) {
-        source.onInvalid(opened.violation)
+      reader.advance()
+      this.#waitingCount--
+      let datum: T
+      try {
+        datum = this.#codec.decode(reader.bytes, reader.start, reader.end)
+        // It would be taken for the end, or for none.
+        if (datum === undefined) throw new DatumDecodeError('mismatch', '/: undefined is no datum')
+      } catch (error) {
+        source.onInvalid(asDecodeError(error))
         continue
       }
-      const { lostBefore } = frame
-      frame.lostBefore = 0
-      source.onDatumTaken(sequence, bytes.byteLength)
-      if (reader.remaining === 0) this.#pop(frame)
-      const { producer, epoch } = source.envelopeHead
-      return { datum: opened.datum, producer, epoch, sequence, lostBefore, receivedAtMs }
+      this.#takenCount++
+      this.#takenBytes += reader.end - reader.start
+      const lostBefore = this.#lostBefore
+      this.#lostBefore = 0
+      const { progress } = source
+      if (progress.handOut(sequence, reader.sequence)) this.#unsettled.push(progress)
+      if (reader.remaining === 0) this.#release(frame)
+      return present(datum, frame, sequence, lostBefore)
     }
   }
 
-  #open(bytes: Uint8Array): { readonly datum: T } | { readonly violation: DatumViolation } {
-    let value
-    try {
-      value = decode(bytes)
-    } catch (error) {
-      return { violation: { kind: 'undecodable', message: messageOf(error) } }
-    }
-    try {
-      const result = this.#schema.safeParse(value)
-      if (result.success) return { datum: result.data }
-      const [issue] = result.error.issues
-      return {
-        violation: { kind: 'mismatch', message: `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? ''}` },
-      }
-    } catch (error) {
-      // A refinement of the application's that throws, or one that wants to be awaited.
-      return { violation: { kind: 'mismatch', message: messageOf(error) } }
-    }
+  /** The application asks for more: so it is done with everything that it was handed before. */
+  settle(): void {
+    if (this.#unsettled.length === 0) return
+    for (const progress of this.#unsettled) progress.acknowledgeTaken()
+    this.#unsettled.length = 0
   }
 
-  #pop(frame: ReceivedFrame): void {
-    this.#frames.popFront()
-    this.#bytes -= frame.reader.byteLength
-    frame.source.onFrameTaken(frame.reader.byteLength)
+  #nextFrame(): ReceivedFrame | undefined {
+    const frame = this.#frames.popFront()
+    if (frame === undefined) return undefined
+    this.#frame = frame
+    this.#lostBefore = frame.lostBefore + frame.source.progress.takeDiscarded()
+    return frame
   }
+
+  #discard(frame: ReceivedFrame): void {
+    const { source, reader } = frame
+    const { remaining, endSequence } = reader
+    this.#waitingCount -= remaining
+    source.progress.discard(endSequence, remaining + this.#lostBefore)
+    source.onDiscarded(remaining, endSequence)
+    this.#release(frame)
+  }
+
+  #release({ source, reader }: ReceivedFrame): void {
+    this.#frame = undefined
+    this.#bytes -= reader.byteLength
+    source.progress.release(reader)
+  }
+}
+
+function asDecodeError(error: unknown): DatumDecodeError {
+  return error instanceof DatumDecodeError ? error : new DatumDecodeError('undecodable', messageOf(error))
+}
+
+/** The datum alone. */
+export function bare<T>(datum: T): T {
+  return datum
+}
+
+/** The datum with what is known about it. */
+export function enveloped<T>(
+  datum: T,
+  { source, receivedAtMs }: ReceivedFrame,
+  sequence: number,
+  lostBefore: number,
+): Envelope<T> {
+  const { producer, epoch } = source.progress
+  return { datum, producer, epoch, sequence, lostBefore, receivedAtMs }
 }

@@ -6,18 +6,14 @@ import {
   type Frame,
   type Link,
 } from '#framework/network'
-import { messageOf, type Clock, type PeerId } from '#framework/primitives'
+import { messageOf, nextTurn, type Clock } from '#framework/primitives'
+import type { DatumDecodeError } from './codec/datum-codec.js'
 import type { ConsumerEvent } from './consumer.js'
 import { CreditWindow } from './credit.js'
-import { DatumFrameReader } from './datum-frame.js'
-import type { DatumViolation, FrameSource } from './inbox.js'
-import {
-  parseFromProducer,
-  StreamProtocolError,
-  type FromConsumer,
-  type FromProducer,
-  type Subscribed,
-} from './wire.js'
+import { DatumFrameReader, type DatumFrameForm } from './datum-frame.js'
+import type { FrameSource, ReceivedFrame } from './inbox.js'
+import type { ProducerProgress } from './producer-progress.js'
+import { parseFromProducer, StreamProtocolError, type FromConsumer, type FromProducer } from './wire.js'
 
 /** Datums of one life of a producer that are lost. */
 export type Gap = Omit<Extract<ConsumerEvent, { type: 'gap' }>, 'type'>
@@ -25,68 +21,63 @@ export type Gap = Omit<Extract<ConsumerEvent, { type: 'gap' }>, 'type'>
 /** Where what an intake receives goes. */
 export interface IntakeSink {
   /** Datums have arrived. */
-  onFrame(
-    source: FrameSource,
-    reader: DatumFrameReader,
-    arrival: { lostBefore: number; receivedAtMs: number },
-  ): void
+  onFrame(frame: ReceivedFrame): void
   /** Datums are known to be missing: `count` of them, below `sequence`. */
   onLost(gap: Gap): void
-  onTaken(byteLength: number): void
   onInvalid(): void
 }
 
 export interface IntakeOptions {
   readonly link: Link
-  readonly greeting: Subscribed
+  /** The first datum that the producer sends. */
+  readonly first: number
+  readonly form: DatumFrameForm
   readonly windowBytes: number
+  /** How much of the window the producer was granted when this subscribed. */
+  readonly initialBytes: number
+  /** Whether the producer wants to be told what is acknowledged. */
+  readonly isAcknowledged: boolean
+  /** How far the consumer is with this life of the producer. */
+  readonly progress: ProducerProgress
   readonly clock: Clock
   readonly sink: IntakeSink
-  /** Datums of the same epoch that went by while there was no subscription. */
-  readonly missed: number
 }
 
 /** The consumer's end of one subscription: checks what arrives, accounts for what is missing, and grants credit. */
 export class Intake implements FrameSource {
-  readonly envelopeHead: { readonly producer: PeerId; readonly epoch: string }
+  readonly progress: ProducerProgress
   readonly #link: Link
+  readonly #form: DatumFrameForm
+  readonly #isAcknowledged: boolean
   readonly #clock: Clock
   readonly #sink: IntakeSink
   readonly #credit: CreditWindow
-  /** Everything below has arrived or is lost. */
-  #expected: number
-  /** The last datum that arrived is the one before. */
-  #arrived: number
-  /** Everything below was taken by the application or is lost. */
-  #taken: number
-  /** Lost datums that no frame has told of yet. */
-  #lostBefore: number
   /** The producer wants to know when everything below was taken. */
   #drainTarget: number | undefined
-  #isGranting = false
+  /** What the producer knows to be acknowledged; undefined when that is not known here. */
+  #toldAcknowledged: number | undefined
+  #isAcknowledgementDue = false
+  #isTelling = false
   #isDiscarded = false
+  #isStopped = false
 
   constructor(options: IntakeOptions) {
-    const { link, greeting, windowBytes, clock, sink, missed } = options
-    this.envelopeHead = { producer: link.peer, epoch: greeting.epoch }
+    const { link, first, form, windowBytes, initialBytes, isAcknowledged, progress, clock, sink } = options
+    this.progress = progress
     this.#link = link
+    this.#form = form
+    this.#isAcknowledged = isAcknowledged
     this.#clock = clock
     this.#sink = sink
-    this.#credit = new CreditWindow(windowBytes)
-    this.#expected = greeting.sequence
-    this.#arrived = greeting.sequence
-    this.#taken = greeting.sequence
-    this.#lostBefore = missed
-    if (missed > 0) this.#onLost(missed, greeting.sequence)
+    this.#credit = new CreditWindow(windowBytes, initialBytes)
+    this.#advanceTo(first)
+    progress.onProgress = () => this.#onProgress()
+    // A subscription before this one may not have told everything.
+    this.#onProgress()
   }
 
   get isDiscarded(): boolean {
     return this.#isDiscarded
-  }
-
-  /** The sequence number of the next datum to arrive. */
-  get expected(): number {
-    return this.#expected
   }
 
   /** Receives until the link ends, and says why it did. Never rejects. */
@@ -101,23 +92,19 @@ export class Intake implements FrameSource {
     }
   }
 
-  onDatumTaken(sequence: number, byteLength: number): void {
-    // What is lost behind the last datum that arrived counts as taken together with it.
-    this.#taken = sequence + 1 === this.#arrived ? this.#expected : sequence + 1
-    this.#sink.onTaken(byteLength)
-    this.#grantIfDue()
-  }
-
-  onFrameTaken(bodyBytes: number): void {
-    this.#credit.take(bodyBytes)
-    this.#grantIfDue()
+  /** Lets nothing in any more: what the producer still sends is as if it had been sent after the end. */
+  stop(): void {
+    if (this.#isStopped) return
+    this.#isStopped = true
+    // Whoever takes the place of this consumer is to get no more again than it must.
+    if (this.#isUntold) this.#tell()
   }
 
   onDiscarded(count: number, sequence: number): void {
     if (count > 0) this.#onLost(count, sequence)
   }
 
-  onInvalid({ kind, message }: DatumViolation): void {
+  onInvalid({ kind, message }: DatumDecodeError): void {
     this.#isDiscarded = true
     this.#sink.onInvalid()
     const reason =
@@ -129,65 +116,83 @@ export class Intake implements FrameSource {
   }
 
   #handleFrame(frame: Frame): void {
-    if (frame.kind === 'bytes') this.#handleDatums(new DatumFrameReader(frame.bytes))
+    if (this.#isStopped) return
+    if (frame.kind === 'bytes') this.#handleDatums(new DatumFrameReader(frame.bytes, this.#form))
     else this.#handleMessage(parseFromProducer(frame.value))
   }
 
   #handleDatums(reader: DatumFrameReader): void {
     if (!this.#credit.receive(reader.byteLength))
       throw new StreamProtocolError('a producer sent more than was granted')
-    this.#advanceTo(reader.first)
-    this.#arrived = reader.first + reader.count
-    this.#expected = this.#arrived
-    const lostBefore = this.#lostBefore
-    this.#lostBefore = 0
-    this.#sink.onFrame(this, reader, { lostBefore, receivedAtMs: this.#clock.now() })
+    this.#advanceTo(reader.first, reader.lost)
+    const lostBefore = this.progress.arrive(reader)
+    this.#sink.onFrame({ source: this, reader, lostBefore, receivedAtMs: this.#clock.now() })
   }
 
   #handleMessage(message: FromProducer): void {
-    switch (message.kind) {
-      case 'gap':
-      case 'end':
-        this.#advanceTo(message.sequence)
-        break
-      case 'drain':
-        this.#advanceTo(message.sequence)
-        this.#drainTarget = message.sequence
-        break
+    this.#advanceTo(message.sequence, message.kind === 'gap' ? message.lost : undefined)
+    if (message.kind === 'drain') {
+      this.#drainTarget = message.sequence
+      this.progress.notifyAt = message.sequence
     }
-    this.#grantIfDue()
+    this.#onProgress()
   }
 
-  /** Everything below the sequence number that did not arrive is lost. */
-  #advanceTo(sequence: number): void {
-    const lost = sequence - this.#expected
-    if (lost < 0) throw new StreamProtocolError('sequence numbers do not go back')
-    if (lost === 0) return
-    if (this.#taken >= this.#arrived) this.#taken = sequence
-    this.#expected = sequence
-    this.#lostBefore += lost
-    this.#onLost(lost, sequence)
+  /** Nothing below the sequence number will arrive any more. */
+  #advanceTo(sequence: number, lost?: number): void {
+    const count = this.progress.advanceTo(sequence, lost)
+    if (count > 0) this.#onLost(count, sequence)
   }
 
   #onLost(count: number, sequence: number): void {
-    this.#sink.onLost({ ...this.envelopeHead, sequence, count })
+    const { producer, epoch } = this.progress
+    this.#sink.onLost({ producer, epoch, sequence, count })
   }
 
   get #isDrained(): boolean {
-    return this.#drainTarget !== undefined && this.#taken >= this.#drainTarget
+    return this.#drainTarget !== undefined && this.progress.taken >= this.#drainTarget
   }
 
-  /** One grant at a time: what is due meanwhile goes with the next. */
-  #grantIfDue(): void {
-    if (this.#isGranting || !(this.#credit.isGrantDue || this.#isDrained)) return
-    this.#isGranting = true
-    if (this.#isDrained) this.#drainTarget = undefined
-    const grant: FromConsumer = { kind: 'credit', bytes: this.#credit.grant(), sequence: this.#taken }
+  get #isUntold(): boolean {
+    return this.#isAcknowledged && this.progress.acknowledged !== this.#toldAcknowledged
+  }
+
+  /** One message at a time: what is due meanwhile goes with the next. */
+  #onProgress(): void {
+    if (this.#isTelling) return
+    if (this.#isDrained || this.#credit.isGrantDue(this.progress.heldBytes)) this.#tell()
+    else if (this.#isUntold) this.#tellSoon()
+  }
+
+  /** Whatever is acknowledged in a turn of the event loop goes in one message, however little it is: the producer may wait for it. */
+  #tellSoon(): void {
+    if (this.#isAcknowledgementDue) return
+    this.#isAcknowledgementDue = true
+    void nextTurn().then(() => {
+      this.#isAcknowledgementDue = false
+      if (this.#isUntold && !this.#isTelling) this.#tell()
+    })
+  }
+
+  #tell(): void {
+    const { progress } = this
+    const message: FromConsumer = {
+      kind: 'credit',
+      bytes: this.#credit.grant(progress.heldBytes),
+      sequence: progress.taken,
+      ...(this.#isAcknowledged && { acked: progress.acknowledged }),
+    }
+    if (this.#isDrained) {
+      this.#drainTarget = undefined
+      progress.notifyAt = Number.POSITIVE_INFINITY
+    }
+    this.#toldAcknowledged = message.acked
+    this.#isTelling = true
     const onSent = (): void => {
-      this.#isGranting = false
-      this.#grantIfDue()
+      this.#isTelling = false
+      this.#onProgress()
     }
     // A link that fails ends by itself, and run() sees it.
-    this.#link.send(grant).then(onSent, () => {})
+    this.#link.send(message).then(onSent, () => {})
   }
 }

@@ -32,8 +32,8 @@ const subscribeSchema = z.object({
   name: z.string().max(256),
   fingerprint: digestBytes,
   shape: z.string().max(shapeCharsMax).optional(),
-  /** The credit that the producer starts with. */
-  windowBytes: z.int().min(1),
+  /** The credit that the producer starts with; 0 when the consumer still holds a window full of what it got before. */
+  windowBytes: sequence,
   /** The consumer's own signed entry: a producer that has not heard of it yet need not ask anybody. */
   entry: bytes,
   /** Which consumer of the peer this is; random, for the life of the consumer. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { Mailbox } from '#framework/primitives'
+import { Mailbox, ZERO_DIGEST, type PeerId } from '#framework/primitives'
 import { deliver } from '../../decorators/delivery.js'
 import { eventually, within } from '../support/eventually.js'
 
@@ -9,13 +9,25 @@ function consumerOf<T>(datums: readonly T[], { stays = false } = {}) {
   const mailbox = new Mailbox<T>({ capacity: Math.max(1, datums.length + 10) })
   for (const datum of datums) mailbox.post(datum)
   if (!stays) mailbox.end()
+  const acknowledged: number[] = []
   return {
     mailbox,
     tryRecv: () => mailbox.tryTake(),
-    recv: (options?: { signal?: AbortSignal | undefined }) =>
-      mailbox.take(options as { signal: AbortSignal }),
+    recv: (options?: { signal?: AbortSignal | undefined }) => mailbox.take(options),
+    async *envelopes(options?: { readonly signal?: AbortSignal | undefined }) {
+      for (let sequence = 0; ; sequence++) {
+        const datum = await mailbox.take(options)
+        if (datum === undefined) return
+        yield { datum, producer, epoch: 'epoch', sequence, lostBefore: 0, receivedAtMs: 0 }
+      }
+    },
+    ack: ({ sequence }: { readonly sequence: number }) => void acknowledged.push(sequence),
+    /** The numbers of the datums that were acknowledged one by one. */
+    acknowledged,
   }
 }
+
+const producer = ZERO_DIGEST as string as PeerId
 
 const fail = (error: unknown): never => {
   throw error
@@ -54,6 +66,42 @@ test('given a concurrency of n, n calls overlap and no more, and they begin in o
   expect(begun).toEqual(datums)
   expect(most).toBe(3)
   expect(running).toBe(0)
+})
+
+describe('given calls that overlap', () => {
+  test('each datum is acknowledged when its own call has ended, in whatever order that is', async () => {
+    const consumer = consumerOf(['a', 'b', 'c'], { stays: true })
+    const finish: (() => void)[] = []
+    const stop = new AbortController()
+    const delivery = deliver(consumer, () => new Promise<void>((resolve) => finish.push(resolve)), {
+      concurrency: 3,
+      onError: fail,
+      signal: stop.signal,
+    })
+    await eventually(() => finish.length === 3)
+    finish[2]!()
+    await eventually(() => expect(consumer.acknowledged).toEqual([2]))
+    finish[0]!()
+    await eventually(() => expect(consumer.acknowledged).toEqual([2, 0]))
+    stop.abort(new Error('stopping'))
+    finish[1]!()
+    await expect(delivery).rejects.toThrow('stopping')
+    expect(consumer.acknowledged).toEqual([2, 0, 1])
+  })
+
+  test.each([
+    ['skipped is acknowledged', () => undefined, [0, 1, 2]],
+    ['failed for good is not', fail, [0]],
+  ])('a datum that was %s', async (_what, onError, acknowledged) => {
+    const consumer = consumerOf(['a', 'b', 'c'])
+    const delivery = deliver(consumer, (datum) => (datum === 'b' ? fail(new Error('no')) : undefined), {
+      concurrency: 2,
+      onError,
+      signal: never,
+    })
+    await delivery.catch(() => undefined)
+    expect(consumer.acknowledged).toEqual(acknowledged)
+  })
 })
 
 test('datums that are falsy are datums', async () => {

@@ -88,6 +88,14 @@ export class FakeNode {
       stream,
       tryRecv: () => mailbox.tryTake(),
       recv: (options?: { signal?: AbortSignal }) => mailbox.take(options),
+      envelopes: async function* (options?: { signal?: AbortSignal }) {
+        for (;;) {
+          const datum = await mailbox.take(options)
+          if (datum === undefined) return
+          yield { datum }
+        }
+      },
+      ack: () => undefined,
     }
   }
 

@@ -44,7 +44,7 @@ describe('a bound service', () => {
     expect(node.opened).toEqual([
       'produce out {"queue":8}',
       'consume in {"windowBytes":9}',
-      'consume other {}',
+      'consume other {"ack":"manual"}',
     ])
   })
 

@@ -1,6 +1,11 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { CreditBalance, CreditWindow, frameCreditBytes } from '../../framework/streams/credit.js'
+import {
+  CreditBalance,
+  CreditWindow,
+  frameCreditBytes,
+  initialCreditBytes,
+} from '../../framework/streams/credit.js'
 
 test('a frame that is longer than the window passes when there is any credit at all', () => {
   const balance = new CreditBalance(1)
@@ -23,13 +28,25 @@ test('a producer that sends without credit is caught', () => {
 })
 
 test('a grant is due when half of the window is free', () => {
-  const window = new CreditWindow(2 * frameCreditBytes(100))
+  const cost = frameCreditBytes(100)
+  const window = new CreditWindow(2 * cost)
   window.receive(100)
-  expect(window.isGrantDue).toBe(false)
-  window.take(100)
-  expect(window.isGrantDue).toBe(true)
-  expect(window.grant()).toBe(3 * frameCreditBytes(100))
-  expect(window.isGrantDue).toBe(false)
+  expect(window.isGrantDue(cost)).toBe(false)
+  expect(window.isGrantDue(0)).toBe(true)
+  expect(window.grant(0)).toBe(3 * cost)
+  expect(window.isGrantDue(0)).toBe(false)
+})
+
+test('S-5: given a consumer that still holds a window full from before, then it grants nothing until half of that is gone', () => {
+  const cost = frameCreditBytes(100)
+  const initial = initialCreditBytes(2 * cost, 3 * cost)
+  expect(initial).toBe(0)
+  const window = new CreditWindow(2 * cost, initial)
+  expect(window.receive(100)).toBe(false)
+  expect(window.isGrantDue(3 * cost)).toBe(false)
+  expect(window.isGrantDue(2 * cost)).toBe(false)
+  expect(window.isGrantDue(cost)).toBe(true)
+  expect(window.grant(cost)).toBe(cost)
 })
 
 test('under any interleaving the producer never stalls for good, and never holds more than the window and one frame at the consumer', () => {
@@ -41,11 +58,16 @@ test('under any interleaving the producer never stalls for good, and never holds
   fc.assert(
     fc.property(
       fc.integer({ min: 1, max: 10_000 }),
+      // What is left of an earlier subscription.
+      fc.array(fc.integer({ min: 1, max: 5_000 }), { maxLength: 5 }),
       fc.array(step, { maxLength: 200 }),
-      (windowBytes, steps) => {
-        const balance = new CreditBalance(windowBytes)
-        const window = new CreditWindow(windowBytes)
-        const held: number[] = []
+      (windowBytes, before, steps) => {
+        const held = [...before]
+        const heldBytes = (): number => held.reduce((sum, frame) => sum + frameCreditBytes(frame), 0)
+        const beforeBytes = heldBytes()
+        const initialBytes = initialCreditBytes(windowBytes, beforeBytes)
+        const balance = new CreditBalance(initialBytes)
+        const window = new CreditWindow(windowBytes, initialBytes)
         const grants: number[] = []
         let frameMax = 0
         const send = (bytes: number): void => {
@@ -55,13 +77,11 @@ test('under any interleaving the producer never stalls for good, and never holds
           expect(balance.available).toBeGreaterThan(-frameMax)
           expect(window.receive(bytes)).toBe(true)
           held.push(bytes)
-          const heldBytes = held.reduce((sum, frame) => sum + frameCreditBytes(frame), 0)
-          expect(heldBytes).toBeLessThan(windowBytes + frameMax)
+          expect(heldBytes()).toBeLessThan(Math.max(windowBytes, beforeBytes) + frameMax)
         }
         const take = (): void => {
-          const bytes = held.shift()
-          if (bytes !== undefined) window.take(bytes)
-          if (window.isGrantDue) grants.push(window.grant())
+          held.shift()
+          if (window.isGrantDue(heldBytes())) grants.push(window.grant(heldBytes()))
         }
         for (const next of steps) {
           if (next.do === 'send') send(next.bytes)
