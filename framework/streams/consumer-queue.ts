@@ -36,6 +36,9 @@ export interface ConsumerQueue {
    */
   takeGap(unwantedMin?: number): Gap | undefined
 
+  /** Everything below is acknowledged: it need not be kept, and does not count any more. */
+  acknowledge(sequence: number): void
+
   /** Gives up what waits, and counts it. */
   clear(): void
 }

@@ -99,9 +99,21 @@ export class DatumLog<T> {
     return bytes
   }
 
-  /** Whether a datum is kept although no reader needs it. */
-  get isRetaining(): boolean {
-    return this.#retention !== undefined
+  /** Whether datums are kept: for readers, or for the retention. */
+  get isKeeping(): boolean {
+    return this.#readers.size > 0 || this.#retention !== undefined
+  }
+
+  /** Whether datums are kept by age, so that they expire without anything being done. */
+  get isExpiring(): boolean {
+    return this.#retention?.isByAge === true
+  }
+
+  /** The sequence number of the oldest datum that the retention keeps, or of the next one. */
+  get oldest(): number {
+    const cursor = this.cursorAtOldest()
+    cursor.release()
+    return cursor.sequence
   }
 
   /**
@@ -161,7 +173,7 @@ export class DatumLog<T> {
     tail.length = this.#draftEnd
     this.#payload += bytes
     this.#next++
-    if (!this.#isKeeping) tail.restart()
+    if (!this.isKeeping) tail.restart()
   }
 
   /** Uses up a sequence number without a datum. Only while the log need not keep any. */
@@ -179,7 +191,7 @@ export class DatumLog<T> {
   detach(reader: LogReader): void {
     this.#readers.delete(reader)
     this.trim()
-    if (!this.#isKeeping) this.#tail.restart()
+    if (!this.isKeeping) this.#tail.restart()
   }
 
   /** Whether the retention keeps the datum behind the cursor. */
@@ -204,6 +216,14 @@ export class DatumLog<T> {
     if (retention.isExpired(segment, this, nowMs)) return this.cursorAtEnd()
     const cursor = new LogCursor(segment)
     while (cursor.sequence < this.#next && !retention.keeps(cursor, this)) cursor.moveTo(cursor.sequence + 1)
+    return cursor
+  }
+
+  /** In front of a datum that the retention keeps, or of the next one. */
+  cursorAt(sequence: number): LogCursor {
+    if (sequence >= this.#next) return this.cursorAtEnd()
+    const cursor = this.cursorAtOldest()
+    cursor.moveTo(sequence)
     return cursor
   }
 
@@ -242,10 +262,6 @@ export class DatumLog<T> {
     }
     this.#head = this.#tail
     this.#readers.clear()
-  }
-
-  get #isKeeping(): boolean {
-    return this.#readers.size > 0 || this.#retention !== undefined
   }
 
   #isRetained(segment: LogSegment): boolean {

@@ -1,11 +1,12 @@
-import { encodeShared, messageOf, MosaikError } from '#framework/primitives'
+import { messageOf } from '#framework/primitives'
 import { datumOverheadBytes } from './datum-frame.js'
+import { DatumTooLargeError, type DatumLog } from './datum-log.js'
 import type { StreamDefinition } from './definition.js'
 import { ProducerError } from './producer-error.js'
 import { streamsProtocol } from './wire.js'
 
-/** A frame's kind counts towards its limit too. */
-const datumBytesMax = streamsProtocol.frameBytesMax - 1 - datumOverheadBytes
+/** How long a datum may be: a frame's kind counts towards the frame's limit too. */
+export const datumBytesMax = streamsProtocol.frameBytesMax - 1 - datumOverheadBytes
 
 /**
  * What the schema makes of a datum.
@@ -14,38 +15,28 @@ const datumBytesMax = streamsProtocol.frameBytesMax - 1 - datumOverheadBytes
  */
 export function validateDatum<T>(stream: StreamDefinition<T>, datum: T): T {
   try {
-    // `undefined` is how a consumer says that there is nothing.
-    if (datum === undefined) throw new MosaikError('DATUM_UNDEFINED', 'undefined is no datum')
-    const result = stream.schema.safeParse(datum)
-    if (!result.success) throw result.error
-    return result.data
+    return stream.codec.judge(datum)
   } catch (cause) {
-    throw invalid(stream, datum, cause)
+    throw refusal(stream, datum, cause)
   }
 }
 
 /**
- * Validates a datum and encodes what the schema makes of it.
+ * Judges a datum and encodes it as the log's draft.
  *
- * @returns Bytes to be copied at once: the next encoding of anything overwrites them.
+ * @returns How long it is.
  * @throws ProducerError `PRODUCER_INVALID_DATUM` or `PRODUCER_DATUM_TOO_LARGE`.
  */
-export function encodeDatum<T>(stream: StreamDefinition<T>, datum: T): Uint8Array {
-  const value = validateDatum(stream, datum)
-  let bytes
+export function draftDatum<T>(stream: StreamDefinition<T>, log: DatumLog<T>, datum: T): number {
   try {
-    bytes = encodeShared(value)
+    return log.draft(datum)
   } catch (cause) {
-    throw invalid(stream, datum, cause)
+    throw refusal(stream, datum, cause)
   }
-  if (bytes.byteLength > datumBytesMax) {
-    const message = `a datum of stream "${stream.name}" has ${bytes.byteLength} bytes, and ${datumBytesMax} are allowed`
-    throw new ProducerError('PRODUCER_DATUM_TOO_LARGE', message, datum)
-  }
-  return bytes
 }
 
-function invalid<T>(stream: StreamDefinition<T>, datum: T, cause: unknown): ProducerError<T> {
-  const message = `a datum of stream "${stream.name}" cannot be sent: ${messageOf(cause)}`
-  return new ProducerError('PRODUCER_INVALID_DATUM', message, datum, { cause })
+function refusal<T>({ name }: StreamDefinition<T>, datum: T, cause: unknown): ProducerError<T> {
+  const message = `a datum of stream "${name}" cannot be sent: ${messageOf(cause)}`
+  const code = cause instanceof DatumTooLargeError ? 'PRODUCER_DATUM_TOO_LARGE' : 'PRODUCER_INVALID_DATUM'
+  return new ProducerError(code, message, datum, { cause })
 }

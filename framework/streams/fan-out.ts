@@ -6,17 +6,31 @@ import {
   type CloseReason,
   type Link,
 } from '#framework/network'
-import { MosaikError, nextTurn, toHex, Watch, type PeerId, type ReadonlyWatch } from '#framework/primitives'
+import {
+  MosaikError,
+  nextTurn,
+  toHex,
+  Watch,
+  type PeerId,
+  type ReadonlyWatch,
+  type Timer,
+} from '#framework/primitives'
 import { notAllowed, type AdmissionRules } from './admission.js'
 import { isSatisfied, onlineWhen, type OnlineWhen } from './conditions.js'
+import { DatumLog, segmentBytesMax } from './datum-log.js'
 import type { StreamDefinition } from './definition.js'
-import { encodeDatum, validateDatum } from './encode-datum.js'
+import { datumBytesMax, draftDatum, validateDatum } from './encode-datum.js'
+import { FlushSchedule } from './flush-schedule.js'
+import { HeldPlaces } from './held-places.js'
 import { LiveEligibility } from './live-eligibility.js'
-import type { ProducerCounters } from './metrics.js'
+import { LogQueue } from './log-queue.js'
+import { LogRoom } from './log-room.js'
+import type { DropCause, ProducerCounters } from './metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
 import type { Producer, ProducerOptions, ProducerStats } from './producer.js'
 import { ProducerError, type ProducerErrorCode } from './producer-error.js'
-import { datumBytesMin, type QueuedDatum, type SendQueueLimits } from './send-queue.js'
+import { ReplayRetention } from './replay-retention.js'
+import { datumBytesMin, SendQueue, type SendQueueLimits } from './send-queue.js'
 import { peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import { TurnBudget } from './turn-budget.js'
@@ -27,6 +41,9 @@ import { withAbort } from './with-abort.js'
 /** How long closing lets consumers take what is queued. */
 const closeTimeoutMs = 2_000
 const epochBytes = 8
+/** How long the place of a consumer that was lost is kept, and how many there are at most. */
+const holdMsDefault = 60_000
+const heldPlacesMax = 1024
 
 /** What a producer needs of the node it is on. */
 export interface FanOutOwner {
@@ -52,15 +69,23 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   readonly #counters: ProducerCounters
   readonly #epoch: string
   readonly #what: string
+  readonly #log: DatumLog<T>
+  readonly #room: LogRoom
   /** By the consumer they serve, in the order in which they came. */
   readonly #served = new Map<string, OutgoingSubscription>()
+  /** Those of them that have a queue of their own, which takes a copy of each datum. */
+  readonly #ownQueues = new Set<OutgoingSubscription>()
+  /** Undefined unless datums are to be acknowledged. */
+  readonly #places: HeldPlaces | undefined
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
   readonly #online: Watch<boolean>
   readonly #waiting = new WaitingSends<T>()
   readonly #budget = new TurnBudget()
-  #nextSequence = 0
+  readonly #flushes = new FlushSchedule(() => this.#flush())
+  /** How many bytes the log had when everything was written that may be. */
+  #flushedBytes = 0
+  #expiry: Timer | undefined
   #isPumping = false
-  #flushDue = false
   #isClosing = false
   #closed: Promise<void> | undefined
   #sent = 0
@@ -84,7 +109,26 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       bytesMax: options.queueBytes ?? 4 * 1024 * 1024,
       overflow: options.overflow ?? 'block',
     }
+    const { clock } = context
+    this.#log = new DatumLog({
+      codec: stream.codec,
+      pool: context.segments,
+      datumBytesMax,
+      retention: options.replay && new ReplayRetention(options.replay),
+      now: () => clock.monotonic(),
+    })
+    this.#room = new LogRoom(this.#log)
     this.#maxConsumers = options.maxConsumers ?? Infinity
+    if (options.ack !== undefined && options.ack !== false) {
+      const { holdMs = holdMsDefault } = options.ack === true ? {} : options.ack
+      this.#places = new HeldPlaces({
+        holdMs,
+        countMax: Math.min(this.#maxConsumers, heldPlacesMax),
+        clock,
+        onDropped: (cause, count) => this.#onDropped(cause, count),
+        onGivenUp: (queue) => this.#onGivenUp(queue),
+      })
+    }
     this.#onlineWhen = onlineWhen(options.onlineWhen, 1)
     this.#what = `producer of stream "${stream.name}"`
     this.#eligibility = new LiveEligibility({
@@ -115,27 +159,24 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   }
 
   // Not an async function: a send that need not wait costs no promise of its own.
-  send(datum: T, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    const { signal } = options
+  send(datum: T, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
+    const signal = options?.signal
     if (signal?.aborted === true) return Promise.reject(signal.reason)
-    let bytes
+    let byteLength = 0
     try {
       this.#assertOpen(datum)
-      if (this.#waiting.isFull) throw this.#waitingError(datum)
+      if (this.#waiting.size > 0 || !this.online) return this.#sendLater(datum, signal)
       if (this.#isLostOnAll) {
         this.#lose(datum)
-        return this.#budget.spend(0) ? nextTurn() : done
-      }
-      bytes = this.#encoded(datum)
-      if (this.#waiting.size > 0 || !this.#isReadyFor(bytes)) {
-        if (!this.#waiting.hasRoomFor(bytes)) throw this.#waitingError(datum)
-        return this.#waiting.add(datum, bytes.slice(), signal)
+      } else {
+        byteLength = this.#drafted(datum)
+        if (!this.#hasRoomFor(byteLength)) return this.#addToWaiting(datum, signal)
+        this.#dispatch()
       }
     } catch (error) {
       return Promise.reject(error)
     }
-    this.#dispatch(bytes)
-    return this.#budget.spend(bytes.byteLength) ? nextTurn() : done
+    return this.#budget.spend(byteLength) ? nextTurn() : done
   }
 
   trySend(datum: T): void {
@@ -145,15 +186,14 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     // What is known before the datum is encoded: a producer that is refused tries again and again.
     if (!this.#hasRoomFor(datumBytesMin)) throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
     if (this.#isLostOnAll) return this.#lose(datum)
-    const bytes = this.#encoded(datum)
-    if (!this.#hasRoomFor(bytes.byteLength))
+    if (!this.#hasRoomFor(this.#drafted(datum)))
       throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
-    this.#dispatch(bytes)
+    this.#dispatch()
   }
 
   stats(): ProducerStats {
     return {
-      accepted: this.#nextSequence,
+      accepted: this.#log.next,
       sent: this.#total(this.#sent, 'datums'),
       sentBytes: this.#total(this.#sentBytes, 'bytes'),
       dropped: this.#total(this.#dropped, 'dropped'),
@@ -176,7 +216,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   async drain(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     const { signal } = options
     signal?.throwIfAborted()
-    const target = this.#nextSequence
+    const target = this.#log.next
     const drained = Promise.all(
       [...this.#served.values()].map((subscription) => subscription.drained(target)),
     )
@@ -193,7 +233,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   /** What a consumer's request is judged by. */
   admissionRules(request: Pick<Subscribe, 'subscriber'>, consumer: PeerEntry): AdmissionRules {
     const { name, fingerprint, shape } = this.stream
-    const taken = this.#served.has(keyOf(consumer, request.subscriber)) ? 1 : 0
+    const taken = this.#served.has(keyOf(consumer.peer, request.subscriber)) ? 1 : 0
     return {
       name,
       fingerprint,
@@ -210,18 +250,17 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     this.#refused++
   }
 
-  /** What a consumer that is served from this moment on is told. */
-  greeting(): Subscribed {
-    const { id, fingerprint } = this.stream
-    const entry = this.#context.discovery.signedEntry()
-    const { codec } = this.stream
+  /** What a consumer with that request is told if it is served from this moment on. */
+  greeting(request: Subscribe, consumer: PeerEntry): Subscribed {
+    const { id, fingerprint, codec } = this.stream
     return {
       stream: id,
       fingerprint,
       codec: codec.id,
       epoch: this.#epoch,
-      sequence: this.#nextSequence,
-      entry,
+      ...(this.#places && { ack: true }),
+      sequence: this.#startOf(request, consumer),
+      entry: this.#context.discovery.signedEntry(),
     }
   }
 
@@ -236,29 +275,19 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     entry: PeerEntry,
     accept: (greeting: Subscribed) => Promise<void>,
   ): Promise<void> {
-    const key = keyOf(entry, request.subscriber)
+    const key = keyOf(entry.peer, request.subscriber)
     const earlier = this.#served.get(key)
+    if (earlier !== undefined && earlier.attempt >= request.attempt) {
+      await link.close(closeReason(CloseReasons.Cancelled, 'a later attempt of this consumer is served'))
+      return
+    }
     if (earlier !== undefined) {
-      if (earlier.attempt >= request.attempt) {
-        await link.close(closeReason(CloseReasons.Cancelled, 'a later attempt of this consumer is served'))
-        return
-      }
-      this.#drop(earlier, closeReason(CloseReasons.Cancelled, 'a later attempt takes the place of this one'))
+      const reason = closeReason(CloseReasons.Cancelled, 'a later attempt takes the place of this one')
+      this.#drop(earlier, reason, this.#places !== undefined)
     }
     // Taken before anything else happens: showing the subscription may at once let sends through that waited for it.
-    const greeting = this.greeting()
-    const subscription = new OutgoingSubscription({
-      link,
-      request,
-      entry,
-      name: this.stream.name,
-      producer: this.#context.discovery.me.peer,
-      firstSequence: greeting.sequence,
-      limits: this.#limits,
-      counters: this.#counters,
-      clock: this.#context.clock,
-      onRoom: this.#pump,
-    })
+    const greeting = this.greeting(request, entry)
+    const subscription = this.#subscribe(link, request, entry, greeting.sequence)
     // Before the consumer hears of it, so that to a consumer that is subscribed the producer is never offline.
     this.#served.set(key, subscription)
     this.#refresh()
@@ -267,7 +296,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       () => false, // The consumer has gone already, and the link says why.
     )
     const reason = isOpen ? await subscription.run() : await link.closed
-    this.#forget(subscription)
+    this.#forget(subscription, this.#isPlaceKept(subscription, reason))
     const { logger } = this.#context
     logger.debug(`${this.#what}: a consumer has gone`, {
       consumer: peerLabel(entry),
@@ -315,49 +344,147 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     return notAllowed(this.stream.name, judgement)
   }
 
-  #isReadyFor(bytes: Uint8Array): boolean {
-    return this.online && this.#hasRoomFor(bytes.byteLength)
+  /** Where a consumer begins: where it was, or where it wants to, as far as that is kept. */
+  #startOf(request: Subscribe, consumer: PeerEntry): number {
+    const key = keyOf(consumer.peer, request.subscriber)
+    const { resume, start } = request
+    const resumed = resume?.epoch === this.#epoch ? Math.min(resume.sequence, this.#log.next) : undefined
+    const place = this.#placeOf(key)
+    if (place !== undefined) {
+      return Math.min(Math.max(resumed ?? 0, place.acknowledgedUpTo), place.writtenUpTo)
+    }
+    if (resumed === undefined && start !== 'oldest') return this.#log.next
+    return Math.max(resumed ?? 0, this.#log.oldest)
+  }
+
+  /** What is kept for a consumer, or would be if it were lost now. */
+  #placeOf(key: string): LogQueue | undefined {
+    if (this.#places === undefined) return undefined
+    const queue = this.#places.get(key) ?? this.#served.get(key)?.queue
+    return queue instanceof LogQueue ? queue : undefined
+  }
+
+  #subscribe(link: Link, request: Subscribe, entry: PeerEntry, start: number): OutgoingSubscription {
+    const place = this.#places?.take(keyOf(entry.peer, request.subscriber))
+    const redeliveredBelow = place?.writtenUpTo ?? start
+    place?.rewind(start)
+    const queue = place ?? this.#newQueue(start)
+    if (queue instanceof LogQueue) this.#room.add(queue)
+    const subscription = new OutgoingSubscription({
+      link,
+      request,
+      entry,
+      name: this.stream.name,
+      producer: this.#context.discovery.me.peer,
+      queue,
+      liveFrom: this.#log.next,
+      redeliveredBelow,
+      counters: this.#counters,
+      clock: this.#context.clock,
+      onRoom: this.#pump,
+    })
+    if (queue instanceof SendQueue) this.#ownQueues.add(subscription)
+    return subscription
+  }
+
+  #newQueue(start: number): LogQueue | SendQueue {
+    // A queue in the log has no holes in it.
+    if (this.#limits.overflow === 'drop-newest') return new SendQueue(this.#limits, start)
+    return new LogQueue({
+      log: this.#log as DatumLog<unknown>,
+      limits: this.#limits,
+      cursor: this.#log.cursorAt(start),
+      isAcknowledged: this.#places !== undefined,
+    })
+  }
+
+  #isReadyFor(byteLength: number): boolean {
+    return this.online && this.#hasRoomFor(byteLength)
   }
 
   /** Whether no queue would refuse a datum of this size. */
   #hasRoomFor(byteLength: number): boolean {
     if (this.#limits.overflow !== 'block') return true
-    for (const subscription of this.#served.values()) if (!subscription.hasRoomFor(byteLength)) return false
+    if (!this.#room.hasRoomFor(byteLength)) return false
+    for (const subscription of this.#ownQueues) if (!subscription.hasRoomFor(byteLength)) return false
     return true
   }
 
-  /** Whether every queue would drop a datum, however short: then it need not be encoded. */
+  /** Whether every queue would drop a datum, however short, and nothing else keeps it: then it need not be encoded. */
   get #isLostOnAll(): boolean {
-    if (this.#limits.overflow !== 'drop-newest' || !this.online || this.#waiting.size > 0) return false
-    for (const subscription of this.#served.values()) if (subscription.hasRoomFor(datumBytesMin)) return false
-    return this.#served.size > 0
+    if (this.#limits.overflow !== 'drop-newest' || this.#log.isKeeping || this.#ownQueues.size === 0)
+      return false
+    for (const subscription of this.#ownQueues) if (subscription.hasRoomFor(datumBytesMin)) return false
+    return true
   }
 
   /** What `#dispatch` does with a datum that every queue drops; it must be a valid one all the same. */
   #lose(datum: T): void {
-    this.#judged(validateDatum, datum)
-    const sequence = this.#nextSequence++
-    for (const subscription of this.#served.values()) subscription.skip(sequence)
+    try {
+      validateDatum(this.stream, datum)
+    } catch (error) {
+      this.#invalid++
+      throw error
+    }
+    const sequence = this.#log.next
+    this.#log.pass()
+    for (const subscription of this.#ownQueues) subscription.skip(sequence)
   }
 
-  #dispatch(bytes: Uint8Array): void {
-    const datum: QueuedDatum = { sequence: this.#nextSequence++, bytes }
+  /** Puts the draft into all queues. */
+  #dispatch(): void {
+    const log = this.#log
+    const byteLength = log.draftBytes
+    let lagging = this.#makeRoomFor(byteLength)
+    // What waits fills a frame: written now, it is one, and nothing of this datum has to go with it.
+    if (log.framedBytes - this.#flushedBytes + byteLength >= segmentBytesMax) this.#flush()
+    log.commit()
     if (this.#served.size === 0) {
-      this.#undelivered++
-      this.#counters.dropped('undelivered', 1)
-      return
+      this.#onUndelivered()
+    } else {
+      if (this.#ownQueues.size > 0) lagging = this.#offer(lagging)
+      this.#flushes.notify()
     }
-    let isUrgent = false
-    let lagging: OutgoingSubscription[] | undefined
-    for (const subscription of this.#served.values()) {
-      if (subscription.offer(datum) === 'lagging') (lagging ??= []).push(subscription)
-      else if (subscription.isUrgent) isUrgent = true
-    }
+    if (log.isExpiring && this.#expiry === undefined) this.#armExpiry()
     // Only now that every queue has the datum: dropping tells others, who may send the next one in answer.
-    for (const subscription of lagging ?? []) this.#drop(subscription, this.#tooSlow())
-    // Gathers what is sent in this turn, unless that fills a frame already.
-    if (isUrgent) this.#flush()
-    else this.#flushSoon()
+    for (const subscription of lagging) this.#drop(subscription, this.#tooSlow())
+  }
+
+  /**
+   * Does what the overflow policy says about consumers that have no room for the draft.
+   *
+   * @returns Those that are to be closed.
+   */
+  #makeRoomFor(byteLength: number): readonly OutgoingSubscription[] {
+    const { overflow } = this.#limits
+    if (overflow === 'block' || this.#room.hasRoomFor(byteLength)) return none
+    if (overflow === 'drop-oldest') {
+      for (const queue of this.#room.queues) queue.makeRoomFor(byteLength)
+      return none
+    }
+    this.#places?.giveUpFull(byteLength)
+    return [...this.#served.values()].filter(
+      (subscription) => !this.#ownQueues.has(subscription) && !subscription.hasRoomFor(byteLength),
+    )
+  }
+
+  /**
+   * Puts the datum that was committed last into queues that take a copy.
+   *
+   * @returns Those that are to be closed, besides others.
+   */
+  #offer(others: readonly OutgoingSubscription[]): readonly OutgoingSubscription[] {
+    const datum = { sequence: this.#log.next - 1, bytes: this.#log.draftView }
+    let lagging = others
+    for (const subscription of this.#ownQueues) {
+      if (subscription.offer(datum) === 'lagging') lagging = [...lagging, subscription]
+    }
+    return lagging
+  }
+
+  #onUndelivered(): void {
+    this.#undelivered++
+    this.#counters.dropped('undelivered', 1)
   }
 
   #tooSlow(): CloseReason {
@@ -368,17 +495,36 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     )
   }
 
-  #flushSoon(): void {
-    if (this.#flushDue) return
-    this.#flushDue = true
-    void nextTurn().then(() => {
-      this.#flushDue = false
+  #flush(): void {
+    this.#flushedBytes = this.#log.framedBytes
+    for (const subscription of this.#served.values()) subscription.flush()
+  }
+
+  /** Has what is kept by age expire, with one timer, and none while nothing is kept. */
+  #armExpiry(): void {
+    const { clock } = this.#context
+    const expiresAtMs = this.#log.expiresAtMs
+    if (expiresAtMs === undefined) return
+    this.#expiry = clock.after(expiresAtMs - clock.monotonic(), () => {
+      this.#expiry = undefined
+      this.#log.expire()
+      this.#armExpiry()
+      // What a consumer missed of it shows behind what it has.
       this.#flush()
     })
   }
 
-  #flush(): void {
-    for (const subscription of this.#served.values()) subscription.flush()
+  #sendLater(datum: T, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiting.isFull) throw this.#waitingError(datum)
+    this.#drafted(datum)
+    return this.#addToWaiting(datum, signal)
+  }
+
+  /** Has the draft wait for its turn. */
+  #addToWaiting(datum: T, signal: AbortSignal | undefined): Promise<void> {
+    const view = this.#log.draftView
+    if (!this.#waiting.hasRoomFor(view)) throw this.#waitingError(datum)
+    return this.#waiting.add(datum, new Uint8Array(view), signal)
   }
 
   /** Lets waiting sends through, in order, as long as there is room. */
@@ -387,20 +533,24 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     if (this.#isPumping) return
     this.#isPumping = true
     this.#waiting.release(
-      ({ bytes }) => this.#isReadyFor(bytes),
-      ({ bytes }) => this.#dispatch(bytes),
+      ({ bytes }) => this.#isReadyFor(bytes.byteLength),
+      ({ bytes }) => {
+        this.#log.draftEncoded(bytes)
+        this.#dispatch()
+      },
     )
     this.#isPumping = false
   }
 
-  /** @throws ProducerError */
-  #encoded(datum: T): Uint8Array {
-    return this.#judged(encodeDatum, datum)
-  }
-
-  #judged<R>(judge: (stream: StreamDefinition<T>, datum: T) => R, datum: T): R {
+  /**
+   * Makes a datum the log's draft.
+   *
+   * @returns How long it is.
+   * @throws ProducerError
+   */
+  #drafted(datum: T): number {
     try {
-      return judge(this.stream, datum)
+      return draftDatum(this.stream, this.#log, datum)
     } catch (error) {
       this.#invalid++
       throw error
@@ -419,23 +569,52 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     return new ProducerError(code, `${this.#what}: ${message}`, datum)
   }
 
-  /** Ends a subscription for a reason of ours. From now on it counts for nothing. */
-  #drop(subscription: OutgoingSubscription, reason: CloseReason): void {
-    this.#forget(subscription)
+  /** Ends a subscription for a reason of ours. From now on it counts for nothing, but what waits for it may be kept. */
+  #drop(
+    subscription: OutgoingSubscription,
+    reason: CloseReason,
+    isPlaceKept = this.#isPlaceKept(subscription, reason),
+  ): void {
+    this.#forget(subscription, isPlaceKept)
     // Whoever serves the link waits for its end.
     void subscription.close(reason)
   }
 
-  #forget(subscription: OutgoingSubscription): void {
-    const key = `${subscription.consumer} ${subscription.subscriber}`
+  #forget(subscription: OutgoingSubscription, isPlaceKept: boolean): void {
+    const key = keyOf(subscription.consumer, subscription.subscriber)
     if (this.#served.get(key) !== subscription) return
+    const { queue } = subscription
     this.#served.delete(key)
-    subscription.end()
+    this.#ownQueues.delete(subscription)
+    const isHeld = isPlaceKept && queue instanceof LogQueue
+    subscription.end({ isKept: isHeld })
+    if (isHeld) this.#places?.hold(key, queue)
+    else if (queue instanceof LogQueue) this.#room.delete(queue)
     const { datums, bytes, dropped } = subscription.counts
     this.#sent += datums
     this.#sentBytes += bytes
     this.#dropped += dropped
     this.#refresh()
+  }
+
+  /**
+   * Whether what waits for a consumer is kept after the end of its subscription. Not for one that has said goodbye,
+   * unless it has a name under which to come back; nor for one that is not wanted any more, or does not keep up.
+   */
+  #isPlaceKept(subscription: OutgoingSubscription, reason: CloseReason): boolean {
+    if (this.#places === undefined || this.#isClosing) return false
+    if (placeLostReasons.has(reason.code)) return false
+    return subscription.isDurable || !goodbyes.has(reason.code)
+  }
+
+  #onDropped(cause: DropCause, count: number): void {
+    this.#dropped += count
+    this.#counters.dropped(cause, count)
+  }
+
+  #onGivenUp(queue: LogQueue): void {
+    this.#room.delete(queue)
+    this.#pump()
   }
 
   /** Shows what has changed, in this order: who is subscribed, whether that is enough, and who need not wait any more. */
@@ -461,9 +640,12 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     using deadline = this.#context.clock.deadline(closeTimeoutMs)
     const { signal } = deadline
     await Promise.all(
-      [...this.#served.values()].map((subscription) => subscription.finish(this.#nextSequence, signal)),
+      [...this.#served.values()].map((subscription) => subscription.finish(this.#log.next, signal)),
     )
-    for (const subscription of this.#served.values()) this.#forget(subscription)
+    for (const subscription of this.#served.values()) this.#forget(subscription, false)
+    this.#places?.giveUpAll()
+    this.#expiry?.cancel()
+    this.#log.clear()
     this.#statuses.end()
     this.#online.end()
     this.#counters[Symbol.dispose]()
@@ -479,6 +661,22 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
 
 const done: Promise<void> = Promise.resolve()
 
-function keyOf(consumer: PeerEntry, subscriber: string): string {
-  return `${consumer.peer} ${subscriber}`
+/** With these a consumer says that it goes. */
+const goodbyes: ReadonlySet<number> = new Set([
+  CloseReasons.Cancelled.code,
+  CloseReasons.Success.code,
+  CloseReasons.GracefulShutdown.code,
+])
+/** After these a consumer does not come back as the one it was. */
+const placeLostReasons: ReadonlySet<number> = new Set([
+  CloseReasons.NotAllowed.code,
+  CloseReasons.SchemaMismatch.code,
+  CloseReasons.ProtocolViolation.code,
+  CloseReasons.TooSlow.code,
+])
+
+const none: readonly OutgoingSubscription[] = []
+
+function keyOf(consumer: PeerId, subscriber: string): string {
+  return `${consumer} ${subscriber}`
 }

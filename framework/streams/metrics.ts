@@ -38,6 +38,16 @@ export const streamMetrics = {
     help: 'Encoded bytes of datums written to links, without framing.',
     labels: ['stream'],
   },
+  replayedItems: {
+    name: 'mosaik_stream_replayed_items_total',
+    help: 'Of the datums written, those that a replay had kept from before the consumer subscribed.',
+    labels: ['stream'],
+  },
+  redeliveredItems: {
+    name: 'mosaik_stream_redelivered_items_total',
+    help: 'Of the datums written, those that the consumer was sent before and had not acknowledged.',
+    labels: ['stream'],
+  },
   queueItems: {
     name: 'mosaik_stream_queue_items',
     help: 'Datums that wait for the consumer with the fullest queue.',
@@ -88,6 +98,8 @@ export type DropCause = 'lagging' | 'disconnected' | 'undelivered'
 export interface ProducerCounters extends Disposable {
   readonly sentItems: CounterHandle
   readonly sentBytes: CounterHandle
+  readonly replayedItems: CounterHandle
+  readonly redeliveredItems: CounterHandle
   dropped(cause: DropCause, count: number): void
 }
 
@@ -128,6 +140,8 @@ export class StreamMetrics {
     const labels = { stream: shortId(stream) }
     const sentItems = this.#registry.counter(streamMetrics.sentItems).with(labels)
     const sentBytes = this.#registry.counter(streamMetrics.sentBytes).with(labels)
+    const replayedItems = this.#registry.counter(streamMetrics.replayedItems).with(labels)
+    const redeliveredItems = this.#registry.counter(streamMetrics.redeliveredItems).with(labels)
     const drops = this.#registry.counter(streamMetrics.droppedItems)
     const dropped: Record<DropCause, CounterHandle> = {
       lagging: drops.with({ ...labels, cause: 'lagging' }),
@@ -137,11 +151,14 @@ export class StreamMetrics {
     return {
       sentItems,
       sentBytes,
+      replayedItems,
+      redeliveredItems,
       dropped: (cause, count) => {
         if (count > 0) dropped[cause].add(count)
       },
       [Symbol.dispose]: () => {
-        for (const handle of [sentItems, sentBytes, ...Object.values(dropped)]) handle.remove()
+        const handles = [sentItems, sentBytes, replayedItems, redeliveredItems, ...Object.values(dropped)]
+        for (const handle of handles) handle.remove()
       },
     }
   }

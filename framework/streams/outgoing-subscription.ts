@@ -12,7 +12,8 @@ import { messageOf, type Clock, type PeerId } from '#framework/primitives'
 import { CreditBalance } from './credit.js'
 import { DatumFrameWriter } from './datum-frame.js'
 import type { DropCause, ProducerCounters } from './metrics.js'
-import { SendQueue, type OfferOutcome, type QueuedDatum, type SendQueueLimits } from './send-queue.js'
+import { LogQueue } from './log-queue.js'
+import { SendQueue, type OfferOutcome, type QueuedDatum } from './send-queue.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import {
   bodyBytesTarget,
@@ -29,9 +30,12 @@ export interface OutgoingSubscriptionOptions {
   readonly name: string
   readonly producer: PeerId
   readonly entry: PeerEntry
-  /** The first datum that this consumer gets. */
-  readonly firstSequence: number
-  readonly limits: SendQueueLimits
+  /** What waits for this consumer: the producer's log from some place on, or a queue of its own. */
+  readonly queue: LogQueue | SendQueue
+  /** Datums below are replayed: they were accepted before this consumer subscribed. */
+  readonly liveFrom: number
+  /** Datums below were sent to this consumer before, in an earlier subscription. */
+  readonly redeliveredBelow: number
   readonly counters: ProducerCounters
   readonly clock: Clock
   /** There is room in a queue that was full. Called with no datum half sent. */
@@ -48,7 +52,7 @@ export class OutgoingSubscription {
 
   readonly #options: OutgoingSubscriptionOptions
   readonly #link: Link
-  readonly #queue: SendQueue
+  readonly #queue: LogQueue | SendQueue
   readonly #credit: CreditBalance
   readonly #builder = new FrameBuilder({ frameBytesMax: streamsProtocol.frameBytesMax })
   readonly #frame = new DatumFrameWriter(this.#builder)
@@ -60,6 +64,9 @@ export class OutgoingSubscription {
   #isWriting = false
   #sentDatums = 0
   #sentBytes = 0
+  /** What the queue had dropped before this subscription, and what was counted of it since. */
+  readonly #droppedBefore: number
+  #droppedCounted: number
   /** Everything below was taken by the consumer's application. */
   #taken: number
   #drainTarget: number
@@ -68,7 +75,8 @@ export class OutgoingSubscription {
   #emptied: PromiseWithResolvers<void> | undefined
 
   constructor(options: OutgoingSubscriptionOptions) {
-    const { link, request, entry, firstSequence, limits, clock } = options
+    const { link, request, entry, queue, clock } = options
+    const firstSequence = queue.writtenUpTo
     this.#options = options
     this.#link = link
     this.consumer = link.peer
@@ -76,7 +84,9 @@ export class OutgoingSubscription {
     this.attempt = request.attempt
     this.entry = entry
     this.#run = entry.version.run
-    this.#queue = new SendQueue(limits, firstSequence)
+    this.#queue = queue
+    this.#droppedBefore = queue.droppedCount
+    this.#droppedCounted = queue.droppedCount
     this.#credit = new CreditBalance(request.windowBytes)
     this.#connectedAtMs = clock.now()
     this.#taken = firstSequence
@@ -90,12 +100,18 @@ export class OutgoingSubscription {
 
   /** What was written to the link, and what will never be. */
   get counts(): { readonly datums: number; readonly bytes: number; readonly dropped: number } {
-    return { datums: this.#sentDatums, bytes: this.#sentBytes, dropped: this.#queue.droppedCount }
+    const dropped = this.#queue.droppedCount - this.#droppedBefore
+    return { datums: this.#sentDatums, bytes: this.#sentBytes, dropped }
   }
 
-  /** Whether a frame's worth of datums waits, which is better sent than gathered further. */
-  get isUrgent(): boolean {
-    return this.#queue.byteLength >= bodyBytesTarget
+  /** What the next subscription of this consumer goes on with, if there is to be one. */
+  get queue(): LogQueue | SendQueue {
+    return this.#queue
+  }
+
+  /** Whether the consumer has said that it outlives its process. */
+  get isDurable(): boolean {
+    return this.#options.request.durable === true
   }
 
   /** Whether the consumer's entry is of a later process than the one that subscribed, which must then be dead. */
@@ -107,18 +123,18 @@ export class OutgoingSubscription {
     return this.#queue.hasRoomFor(byteLength)
   }
 
-  /** Queues a datum; {@link flush} sends it. */
+  /** Queues a datum, or does what the overflow policy says; {@link flush} sends it. */
   offer(datum: QueuedDatum): OfferOutcome {
-    const droppedBefore = this.#queue.droppedCount
+    if (this.#queue instanceof LogQueue) return 'queued'
     const outcome = this.#queue.offer(datum)
-    this.#countDrops('lagging', droppedBefore)
+    this.#countDrops('lagging')
     return outcome
   }
 
   /** Goes without a datum, which counts as dropped. */
   skip(sequence: number): void {
-    this.#queue.skip(sequence)
-    this.#options.counters.dropped('lagging', 1)
+    if (this.#queue instanceof SendQueue) this.#queue.skip(sequence)
+    this.#countDrops('lagging')
   }
 
   /** The link is open in both directions: serves it until it ends, and says why it did. Never rejects. */
@@ -135,12 +151,15 @@ export class OutgoingSubscription {
     return this.#link.closed
   }
 
-  /** The link is over, or was never open: what was not sent is lost, and nobody waits for it any more. */
-  end(): void {
+  /**
+   * The link is over, or was never open: nobody waits for it any more. What was not sent is lost, unless it is kept for
+   * the consumer to come back.
+   */
+  end({ isKept }: { readonly isKept: boolean }): void {
     this.#phase = 'over'
-    const droppedBefore = this.#queue.droppedCount
-    this.#queue.clear()
-    this.#countDrops('disconnected', droppedBefore)
+    this.#countDrops('lagging')
+    if (!isKept) this.#queue.clear()
+    this.#countDrops('disconnected')
     for (const drain of this.#drains) drain.resolve()
     this.#drains.clear()
     this.#emptied?.resolve()
@@ -150,7 +169,7 @@ export class OutgoingSubscription {
   flush(): void {
     if (this.#isWriting || this.#phase !== 'open') return
     this.#isWriting = true
-    const lengthBefore = this.#queue.length
+    const lengthBefore = this.#queue.unwrittenCount
     let room: Promise<void> | undefined
     do {
       room = this.#write()
@@ -158,8 +177,9 @@ export class OutgoingSubscription {
     if (room === undefined) this.#isWriting = false
     // A link that fails ends by itself, and run() sees it: there is nothing to be done about it here.
     else void room.then(this.#onRoom, () => {})
-    if (this.#queue.length < lengthBefore) this.#options.onRoom()
-    if (this.#queue.length === 0) this.#emptied?.resolve()
+    this.#countDrops('lagging')
+    if (this.#queue.unwrittenCount < lengthBefore) this.#options.onRoom()
+    if (this.#queue.unwrittenCount === 0) this.#emptied?.resolve()
   }
 
   /** Resolves when the consumer's application has taken everything below the sequence number, or the link has ended. */
@@ -249,9 +269,10 @@ export class OutgoingSubscription {
 
   #handleFrame(frame: Frame): void {
     if (frame.kind !== 'message') throw new StreamProtocolError('a consumer sends no datums')
-    const { bytes, sequence } = parseFromConsumer(frame.value)
+    const { bytes, sequence, acked } = parseFromConsumer(frame.value)
     if (!this.#credit.grant(bytes)) throw new StreamProtocolError('a consumer does not take credit back')
     this.#taken = Math.max(this.#taken, sequence)
+    if (acked !== undefined) this.#acknowledge(acked)
     for (const drain of this.#drains) {
       if (this.#taken < drain.target) continue
       this.#drains.delete(drain)
@@ -260,8 +281,14 @@ export class OutgoingSubscription {
     this.flush()
   }
 
+  #acknowledge(sequence: number): void {
+    const lengthBefore = this.#queue.length
+    this.#queue.acknowledge(sequence)
+    if (this.#queue.length < lengthBefore) this.#options.onRoom()
+  }
+
   #whenEmpty(signal: AbortSignal): Promise<void> {
-    if (this.#queue.length === 0 || this.#phase === 'over' || signal.aborted) return Promise.resolve()
+    if (this.#queue.unwrittenCount === 0 || this.#phase === 'over' || signal.aborted) return Promise.resolve()
     const emptied = Promise.withResolvers<void>()
     this.#emptied = emptied
     signal.addEventListener('abort', () => emptied.resolve(), { once: true })
@@ -269,15 +296,21 @@ export class OutgoingSubscription {
   }
 
   #countSent(datums: number, bytes: number): void {
-    const { counters } = this.#options
+    const { counters, liveFrom, redeliveredBelow } = this.#options
+    const first = this.#frame.next - datums
+    const below = (sequence: number): number => Math.min(Math.max(sequence - first, 0), datums)
     this.#sentDatums += datums
     this.#sentBytes += bytes
     counters.sentItems.add(datums)
     counters.sentBytes.add(bytes)
+    if (first < redeliveredBelow) counters.redeliveredItems.add(below(redeliveredBelow))
+    else if (first < liveFrom) counters.replayedItems.add(below(liveFrom))
   }
 
-  #countDrops(cause: DropCause, before: number): void {
-    this.#options.counters.dropped(cause, this.#queue.droppedCount - before)
+  #countDrops(cause: DropCause): void {
+    const { droppedCount } = this.#queue
+    this.#options.counters.dropped(cause, droppedCount - this.#droppedCounted)
+    this.#droppedCounted = droppedCount
   }
 }
 

@@ -178,6 +178,9 @@ export class SendQueue implements ConsumerQueue {
     return { sequence: this.#offered, lost }
   }
 
+  /** What was written is not kept. */
+  acknowledge(): void {}
+
   /** Gives up what waits, and counts it. */
   clear(): void {
     this.#droppedCount += this.#datums.length

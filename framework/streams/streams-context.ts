@@ -2,6 +2,7 @@ import type { Discovery, PeerEntry } from '#framework/discovery'
 import type { Host } from '#framework/network'
 import { isMosaikError, shortId, type Clock, type Logger, type Random } from '#framework/primitives'
 import type { StreamMetrics } from './metrics.js'
+import type { SegmentPool } from './segment-pool.js'
 
 /** What the producers and consumers of one node have in common. */
 export interface StreamsContext {
@@ -11,6 +12,8 @@ export interface StreamsContext {
   readonly random: Random
   readonly logger: Logger
   readonly metrics: StreamMetrics
+  /** Memory for the logs of producers. */
+  readonly segments: SegmentPool
 }
 
 const labelCharsMax = 64

@@ -34,6 +34,7 @@ import { StreamMetrics } from './metrics.js'
 import { assertConsumerOptions, assertProducerOptions } from './options.js'
 import type { Producer, ProducerOptions } from './producer.js'
 import { measureRoundTrip } from './round-trip.js'
+import { SegmentPool } from './segment-pool.js'
 import { SharedProducer } from './shared-producer.js'
 import { Slots } from './slots.js'
 import { learnEntry, peerLabel, type StreamsContext } from './streams-context.js'
@@ -42,6 +43,8 @@ import { openingPayload, parseSubscribe, streamsProtocol, type Subscribe } from 
 
 /** How many subscriptions of one node may be in the middle of opening; more wait for their turn. */
 const openingMax = 64
+/** How much memory of logs is kept for later use, so that it need not be made again. */
+const pooledBytesMax = 4 * 1024 * 1024
 
 export interface StreamsOptions {
   readonly host: Host
@@ -105,7 +108,9 @@ export class Streams implements AsyncDisposable {
   private constructor(options: StreamsOptions) {
     const { host, discovery } = options
     const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
-    this.#context = { host, discovery, clock, random, logger, metrics: new StreamMetrics(host.metrics) }
+    const segments = new SegmentPool(pooledBytesMax)
+    const metrics = new StreamMetrics(host.metrics)
+    this.#context = { host, discovery, clock, random, logger, metrics, segments }
     this.#catalog = discovery.catalog.value
     this.subscriptions = this.#statuses.asReadonly()
     this.#stops = [
@@ -340,7 +345,7 @@ export class Streams implements AsyncDisposable {
       peerA: me.peer,
       peerB: me.peer,
       openPayload: openingPayload(request),
-      acceptPayload: openingPayload(producer.greeting()),
+      acceptPayload: openingPayload(producer.greeting(request, me)),
       clock: this.#context.clock,
     })
     this.#local.spawn(`local subscription to "${request.name}"`, () =>

@@ -1,5 +1,5 @@
 /** How much may be sent between two turns of the event loop. */
-const datumsPerTurn = 256
+const datumsPerTurn = 1024
 const bytesPerTurn = 1024 * 1024
 
 /**
