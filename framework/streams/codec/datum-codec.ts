@@ -49,11 +49,7 @@ export class MessagePackCodec<T> implements DatumCodec<T> {
   }
 
   judge(datum: T): T {
-    // `undefined` is how a consumer says that there is nothing.
-    if (datum === undefined) throw new MosaikError('DATUM_UNDEFINED', 'undefined is no datum')
-    const result = this.#schema.safeParse(datum)
-    if (!result.success) throw result.error
-    return result.data
+    return judgeDatum(this.#schema, datum)
   }
 
   encode(datum: T, target: Buffer, offset: number): number {
@@ -70,15 +66,37 @@ export class MessagePackCodec<T> implements DatumCodec<T> {
     } catch (error) {
       throw new DatumDecodeError('undecodable', messageOf(error))
     }
-    try {
-      const result = this.#schema.safeParse(value)
-      if (result.success) return result.data
-      const [issue] = result.error.issues
-      throw new DatumDecodeError('mismatch', `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? ''}`)
-    } catch (error) {
-      if (error instanceof DatumDecodeError) throw error
-      // A refinement of the application's that throws, or one that wants to be awaited.
-      throw new DatumDecodeError('mismatch', messageOf(error))
-    }
+    return judgeReceived(this.#schema, value)
+  }
+}
+
+/**
+ * What a schema makes of a datum that is to be sent.
+ *
+ * @throws What is wrong with it, as the schema says it.
+ */
+export function judgeDatum<T>(schema: z.ZodType<T>, datum: T): T {
+  // `undefined` is how a consumer says that there is nothing.
+  if (datum === undefined) throw new MosaikError('DATUM_UNDEFINED', 'undefined is no datum')
+  const result = schema.safeParse(datum)
+  if (!result.success) throw result.error
+  return result.data
+}
+
+/**
+ * What a schema makes of a value that was received.
+ *
+ * @throws DatumDecodeError of kind `mismatch`, with the path of what is wrong first.
+ */
+export function judgeReceived<T>(schema: z.ZodType<T>, value: unknown): T {
+  try {
+    const result = schema.safeParse(value)
+    if (result.success) return result.data
+    const [issue] = result.error.issues
+    throw new DatumDecodeError('mismatch', `/${issue?.path.join('/') ?? ''}: ${issue?.message ?? ''}`)
+  } catch (error) {
+    if (error instanceof DatumDecodeError) throw error
+    // A refinement of the application's that throws, or one that wants to be awaited.
+    throw new DatumDecodeError('mismatch', messageOf(error))
   }
 }
