@@ -90,19 +90,6 @@ describe('frames', () => {
     expect(await next(link)).toEqual({ first: 0, datums: Array.from({ length: 10 }, (_, n) => ({ n })) })
   })
 
-  test('after a quiet turn the first datum travels at once, and the others of its turn together', async () => {
-    await using nodes = await startNodes({}, {})
-    const [n0, n1] = nodes
-    const producer = n0!.streams.produce(Data1)
-    const link = await open(n1!, n0!, request(Data1, n1!))
-    for (let n = 0; n < 10; n++) await producer.send({ n })
-    expect(await next(link)).toEqual({ first: 0, datums: [{ n: 0 }] })
-    expect(await next(link)).toEqual({
-      first: 1,
-      datums: Array.from({ length: 9 }, (_, n) => ({ n: n + 1 })),
-    })
-  })
-
   test('what fills a frame does not wait for the turn to end', async () => {
     await using nodes = await startNodes({}, {})
     const [n0, n1] = nodes

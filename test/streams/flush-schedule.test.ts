@@ -1,0 +1,47 @@
+import { expect, test } from '@jest/globals'
+import { nextTurn } from '#framework/primitives'
+import { FlushSchedule } from '../../framework/streams/flush-schedule.js'
+
+/** How many datums each flush found, given how many are sent in each turn, one after the other as `await send()` does. */
+async function flushesOf(...turns: readonly number[]): Promise<number[]> {
+  const flushes: number[] = []
+  let queued = 0
+  const schedule = new FlushSchedule(() => {
+    flushes.push(queued)
+    queued = 0
+  })
+  for (const count of turns) {
+    for (let n = 0; n < count; n++) {
+      queued++
+      schedule.notify()
+      await Promise.resolve()
+    }
+    await nextTurn()
+  }
+  await nextTurn()
+  await nextTurn()
+  expect(queued).toBe(0)
+  return flushes
+}
+
+test('given quiet turns, when one datum is sent in each, then each is written at once', async () => {
+  expect(await flushesOf(1, 1, 0, 1)).toEqual([1, 1, 1])
+})
+
+test('given a quiet turn, when many are sent in one turn, then the first is written at once and the others together', async () => {
+  expect(await flushesOf(10)).toEqual([1, 9])
+})
+
+test('given a busy turn, when many are sent in the next, then all of them are written together', async () => {
+  expect(await flushesOf(10, 20, 30, 0, 5)).toEqual([1, 9, 20, 30, 1, 4])
+})
+
+test('given datums that are sent without a wait between them, then they are written together', async () => {
+  const flushes: number[] = []
+  let queued = 0
+  const schedule = new FlushSchedule(() => flushes.push(queued))
+  for (; queued < 10; queued++) schedule.notify()
+  await nextTurn()
+  await nextTurn()
+  expect(flushes).toEqual([10])
+})
