@@ -10,7 +10,8 @@ export interface TokenBucketOptions {
 
 /**
  * A limit on a rate that allows bursts. Pure: is told the time. In any span of t seconds it gives out at most
- * `capacity + perSecond * t` tokens. A clock that goes back neither gives nor takes any.
+ * `capacity + perSecond * t` tokens, and what the last {@link take} was more than there were. A clock that goes back
+ * neither gives nor takes any.
  */
 export class TokenBucket {
   readonly #capacity: number
@@ -31,12 +32,29 @@ export class TokenBucket {
 
   /** Takes `n` tokens (default 1), all or none: false when there are not so many. */
   tryTake(nowMs: number, n = 1): boolean {
+    if (n > this.available(nowMs)) return false
+    this.#tokens -= n
+    return true
+  }
+
+  /** How many tokens there are. Fewer than none when more were taken, until so many have flowed in. */
+  available(nowMs: number): number {
     if (nowMs > this.#lastMs) {
       this.#tokens = Math.min(this.#capacity, this.#tokens + (nowMs - this.#lastMs) * this.#perMs)
       this.#lastMs = nowMs
     }
-    if (n > this.#tokens) return false
-    this.#tokens -= n
-    return true
+    return this.#tokens
+  }
+
+  /** Takes `n` tokens, whether there are so many or not: for those who know only afterwards how many they needed. */
+  take(nowMs: number, n: number): void {
+    this.#tokens = this.available(nowMs) - n
+  }
+
+  /** After how many milliseconds there are `n` tokens, if none is taken meanwhile; Infinity for more than it holds. */
+  waitMs(nowMs: number, n: number): number {
+    const missing = n - this.available(nowMs)
+    if (missing <= 0) return 0
+    return n > this.#capacity ? Infinity : missing / this.#perMs
   }
 }

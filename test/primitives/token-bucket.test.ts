@@ -67,6 +67,27 @@ describe('a token bucket', () => {
     )
   })
 
+  test('can be overdrawn, and then gives nothing until that has flowed in', () => {
+    const bucket = new TokenBucket({ capacity: 10, perSecond: 100 }, 0)
+    bucket.take(0, 30)
+    expect(bucket.available(0)).toBe(-20)
+    expect(bucket.waitMs(0, 1)).toBeCloseTo(210)
+    expect(bucket.tryTake(200)).toBe(false)
+    expect(bucket.available(210)).toBeCloseTo(1)
+    expect(bucket.available(1_000)).toBe(10)
+  })
+
+  test('says how long it takes until there are so many', () => {
+    const bucket = new TokenBucket({ capacity: 10, perSecond: 100 }, 0)
+    expect(bucket.waitMs(0, 10)).toBe(0)
+    bucket.take(0, 10)
+    expect(bucket.waitMs(50, 10)).toBeCloseTo(50)
+    expect(bucket.waitMs(50, 11)).toBe(Infinity)
+    const dry = new TokenBucket({ capacity: 1, perSecond: 0 }, 0)
+    dry.take(0, 1)
+    expect(dry.waitMs(0, 1)).toBe(Infinity)
+  })
+
   test('given enough time between them, never refuses', () => {
     const bucket = new TokenBucket({ capacity: 1, perSecond: 3 }, 0)
     for (let i = 1; i < 1_000; i++) expect(bucket.tryTake(i * 334)).toBe(true)
