@@ -29,17 +29,24 @@ export function datumOf(sequence: number, length: number): Uint8Array {
   return new Uint8Array(length).fill(sequence & 0xff)
 }
 
+export interface TestLogOptions {
+  readonly replay?: ReplayOptions
+  readonly codec?: DatumCodec<Uint8Array>
+  readonly datumBytesMax?: number
+  readonly poolBytes?: number
+}
+
 /** A log with a clock that stands still until it is set. */
 export class TestLog {
   nowMs = 0
   readonly pool: SegmentPool
   readonly log: DatumLog<Uint8Array>
 
-  constructor(options: { replay?: ReplayOptions; datumBytesMax?: number; poolBytes?: number } = {}) {
-    const { replay, datumBytesMax = 1 << 20, poolBytes = 1 << 20 } = options
+  constructor(options: TestLogOptions = {}) {
+    const { replay, codec = plainCodec, datumBytesMax = 1 << 20, poolBytes = 1 << 20 } = options
     this.pool = new SegmentPool(poolBytes)
     this.log = new DatumLog({
-      codec: plainCodec,
+      codec,
       pool: this.pool,
       datumBytesMax,
       retention: replay && new ReplayRetention(replay),
