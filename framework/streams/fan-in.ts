@@ -2,7 +2,6 @@ import type { Catalog, PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
 import {
   EventHub,
-  invariant,
   messageOf,
   TaskScope,
   toHex,
@@ -18,14 +17,18 @@ import {
   type StreamConditions,
 } from './conditions.js'
 import type { Consumer, ConsumerEvent, ConsumerOptions, ConsumerStats, Envelope } from './consumer.js'
-import { DatumReader } from './datum-reader.js'
+import { DatumReader, type ReadOptions } from './datum-reader.js'
 import type { StreamDefinition } from './definition.js'
 import { Inbox } from './inbox.js'
 import { LiveEligibility } from './live-eligibility.js'
 import type { ConsumerCounters } from './metrics.js'
+import { PreferredProducers } from './preferred-producers.js'
+import type { ProducerState } from './producer-places.js'
+import { ResumePoints } from './resume-points.js'
 import type { StreamsContext } from './streams-context.js'
+import type { OpenSubscription } from './subscription-attempt.js'
 import type { SubscriptionStatus } from './subscription-status.js'
-import { Upstream, type OpenSubscription, type UpstreamOwner } from './upstream.js'
+import { Upstream, type UpstreamOwner } from './upstream.js'
 import { shapeCharsMax, type Subscribe } from './wire.js'
 
 const subscriberBytes = 8
@@ -37,6 +40,8 @@ export interface FanInOwner {
   readonly open: OpenSubscription
   /** Whether this very node produces the stream. */
   producesHere(): boolean
+  /** A number for a request, higher than that of all before it on this node. */
+  nextAttempt(): number
   /** It is over. */
   onClosed(): void
   /** A subscription has changed. */
@@ -50,6 +55,7 @@ export class FanIn<T> implements Consumer<T> {
 
   readonly #context: StreamsContext
   readonly #owner: FanInOwner
+  readonly #options: ConsumerOptions<T>
   readonly #onlineWhen: OnlineWhen
   readonly #eligibility: LiveEligibility
   readonly #counters: ConsumerCounters
@@ -62,26 +68,25 @@ export class FanIn<T> implements Consumer<T> {
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
   readonly #online: Watch<boolean>
   readonly #events = new EventHub<ConsumerEvent>({ backlog: eventsBacklog })
+  #preferred: PreferredProducers | undefined
   #me: PeerEntry
-  #requests = 0
   #isClosing = false
   #closed: Promise<void> | undefined
   #failure: { readonly cause: unknown } | undefined
-  #received = 0
-  #bytes = 0
   #gaps = 0
   #lost = 0
   #invalid = 0
 
   constructor(
     stream: StreamDefinition<T>,
-    options: ConsumerOptions,
+    options: ConsumerOptions<T>,
     context: StreamsContext,
     owner: FanInOwner,
   ) {
     this.stream = stream
     this.#context = context
     this.#owner = owner
+    this.#options = options
     this.#onlineWhen = onlineWhen(options.onlineWhen, 0)
     this.#what = `consumer of stream "${stream.name}"`
     this.#eligibility = new LiveEligibility({
@@ -97,7 +102,7 @@ export class FanIn<T> implements Consumer<T> {
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
     this.#tasks = new TaskScope({ onFailure: (cause) => this.#onFailure(cause) })
     this.#me = context.discovery.me
-    this.#upstreamOwner = this.#ownerOfUpstreams(options)
+    this.#upstreamOwner = this.#ownerOfUpstreams()
     this.subscriptions = this.#statuses.asReadonly()
   }
 
@@ -105,32 +110,38 @@ export class FanIn<T> implements Consumer<T> {
     return this.#online.value
   }
 
+  /** Whether producers know it by that name, and will. */
+  isNamed(name: string): boolean {
+    return !this.#isClosing && this.#options.name === name
+  }
+
   when(): StreamConditions {
     return streamConditions(this.#what, this.#online, this.#statuses)
   }
 
-  async recv(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<T | undefined> {
-    return (await this.#reader.next(options.signal))?.datum
+  recv(options?: ReadOptions): Promise<T | undefined> {
+    return this.#reader.next(options)
   }
 
   tryRecv(): T | undefined {
-    return this.#reader.tryTake()?.datum
+    return this.#reader.tryTake()
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T> {
-    return this.#reader.iterate(({ datum }) => datum)[Symbol.asyncIterator]()
+    return this.#reader.datums()
   }
 
-  batches(): AsyncIterable<readonly T[]> {
-    return this.#reader.batches()
+  batches(options?: ReadOptions): AsyncIterable<readonly T[]> {
+    return this.#reader.batches(options)
   }
 
-  envelopes(): AsyncIterable<Envelope<T>> {
-    return this.#reader.iterate((envelope) => envelope)
+  envelopes(options?: ReadOptions): AsyncIterable<Envelope<T>> {
+    return this.#reader.envelopes(options)
   }
 
-  ack(): void {
-    invariant(false, 'not yet')
+  ack({ producer, epoch, sequence }: Pick<Envelope<T>, 'producer' | 'epoch' | 'sequence'>): void {
+    const progress = this.#upstreamOwner.resumePoints.get(producer)
+    if (this.#options.ack === 'manual' && progress?.epoch === epoch) progress.acknowledge(sequence)
   }
 
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<ConsumerEvent> {
@@ -139,8 +150,9 @@ export class FanIn<T> implements Consumer<T> {
 
   stats(): ConsumerStats {
     return {
-      received: this.#received,
-      bytes: this.#bytes,
+      received: this.#inbox.takenCount,
+      bytes: this.#inbox.takenBytes,
+      waiting: this.#inbox.waitingCount,
       bufferedBytes: this.#inbox.byteLength,
       gaps: this.#gaps,
       lost: this.#lost,
@@ -159,6 +171,26 @@ export class FanIn<T> implements Consumer<T> {
   }
 
   /**
+   * Begins to subscribe.
+   *
+   * @throws MosaikError `RANKINGS_TOO_MANY`, with a preference only.
+   */
+  start(catalog: Catalog): void {
+    const { prefer } = this.#options
+    if (prefer === undefined) return this.onCatalog(catalog, [catalog.me.peer, ...catalog.peers.keys()])
+    this.#preferred = new PreferredProducers({
+      discovery: this.#context.discovery,
+      preference: prefer,
+      candidates: (entry) => this.#isCandidate(entry) && !this.#upstreams.get(entry.peer)?.isWaiting,
+      active: () => this.#activeProducers(),
+      subscribe: (producer) => this.#subscribe(producer),
+      leave: (producer) => this.#leaveForBetter(producer),
+      onFailover: (failover) => this.#events.emit({ type: 'failover', ...failover }),
+    })
+    this.#preferred.settle()
+  }
+
+  /**
    * Follows the catalog: subscribes to producers that qualify, and leaves those that no longer do.
    *
    * @param changed The peers about which the catalog says something else than last time.
@@ -168,21 +200,24 @@ export class FanIn<T> implements Consumer<T> {
     this.#noteOwnEntry(catalog.me)
     let isChanged = false
     for (const peer of changed) isChanged = this.#review(peer, catalog.get(peer)) || isChanged
-    if (isChanged) this.#refresh()
+    if (!isChanged) return
+    this.#refresh()
+    this.#preferred?.rechoose()
   }
 
   /** Something other than its entry has changed about a peer. */
   #onNews(entry: PeerEntry): void {
-    if (!this.#isClosing && this.#review(entry.peer, entry)) this.#refresh()
+    if (this.#isClosing || !this.#review(entry.peer, entry)) return
+    this.#refresh()
+    this.#preferred?.rechoose()
   }
 
   /** Whether this changes anything about the producers that are followed. */
   #review(peer: PeerId, entry: PeerEntry | undefined): boolean {
     const upstream = this.#upstreams.get(peer)
     if (upstream === undefined) {
-      if (entry === undefined || !this.#isOfferedBy(entry) || !this.#eligibility.judge(entry).isEligible) {
-        return false
-      }
+      if (entry === undefined || !this.#isCandidate(entry)) return false
+      if (this.#preferred !== undefined) return this.#preferred.hasFreePlace
       this.#follow(entry)
       return true
     }
@@ -195,8 +230,13 @@ export class FanIn<T> implements Consumer<T> {
     return true
   }
 
+  #isCandidate(entry: PeerEntry): boolean {
+    return this.#isOfferedBy(entry) && this.#eligibility.judge(entry).isEligible
+  }
+
   #isOfferedBy(entry: PeerEntry): boolean {
-    if (entry.peer === this.#me.peer) return this.#owner.producesHere()
+    const { local = true } = this.#options
+    if (entry.peer === this.#me.peer) return local && this.#owner.producesHere()
     return entry.produces.some(({ id }) => id === this.stream.id)
   }
 
@@ -204,6 +244,29 @@ export class FanIn<T> implements Consumer<T> {
     const upstream = new Upstream(entry, this.#upstreamOwner)
     this.#upstreams.set(entry.peer, upstream)
     this.#tasks.spawn(`subscription to ${entry.peer}`, () => upstream.run())
+  }
+
+  /** Those with which there is, or may soon be, a subscription that is not about to end. */
+  #activeProducers(): Map<PeerId, ProducerState> {
+    const active = new Map<PeerId, ProducerState>()
+    for (const { producer, producerState, entry } of this.#upstreams.values()) {
+      if (producerState !== 'idle' && this.#isOfferedBy(entry)) active.set(producer, producerState)
+    }
+    return active
+  }
+
+  #subscribe(producer: PeerId): void {
+    const upstream = this.#upstreams.get(producer)
+    const entry = this.#context.discovery.catalog.value.get(producer)
+    if (upstream !== undefined) upstream.start()
+    else if (entry !== undefined) this.#follow(entry)
+  }
+
+  #leaveForBetter(producer: PeerId): void {
+    const upstream = this.#upstreams.get(producer)
+    if (upstream === undefined) return
+    this.#leaveProducer(upstream, closeReason(CloseReasons.Cancelled, 'another producer is preferred'))
+    this.#refresh()
   }
 
   #reasonToLeave(upstream: Upstream, entry: PeerEntry | undefined): CloseReason | undefined {
@@ -239,30 +302,38 @@ export class FanIn<T> implements Consumer<T> {
     for (const upstream of this.#upstreams.values()) upstream.onOwnEntry()
   }
 
-  #ownerOfUpstreams(options: ConsumerOptions): UpstreamOwner {
+  #ownerOfUpstreams(): UpstreamOwner {
     const { id, name, fingerprint, shape } = this.stream
-    const windowBytes = options.windowBytes ?? 1024 * 1024
-    const subscriber = toHex(this.#context.random.bytes(subscriberBytes))
+    const { windowBytes = 1024 * 1024, start = 'oldest', backoff = {}, criteria } = this.#options
+    const durable = this.#options.name !== undefined
+    const subscriber = this.#options.name ?? toHex(this.#context.random.bytes(subscriberBytes))
     return {
       context: this.#context,
       stream: this.stream,
       windowBytes,
-      backoff: typeof options.backoff === 'function' ? {} : (options.backoff ?? {}),
+      backoff,
+      form: criteria === undefined ? 'all' : 'selection',
+      acknowledging: this.#options.ack ?? 'taken',
+      resumePoints: new ResumePoints(),
       open: this.#owner.open,
-      request: (): Subscribe => ({
+      request: (resume, initialBytes): Subscribe => ({
         stream: id,
         name,
         fingerprint,
         ...(shape.length <= shapeCharsMax && { shape }),
-        windowBytes,
+        windowBytes: initialBytes,
         entry: this.#context.discovery.signedEntry(),
         subscriber,
-        attempt: ++this.#requests,
+        durable,
+        attempt: this.#owner.nextAttempt(),
+        start,
+        ...(resume !== undefined && { resume }),
+        ...(criteria !== undefined && { criteria }),
       }),
-      onFrame: (source, reader, { lostBefore, receivedAtMs }) => {
-        this.#counters.receivedItems.add(reader.count)
-        this.#counters.receivedBytes.add(reader.payloadBytes)
-        this.#inbox.put({ source, reader, lostBefore, receivedAtMs })
+      onFrame: (frame) => {
+        this.#counters.receivedItems.add(frame.reader.count)
+        this.#counters.receivedBytes.add(frame.reader.payloadBytes)
+        this.#inbox.put(frame)
         this.#reader.onArrival()
       },
       onLost: (gap) => {
@@ -270,11 +341,6 @@ export class FanIn<T> implements Consumer<T> {
         this.#lost += gap.count
         this.#counters.lostItems.add(gap.count)
         this.#events.emit({ type: 'gap', ...gap })
-      },
-      onTaken: (byteLength) => {
-        this.#received++
-        this.#bytes += byteLength
-        this.#reader.onTaken(byteLength)
       },
       onInvalid: () => {
         this.#invalid++
@@ -284,8 +350,20 @@ export class FanIn<T> implements Consumer<T> {
       onStatus: (upstream) => {
         this.#refresh()
         if (this.#leaveIfRetired(upstream)) this.#refresh()
+        this.#replaceIfClosed(upstream)
+      },
+      onIdle: (upstream) => {
+        if (this.#preferred === undefined) upstream.start()
+        else this.#preferred.rechoose()
       },
     }
+  }
+
+  /** Who cannot be had at the moment is replaced at once, and who can may now be left for. */
+  #replaceIfClosed({ state }: Upstream): void {
+    if (this.#isClosing) return
+    if (state === 'closed') this.#preferred?.rechoose()
+    else this.#preferred?.settle()
   }
 
   /** Shows what has changed: who is subscribed to, and whether that is enough. */
@@ -301,6 +379,7 @@ export class FanIn<T> implements Consumer<T> {
 
   async #leave(): Promise<void> {
     this.#isClosing = true
+    this.#preferred?.[Symbol.dispose]()
     this.#eligibility[Symbol.dispose]()
     this.#online.set(false)
     for (const upstream of this.#upstreams.values()) upstream.stop(CloseReasons.Cancelled)

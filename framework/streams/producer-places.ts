@@ -65,7 +65,7 @@ export class ProducerPlaces {
     }
   }
 
-  /** Gives the places of those that are not wanted any more to challengers that are connected, and up those that nobody is to have. */
+  /** Gives the places of those that are not wanted any more to challengers that are connected, or up. */
   #replaceLesser(
     chosen: readonly PeerId[],
     wanted: ReadonlySet<PeerId>,
@@ -75,7 +75,8 @@ export class ProducerPlaces {
     const challengers = this.#challengers(chosen)
     const ready = challengers.filter((peer) => active.get(peer) === 'connected')
     const unwanted = [...this.#holders].filter((peer) => !wanted.has(peer))
-    const pendingCount = challengers.length - ready.length
+    // As many as are still connecting are made up for.
+    const pendingCount = chosen.filter((peer) => active.get(peer) !== 'connected').length
     for (const from of unwanted.slice(pendingCount)) {
       const to = ready.shift()
       this.#replace(from, to)

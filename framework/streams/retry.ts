@@ -1,5 +1,6 @@
 import { CloseReasons, type CloseReason } from '#framework/network'
-import { Backoff, type BackoffOptions, type Random } from '#framework/primitives'
+import type { Random } from '#framework/primitives'
+import type { BackoffPolicy } from './consumer.js'
 
 /**
  * What the end of a subscription means for the next attempt:
@@ -26,23 +27,29 @@ export function verdictOf(reason: CloseReason): Verdict {
 
 /** A subscription that held this long, or brought a datum, was a success: the back-off starts over. */
 const stableAfterMs = 5_000
-const defaultMaxMs = 60_000
+const refusedMaxMs = 60_000
 
 /**
  * When a consumer tries one producer again. Pure: it is told what happened and says how long to wait.
  *
- * Refused and retired producers are tried again after the longest delay too, in case the change that matters was one that
- * nobody announces.
+ * Refused and retired producers are tried again now and then too, in case the change that matters was one that nobody
+ * announces.
  */
 export class RetryPolicy {
-  readonly #backoff: Backoff
-  readonly #maxMs: number
+  readonly #backoff: BackoffPolicy
+  readonly #refusedMaxMs: number
   readonly #random: Random
   #verdict: Verdict = 'retry'
+  #isExhausted = false
 
-  constructor(options: Partial<BackoffOptions>, random: Random) {
-    this.#backoff = new Backoff(options, random)
-    this.#maxMs = options.maxMs ?? defaultMaxMs
+  /** @param options.refusedMaxMs How long to leave a producer alone that refused or retired, at most. Default 60 000. */
+  constructor(
+    backoff: BackoffPolicy,
+    random: Random,
+    options: { readonly refusedMaxMs?: number | undefined } = {},
+  ) {
+    this.#backoff = backoff
+    this.#refusedMaxMs = options.refusedMaxMs ?? refusedMaxMs
     this.#random = random
   }
 
@@ -55,17 +62,22 @@ export class RetryPolicy {
    * A link ended or could not be opened.
    *
    * @param subscription How long it was connected (0 when never), and how many datums it brought.
-   * @returns How long to wait, in milliseconds.
+   * @returns How long to wait, in milliseconds; undefined when the back-off has given up: then until something changes.
    */
   onEnded(
     reason: CloseReason,
     subscription: { readonly connectedMs: number; readonly datums: number },
-  ): number {
+  ): number | undefined {
     this.#verdict = verdictOf(reason)
     if (subscription.datums > 0 || subscription.connectedMs >= stableAfterMs) this.#backoff.reset()
-    if (this.#verdict === 'retry') return this.#backoff.next()
+    this.#isExhausted = false
+    if (this.#verdict === 'retry') {
+      const delayMs = this.#backoff.next()
+      this.#isExhausted = delayMs === undefined
+      return delayMs
+    }
     // Spread over the second half of the delay, so that the consumers a producer has turned away do not come all at once.
-    return this.#maxMs * (1 - this.#random.float() / 2)
+    return this.#refusedMaxMs * (1 - this.#random.float() / 2)
   }
 
   /** The producer's entry says something new, which is worth an attempt at once, whatever the wait is for. */
@@ -75,6 +87,6 @@ export class RetryPolicy {
 
   /** Whether news about this node itself are worth an attempt at once. */
   get isWorthRetryingAfterOwnChange(): boolean {
-    return this.#verdict === 'refused'
+    return this.#verdict === 'refused' || this.#isExhausted
   }
 }

@@ -1,0 +1,187 @@
+import type { PeerEntry } from '#framework/discovery'
+import { CloseReasons, closeReason, LinkClosedError, type CloseReason, type Link } from '#framework/network'
+import { isMosaikError, messageOf } from '#framework/primitives'
+import type { ConsumerEvent } from './consumer.js'
+import { initialCreditBytes } from './credit.js'
+import type { DatumFrameForm } from './datum-frame.js'
+import type { StreamDefinition } from './definition.js'
+import { Intake, type IntakeSink } from './intake.js'
+import { ProducerProgress, type Acknowledging } from './producer-progress.js'
+import type { ResumePoints } from './resume-points.js'
+import { learnEntry, type StreamsContext } from './streams-context.js'
+import { parseSubscribed, type Subscribe, type Subscribed } from './wire.js'
+
+/** Opens a link to a producer: over the network, or within this node. */
+export type OpenSubscription = (entry: PeerEntry, request: Subscribe, signal: AbortSignal) => Promise<Link>
+
+/** What all subscriptions of one consumer have in common. */
+export interface AttemptOwner {
+  readonly context: StreamsContext
+  readonly stream: StreamDefinition<unknown>
+  readonly windowBytes: number
+  /** Which form the frames of datums have. */
+  readonly form: DatumFrameForm
+  /** What producers that ask for acknowledgements are told. */
+  readonly acknowledging: Acknowledging
+  readonly resumePoints: ResumePoints
+  readonly open: OpenSubscription
+  /** What to say to a producer. Each request outranks all those before it, whichever subscription they were for. */
+  readonly request: (resume: Subscribe['resume'], windowBytes: number) => Subscribe
+  /** Tells whoever listens to the consumer's events. */
+  emit(event: ConsumerEvent): void
+}
+
+export interface AttemptOptions {
+  readonly owner: AttemptOwner
+  readonly entry: PeerEntry
+  readonly sink: IntakeSink
+  /** Datums may arrive from now on. */
+  readonly onConnected: () => void
+}
+
+export interface AttemptOutcome {
+  /** Why the subscription ended, or did not begin. */
+  readonly reason: CloseReason
+  /** How long there was a subscription, in milliseconds; 0 when there was none. */
+  readonly connectedMs: number
+}
+
+/**
+ * One subscription to one producer, from its first word to its end. Each has an intake of its own, so that nothing of an
+ * earlier one can be taken for a later one's.
+ */
+export class SubscriptionAttempt {
+  readonly #options: AttemptOptions
+  readonly #owner: AttemptOwner
+  /** As it was when this began. */
+  readonly #entry: PeerEntry
+  readonly #opening = new AbortController()
+  #link: Link | undefined
+  #intake: Intake | undefined
+  #connectedSince: number | undefined
+  #isLeft = false
+
+  constructor(options: AttemptOptions) {
+    this.#options = options
+    this.#owner = options.owner
+    this.#entry = options.entry
+  }
+
+  /** Never rejects. */
+  async run(): Promise<AttemptOutcome> {
+    const reason = await this.#subscribe()
+    const { clock } = this.#owner.context
+    const connectedMs = this.#connectedSince === undefined ? 0 : clock.monotonic() - this.#connectedSince
+    return { reason, connectedMs }
+  }
+
+  /** Ends it for a reason. Nothing arrives from now on. {@link run} ends soon. */
+  leave(reason: CloseReason): void {
+    this.#intake?.stop()
+    this.#isLeft = true
+    this.#opening.abort()
+    // run() waits for the link to end.
+    void this.#link?.close(reason)
+  }
+
+  /** The producer says something else about itself than when this began: no need to wait until what is dead shows that. */
+  onEntry({ version, addresses }: PeerEntry): void {
+    const isSuccessor = version.run > this.#entry.version.run
+    if (isSuccessor) {
+      this.#link?.abort(closeReason(CloseReasons.UnexpectedClose, 'the producer has been restarted'))
+    }
+    const isElsewhere = !addresses.some((address) => this.#entry.addresses.includes(address))
+    if (isSuccessor || isElsewhere) this.#opening.abort()
+  }
+
+  async #subscribe(): Promise<CloseReason> {
+    const { context, resumePoints, windowBytes, open, request } = this.#owner
+    const last = resumePoints.get(this.#entry.peer)
+    const resume = last && { epoch: last.epoch, sequence: last.expected }
+    const initialBytes = initialCreditBytes(windowBytes, last?.heldBytes ?? 0)
+    let link: Link
+    try {
+      this.#opening.signal.throwIfAborted()
+      link = await open(this.#entry, request(resume, initialBytes), this.#opening.signal)
+    } catch (error) {
+      return this.#isLeft ? CloseReasons.Cancelled : reasonOf(error)
+    }
+    this.#link = link
+    if (this.#opening.signal.aborted) {
+      await link.close(CloseReasons.Cancelled)
+      return CloseReasons.Cancelled
+    }
+    const greeting = this.#greetingOf(link, resume)
+    if ('reason' in greeting) {
+      await link.close(greeting.reason)
+      return greeting.reason
+    }
+    if (link.peer !== context.host.peerId) learnEntry(context, greeting.entry)
+    return this.#receive(link, greeting, last, initialBytes)
+  }
+
+  async #receive(
+    link: Link,
+    greeting: Subscribed,
+    last: ProducerProgress | undefined,
+    initialBytes: number,
+  ): Promise<CloseReason> {
+    const { windowBytes, form, context, acknowledging, resumePoints, emit } = this.#owner
+    const { epoch, sequence, ack: isAcknowledged = false } = greeting
+    const producer = link.peer
+    const isSameLife = last?.epoch === epoch
+    this.#connectedSince = context.clock.monotonic()
+    if (last !== undefined && !isSameLife) emit({ type: 'epoch', producer, epoch, before: last.epoch })
+    emit({ type: 'subscribed', producer, epoch, sequence, resumed: isSameLife && last.expected === sequence })
+    const progress = isSameLife
+      ? last
+      : new ProducerProgress({
+          producer,
+          epoch,
+          first: sequence,
+          acknowledging: isAcknowledged ? acknowledging : 'never',
+          before: last,
+        })
+    resumePoints.set(progress)
+    const intake = new Intake({
+      link,
+      first: sequence,
+      form,
+      windowBytes,
+      initialBytes,
+      isAcknowledged,
+      progress,
+      clock: context.clock,
+      sink: this.#options.sink,
+    })
+    this.#intake = intake
+    this.#options.onConnected()
+    const reason = await intake.run()
+    intake.stop()
+    emit({ type: 'unsubscribed', producer, reason })
+    return reason
+  }
+
+  #greetingOf(link: Link, resume: Subscribe['resume']): Subscribed | { readonly reason: CloseReason } {
+    const { stream } = this.#owner
+    try {
+      const greeting = parseSubscribed(link.acceptPayload)
+      if (greeting.stream !== stream.id) return { reason: CloseReasons.StreamNotFound }
+      if (greeting.fingerprint !== stream.fingerprint) return { reason: CloseReasons.SchemaMismatch }
+      if (greeting.codec !== stream.codec.id) return { reason: CloseReasons.SchemaMismatch }
+      if (greeting.epoch === resume?.epoch && greeting.sequence < resume.sequence) {
+        return { reason: closeReason(CloseReasons.ProtocolViolation, 'sequence numbers do not go back') }
+      }
+      return greeting
+    } catch (error) {
+      return { reason: closeReason(CloseReasons.ProtocolViolation, messageOf(error)) }
+    }
+  }
+}
+
+/** The reason for which a link could not be opened. */
+function reasonOf(error: unknown): CloseReason {
+  if (error instanceof LinkClosedError) return error.reason
+  const base = isMosaikError(error, 'TIMEOUT') ? CloseReasons.Timeout : CloseReasons.UnexpectedClose
+  return closeReason(base, messageOf(error))
+}

@@ -1,0 +1,22 @@
+import { expect, test } from '@jest/globals'
+import type { PeerId } from '#framework/primitives'
+import { ProducerProgress } from '../../framework/streams/producer-progress.js'
+import { ResumePoints } from '../../framework/streams/resume-points.js'
+
+function progressOf(n: number, epoch = 'first'): ProducerProgress {
+  return new ProducerProgress({ producer: peer(n), epoch, first: 0, acknowledging: 'never' })
+}
+
+function peer(n: number): PeerId {
+  return `peer ${n}` as PeerId
+}
+
+test('given more producers than are remembered, then the one that was met longest ago is forgotten', () => {
+  const points = new ResumePoints()
+  for (let n = 0; n < 1024; n++) points.set(progressOf(n))
+  points.set(progressOf(0, 'second'))
+  points.set(progressOf(1024))
+  expect(points.get(peer(1))).toBeUndefined()
+  expect(points.get(peer(0))?.epoch).toBe('second')
+  expect(points.get(peer(2))?.epoch).toBe('first')
+})
