@@ -1,0 +1,106 @@
+import { describe, expect, test } from '@jest/globals'
+import { DatumReader } from '../../framework/streams/datum-reader.js'
+import { emptyInbox, FakeSource } from './received-frames.js'
+
+function scene() {
+  const inbox = emptyInbox()
+  const reader = new DatumReader(inbox, 'consumer of stream "test"')
+  const source = new FakeSource(inbox, { acknowledging: 'taken' })
+  return {
+    reader,
+    progress: source.progress,
+    receive: (...datums: readonly number[]) => {
+      source.receive(source.progress.expected, ...datums)
+      reader.onArrival()
+    },
+  }
+}
+
+test('given several calls that wait, then they are served in the order in which they were made', async () => {
+  const { reader, receive } = scene()
+  const calls = [reader.next(), reader.next(), reader.next()]
+  receive(1, 2)
+  receive(3)
+  expect(await Promise.all(calls)).toEqual([1, 2, 3])
+})
+
+test('given a call that was aborted, then it takes nothing', async () => {
+  const { reader, receive } = scene()
+  const stop = new AbortController()
+  const given = reader.next({ signal: stop.signal })
+  const next = reader.next()
+  stop.abort(new Error('enough'))
+  receive(1)
+  await expect(given).rejects.toThrow('enough')
+  expect(await next).toBe(1)
+  await expect(reader.next({ signal: stop.signal })).rejects.toThrow('enough')
+})
+
+test('given 1024 calls that wait, then the next is refused', async () => {
+  const { reader } = scene()
+  const calls = Array.from({ length: 1024 }, () => reader.next())
+  await expect(reader.next()).rejects.toMatchObject({ code: 'CONSUMER_BUSY' })
+  reader.end()
+  expect(new Set(await Promise.all(calls))).toEqual(new Set([undefined]))
+})
+
+describe('at the end', () => {
+  test('what is here is handed out first', async () => {
+    const { reader, receive } = scene()
+    receive(1, 2)
+    reader.end()
+    expect([await reader.next(), await reader.next()]).toEqual([1, 2])
+    expect(await reader.next()).toBeUndefined()
+  })
+
+  test('the cause is thrown, to those who wait and to those who ask later', async () => {
+    const { reader } = scene()
+    const waiting = reader.next()
+    reader.end(new Error('broken'))
+    await expect(waiting).rejects.toThrow('broken')
+    await expect(reader.next()).rejects.toThrow('broken')
+  })
+})
+
+test('a batch is everything that is here, and no more than 1024', async () => {
+  const { reader, receive } = scene()
+  const batches = reader.batches()[Symbol.asyncIterator]()
+  receive(...Array.from({ length: 1000 }, () => 1))
+  receive(...Array.from({ length: 100 }, () => 2))
+  expect((await batches.next()).value).toHaveLength(1024)
+  expect((await batches.next()).value).toHaveLength(76)
+  const next = batches.next()
+  receive(3)
+  expect(await next).toEqual({ done: false, value: [3] })
+})
+
+test('given far more than fits into a turn of the event loop, then a loop over it lets others have theirs', async () => {
+  const { reader, receive } = scene()
+  for (let frame = 0; frame < 20; frame++) receive(...Array.from({ length: 1000 }, () => 1))
+  let turns = 0
+  const count = (): void => {
+    turns++
+    immediate = setImmediate(count)
+  }
+  let immediate = setImmediate(count)
+  for (let taken = 0; taken < 20_000; taken++) await reader.next()
+  clearImmediate(immediate)
+  expect(turns).toBeGreaterThanOrEqual(4)
+  expect(turns).toBeLessThan(100)
+})
+
+test.each<[string, (reader: DatumReader<number>) => unknown]>([
+  ['recv', (reader) => reader.next()],
+  ['tryRecv', (reader) => reader.tryTake()],
+  ['the next of a loop', (reader) => reader.datums().next()],
+  ['the next envelope', (reader) => reader.envelopes()[Symbol.asyncIterator]().next()],
+  ['the next batch', (reader) => reader.batches()[Symbol.asyncIterator]().next()],
+])('asking by %s acknowledges what was handed out before, and nothing of what it gives', async (_, ask) => {
+  const { reader, progress, receive } = scene()
+  receive(1)
+  await ask(reader)
+  expect(progress.acknowledged).toBe(0)
+  receive(2)
+  await ask(reader)
+  expect(progress.acknowledged).toBe(1)
+})
