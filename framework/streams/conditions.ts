@@ -12,7 +12,7 @@ export interface OnlineWhen {
 
 /** Which connected subscriptions a condition counts. */
 export interface SubscribedOptions extends OnlineWhen {
-  /** Only those whose other end passes. */
+  /** Only those whose other end passes. What it throws is for who asked, and for nobody else. */
   readonly where?: (peer: PeerEntry) => boolean
   /** Ends every wait on the condition. */
   readonly signal?: AbortSignal
@@ -28,6 +28,12 @@ export interface StreamConditions {
   subscribed(options?: SubscribedOptions): Condition<readonly SubscriptionStatus[]>
   /** Met while {@link subscribed} with the same options is not. */
   unsubscribed(options?: SubscribedOptions): Condition<readonly SubscriptionStatus[]>
+  /**
+   * Resolves when it is over, whoever has closed it; at once when it is already.
+   *
+   * @throws The signal's reason. Why it ended, when nobody has closed it.
+   */
+  closed(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
 }
 
 /** The conditions on what a producer or consumer shows of itself. */
@@ -51,7 +57,27 @@ export function streamConditions(
     offline: () => isOnline().not(),
     subscribed,
     unsubscribed: (options) => subscribed(options).not(),
+    closed: ({ signal } = {}) => endOf(subscriptions, signal),
   }
+}
+
+function endOf(watch: ReadonlyWatch<unknown>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted === true) return Promise.reject(signal.reason)
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const onAbort = (): void => {
+    unsubscribe()
+    reject(signal?.reason)
+  }
+  const unsubscribe = watch.subscribe(
+    () => undefined,
+    (cause) => {
+      signal?.removeEventListener('abort', onAbort)
+      if (cause === undefined) resolve()
+      else reject(cause)
+    },
+  )
+  signal?.addEventListener('abort', onAbort)
+  return promise
 }
 
 /** Whether enough of the subscriptions are connected to the right peers. */

@@ -56,6 +56,6 @@ function assertDelay(delayMs: unknown): number | undefined {
   if (delayMs === undefined || (typeof delayMs === 'number' && delayMs >= 0)) return delayMs
   throw new MosaikError(
     'STREAM_OPTION_INVALID',
-    `a back-off answers with milliseconds or undefined, not ${String(delayMs)}`,
+    `a back-off answers with milliseconds or undefined, not ${typeof delayMs === 'number' ? delayMs : typeof delayMs}`,
   )
 }

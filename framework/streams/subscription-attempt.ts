@@ -28,7 +28,7 @@ export interface AttemptOwner {
   /** What to say to a producer. Each request outranks all those before it, whichever subscription they were for. */
   readonly request: (resume: Subscribe['resume'], windowBytes: number) => Subscribe
   /** Tells whoever listens to the consumer's events. */
-  emit(event: ConsumerEvent): void
+  readonly emit: (event: ConsumerEvent) => void
 }
 
 export interface AttemptOptions {
