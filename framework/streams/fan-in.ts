@@ -1,6 +1,8 @@
 import type { Catalog, PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
 import {
+  decode,
+  encode,
   EventHub,
   messageOf,
   TaskScope,
@@ -304,7 +306,9 @@ export class FanIn<T> implements Consumer<T> {
 
   #ownerOfUpstreams(): UpstreamOwner {
     const { id, name, fingerprint, shape } = this.stream
-    const { windowBytes = 1024 * 1024, start = 'oldest', backoff = {}, criteria } = this.#options
+    const { windowBytes = 1024 * 1024, start = 'oldest', backoff = {} } = this.#options
+    // As they are now: a producer that is met later is to be told the same.
+    const criteria = this.#options.criteria === undefined ? undefined : decode(encode(this.#options.criteria))
     const durable = this.#options.name !== undefined
     const subscriber = this.#options.name ?? toHex(this.#context.random.bytes(subscriberBytes))
     return {

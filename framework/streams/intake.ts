@@ -57,6 +57,8 @@ export class Intake implements FrameSource {
   /** What the producer knows to be acknowledged; undefined when that is not known here. */
   #toldAcknowledged: number | undefined
   #isAcknowledgementDue = false
+  /** The producer wants to hear from this consumer. */
+  #isProbed = false
   #isTelling = false
   #isDiscarded = false
   #isStopped = false
@@ -130,6 +132,10 @@ export class Intake implements FrameSource {
   }
 
   #handleMessage(message: FromProducer): void {
+    if (message.kind === 'probe') {
+      this.#isProbed = true
+      return this.#onProgress()
+    }
     this.#advanceTo(message.sequence, message.kind === 'gap' ? message.lost : undefined)
     if (message.kind === 'drain') {
       this.#drainTarget = message.sequence
@@ -160,7 +166,7 @@ export class Intake implements FrameSource {
   /** One message at a time: what is due meanwhile goes with the next. */
   #onProgress(): void {
     if (this.#isTelling) return
-    if (this.#isDrained || this.#credit.isGrantDue(this.progress.heldBytes)) this.#tell()
+    if (this.#isDrained || this.#isProbed || this.#credit.isGrantDue(this.progress.heldBytes)) this.#tell()
     else if (this.#isUntold) this.#tellSoon()
   }
 
@@ -186,6 +192,7 @@ export class Intake implements FrameSource {
       this.#drainTarget = undefined
       progress.notifyAt = Number.POSITIVE_INFINITY
     }
+    this.#isProbed = false
     this.#toldAcknowledged = message.acked
     this.#isTelling = true
     const onSent = (): void => {

@@ -55,7 +55,22 @@ export const streamMetrics = {
   },
   droppedItems: {
     name: 'mosaik_stream_dropped_items_total',
-    help: 'Datums that one consumer will not get: it was lagging or disconnected, or there was none (undelivered).',
+    help: 'Datums that one consumer will not get: it was lagging or disconnected; or that nobody gets: there was no consumer (undelivered), or none that wants them (unmatched).',
+    labels: ['stream', 'cause'],
+  },
+  filteredItems: {
+    name: 'mosaik_stream_filtered_items_total',
+    help: 'Datums that were not written to a consumer because they do not meet its criteria, once for each consumer.',
+    labels: ['stream'],
+  },
+  egressWaits: {
+    name: 'mosaik_stream_egress_waits_total',
+    help: 'How often what waits for a consumer had to wait for what the producer may send in all.',
+    labels: ['stream'],
+  },
+  slowDisconnects: {
+    name: 'mosaik_stream_slow_disconnects_total',
+    help: 'Consumers closed with TooSlow: too much was waiting (lagging), others waited too long for them (stalled), or the network did not take what was written (blocked).',
     labels: ['stream', 'cause'],
   },
   producersOfConsumer: {
@@ -92,7 +107,10 @@ const disconnectCauses: Readonly<Record<TicketProblem, string>> = {
 }
 
 /** Why datums did not reach one consumer. */
-export type DropCause = 'lagging' | 'disconnected' | 'undelivered'
+export type DropCause = 'lagging' | 'disconnected' | 'undelivered' | 'unmatched'
+
+/** Why a consumer was closed with TooSlow. */
+export type SlowCause = 'lagging' | 'stalled' | 'blocked'
 
 /** What a producer counts. The series are gone when it lets go of them. */
 export interface ProducerCounters extends Disposable {
@@ -100,7 +118,11 @@ export interface ProducerCounters extends Disposable {
   readonly sentBytes: CounterHandle
   readonly replayedItems: CounterHandle
   readonly redeliveredItems: CounterHandle
+  readonly filteredItems: CounterHandle
+  readonly egressWaits: CounterHandle
   dropped(cause: DropCause, count: number): void
+  /** A consumer was closed with TooSlow. */
+  disconnected(cause: SlowCause): void
 }
 
 /** What a consumer counts. */
@@ -142,23 +164,36 @@ export class StreamMetrics {
     const sentBytes = this.#registry.counter(streamMetrics.sentBytes).with(labels)
     const replayedItems = this.#registry.counter(streamMetrics.replayedItems).with(labels)
     const redeliveredItems = this.#registry.counter(streamMetrics.redeliveredItems).with(labels)
+    const filteredItems = this.#registry.counter(streamMetrics.filteredItems).with(labels)
+    const egressWaits = this.#registry.counter(streamMetrics.egressWaits).with(labels)
     const drops = this.#registry.counter(streamMetrics.droppedItems)
     const dropped: Record<DropCause, CounterHandle> = {
       lagging: drops.with({ ...labels, cause: 'lagging' }),
       disconnected: drops.with({ ...labels, cause: 'disconnected' }),
       undelivered: drops.with({ ...labels, cause: 'undelivered' }),
+      unmatched: drops.with({ ...labels, cause: 'unmatched' }),
+    }
+    const slow = this.#registry.counter(streamMetrics.slowDisconnects)
+    const disconnects: Record<SlowCause, CounterHandle> = {
+      lagging: slow.with({ ...labels, cause: 'lagging' }),
+      stalled: slow.with({ ...labels, cause: 'stalled' }),
+      blocked: slow.with({ ...labels, cause: 'blocked' }),
     }
     return {
       sentItems,
       sentBytes,
       replayedItems,
       redeliveredItems,
+      filteredItems,
+      egressWaits,
       dropped: (cause, count) => {
         if (count > 0) dropped[cause].add(count)
       },
+      disconnected: (cause) => disconnects[cause].add(),
       [Symbol.dispose]: () => {
-        const handles = [sentItems, sentBytes, replayedItems, redeliveredItems, ...Object.values(dropped)]
-        for (const handle of handles) handle.remove()
+        const counters = [sentItems, sentBytes, replayedItems, redeliveredItems, filteredItems, egressWaits]
+        for (const handle of [...counters, ...Object.values(dropped), ...Object.values(disconnects)])
+          handle.remove()
       },
     }
   }

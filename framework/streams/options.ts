@@ -1,4 +1,5 @@
 import { MosaikError } from '#framework/primitives'
+import { compileCriteria } from './compile-criteria.js'
 import type { ConsumerOptions } from './consumer.js'
 import type { StreamDefaults } from './defaults.js'
 import type { Requirements } from './eligibility.js'
@@ -52,6 +53,12 @@ const producerDefaults: RulesOf<NonNullable<StreamDefaults['producer']>> = {
   undelivered: isFunction,
 }
 
+/** Throws by itself, with the place in the criteria: `STREAM_CRITERIA_INVALID`. */
+const criteria: Rule = (value) => {
+  compileCriteria(value)
+  return undefined
+}
+
 const consumerDefaults: RulesOf<NonNullable<StreamDefaults['consumer']>> = {
   windowBytes: isCount(1),
   prefer: must(
@@ -59,7 +66,7 @@ const consumerDefaults: RulesOf<NonNullable<StreamDefaults['consumer']>> = {
     (value) => isObject(value) && typeof value.k === 'number' && isObject(value.hysteresis),
   ),
   local: isBoolean,
-  criteria: () => undefined,
+  criteria,
   start: isOneOf('oldest', 'newest'),
   ack: isOneOf('taken', 'manual'),
   onlineWhen,
@@ -100,12 +107,12 @@ export function assertProducerOptions(stream: string, options: ProducerOptions):
   assertOptions(`producer of stream "${stream}"`, options, producerOptions)
 }
 
-/** @throws MosaikError `STREAM_OPTION_INVALID` naming the first option that makes no sense. */
+/** @throws MosaikError `STREAM_OPTION_INVALID` naming the first option that makes no sense; `STREAM_CRITERIA_INVALID`. */
 export function assertConsumerOptions(stream: string, options: ConsumerOptions): void {
   assertOptions(`consumer of stream "${stream}"`, options, consumerOptions)
 }
 
-/** @throws MosaikError `STREAM_OPTION_INVALID` naming the first option that makes no sense. */
+/** @throws MosaikError `STREAM_OPTION_INVALID` naming the first option that makes no sense; `STREAM_CRITERIA_INVALID`. */
 export function assertDefaults(stream: string, options: StreamDefaults): void {
   assertOptions(`definition of stream "${stream}"`, options, defaults)
 }

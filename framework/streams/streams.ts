@@ -165,7 +165,7 @@ export class Streams implements AsyncDisposable {
    * everything.
    *
    * @throws MosaikError `STREAM_REDEFINED` when this node uses the stream with another schema; `STREAM_OPTION_INVALID`;
-   *   `CONSUMER_NAME_TAKEN`; `STREAMS_CLOSED`; `DISCOVERY_ENTRY_TOO_LARGE` when there is no room for the announcement;
+   *   `STREAM_CRITERIA_INVALID`; `CONSUMER_NAME_TAKEN`; `STREAMS_CLOSED`; `DISCOVERY_ENTRY_TOO_LARGE` when there is no room for the announcement;
    *   `RANKINGS_TOO_MANY` when 256 consumers of the node have a preference already.
    */
   consume<T>(stream: StreamDefinition<T>, options: ConsumerOptions<NoInfer<T>> = {}): Consumer<T> {

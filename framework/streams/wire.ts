@@ -2,7 +2,8 @@
 // everything else is one of these. Maps tolerate unknown fields, so that more can be added without a new protocol.
 import { z } from 'zod'
 import type { LinkProtocol } from '#framework/network'
-import { bytesOf, digestFromRaw, MosaikError, type Digest } from '#framework/primitives'
+import { bytesOf, digestFromRaw, messageOf, MosaikError, type Digest } from '#framework/primitives'
+import { compileCriteria } from './compile-criteria.js'
 
 export const streamsProtocol: LinkProtocol = {
   id: '/mosaik/streams/1.0',
@@ -25,6 +26,13 @@ const digestBytes = z
   .transform((bytes): Digest => digestFromRaw(bytes))
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes')
 const sequence = z.int().min(0)
+const criteria = z.unknown().superRefine((value, { addIssue }) => {
+  try {
+    compileCriteria(value)
+  } catch (error) {
+    addIssue(messageOf(error))
+  }
+})
 
 /** What a consumer says when it opens the link. */
 const subscribeSchema = z.object({
@@ -47,7 +55,7 @@ const subscribeSchema = z.object({
   /** Where to begin when there is nothing to resume and the producer keeps a replay. Absent: with the newest. */
   start: z.enum(['oldest', 'newest']).optional(),
   /** Which datums to send, as `criteria.ts` has it. With criteria, frames of datums have their other form. */
-  criteria: z.unknown().optional(),
+  criteria: criteria.optional(),
 })
 
 /** What the producer answers. */
@@ -75,6 +83,8 @@ const fromProducerSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('gap'), sequence, lost: sequence.optional() }),
   /** Asks for a credit message once everything below `sequence` was taken by the application. */
   z.object({ kind: z.literal('drain'), sequence }),
+  /** Asks for a credit message at once: it shows whether the application takes anything. */
+  z.object({ kind: z.literal('probe') }),
   /** No more datums; `sequence` would have been the next one's. Followed by GracefulShutdown. */
   z.object({ kind: z.literal('end'), sequence }),
 ])
