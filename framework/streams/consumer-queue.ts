@@ -36,9 +36,15 @@ export interface ConsumerQueue {
    */
   takeGap(unwantedMin?: number): Gap | undefined
 
+  /** Everything below is acknowledged, or was given up. */
+  readonly acknowledgedUpTo: number
   /** Everything below is acknowledged: it need not be kept, and does not count any more. */
   acknowledge(sequence: number): void
+  /** Begins anew for a consumer that has come back: with that datum, or with the oldest one that is kept for it. */
+  rewind(sequence: number): void
 
   /** Gives up what waits, and counts it. */
   clear(): void
+  /** Gives up what waits and what was not acknowledged, and counts it. */
+  abandon(): void
 }

@@ -178,8 +178,9 @@ export class DatumLog<T> {
 
   /** Uses up a sequence number without a datum. Only while the log need not keep any. */
   pass(): void {
-    this.#next++
+    this.#tail.restart()
     this.#tail.first++
+    this.#next++
   }
 
   /** From now on a reader is told when it may have to move. */
@@ -191,7 +192,6 @@ export class DatumLog<T> {
   detach(reader: LogReader): void {
     this.#readers.delete(reader)
     this.trim()
-    if (!this.isKeeping) this.#tail.restart()
   }
 
   /** Whether the retention keeps the datum behind the cursor. */

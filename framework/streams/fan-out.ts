@@ -17,6 +17,7 @@ import {
 } from '#framework/primitives'
 import { notAllowed, type AdmissionRules } from './admission.js'
 import { isSatisfied, onlineWhen, type OnlineWhen } from './conditions.js'
+import type { ConsumerQueue } from './consumer-queue.js'
 import { DatumLog, segmentBytesMax } from './datum-log.js'
 import type { StreamDefinition } from './definition.js'
 import { datumBytesMax, draftDatum, validateDatum } from './encode-datum.js'
@@ -27,10 +28,11 @@ import { LogQueue } from './log-queue.js'
 import { LogRoom } from './log-room.js'
 import type { DropCause, ProducerCounters } from './metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
+import { OwnQueue } from './own-queue.js'
 import type { Producer, ProducerOptions, ProducerStats } from './producer.js'
 import { ProducerError, type ProducerErrorCode } from './producer-error.js'
 import { ReplayRetention } from './replay-retention.js'
-import { datumBytesMin, SendQueue, type SendQueueLimits } from './send-queue.js'
+import { datumBytesMin, type SendQueueLimits } from './send-queue.js'
 import { peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import { TurnBudget } from './turn-budget.js'
@@ -73,8 +75,8 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   readonly #room: LogRoom
   /** By the consumer they serve, in the order in which they came. */
   readonly #served = new Map<string, OutgoingSubscription>()
-  /** Those of them that have a queue of their own, which takes a copy of each datum. */
-  readonly #ownQueues = new Set<OutgoingSubscription>()
+  /** The queues that take a copy of each datum, those of consumers that were lost included. */
+  readonly #ownQueues = new Set<OwnQueue<T>>()
   /** Undefined unless datums are to be acknowledged. */
   readonly #places: HeldPlaces | undefined
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
@@ -358,44 +360,51 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   }
 
   /** What is kept for a consumer, or would be if it were lost now. */
-  #placeOf(key: string): LogQueue | undefined {
-    if (this.#places === undefined) return undefined
-    const queue = this.#places.get(key) ?? this.#served.get(key)?.queue
-    return queue instanceof LogQueue ? queue : undefined
+  #placeOf(key: string): ConsumerQueue | undefined {
+    return this.#places && (this.#places.get(key) ?? this.#served.get(key)?.queue)
   }
 
   #subscribe(link: Link, request: Subscribe, entry: PeerEntry, start: number): OutgoingSubscription {
     const place = this.#places?.take(keyOf(entry.peer, request.subscriber))
     const redeliveredBelow = place?.writtenUpTo ?? start
     place?.rewind(start)
-    const queue = place ?? this.#newQueue(start)
-    if (queue instanceof LogQueue) this.#room.add(queue)
-    const subscription = new OutgoingSubscription({
+    return new OutgoingSubscription({
       link,
       request,
       entry,
       name: this.stream.name,
       producer: this.#context.discovery.me.peer,
-      queue,
+      queue: place ?? this.#newQueue(start),
       liveFrom: this.#log.next,
       redeliveredBelow,
       counters: this.#counters,
       clock: this.#context.clock,
       onRoom: this.#pump,
     })
-    if (queue instanceof SendQueue) this.#ownQueues.add(subscription)
-    return subscription
   }
 
-  #newQueue(start: number): LogQueue | SendQueue {
-    // A queue in the log has no holes in it.
-    if (this.#limits.overflow === 'drop-newest') return new SendQueue(this.#limits, start)
-    return new LogQueue({
-      log: this.#log as DatumLog<unknown>,
+  #newQueue(start: number): ConsumerQueue {
+    const options = {
+      log: this.#log,
       limits: this.#limits,
       cursor: this.#log.cursorAt(start),
       isAcknowledged: this.#places !== undefined,
-    })
+    }
+    // A queue in the log has no holes in it.
+    if (this.#limits.overflow === 'drop-newest') {
+      const queue = new OwnQueue(options)
+      this.#ownQueues.add(queue)
+      return queue
+    }
+    const queue = new LogQueue(options)
+    this.#room.add(queue)
+    return queue
+  }
+
+  /** The queue is over. */
+  #dispose(queue: ConsumerQueue): void {
+    if (queue instanceof LogQueue) this.#room.delete(queue)
+    if (queue instanceof OwnQueue) this.#ownQueues.delete(queue)
   }
 
   #isReadyFor(byteLength: number): boolean {
@@ -406,7 +415,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   #hasRoomFor(byteLength: number): boolean {
     if (this.#limits.overflow !== 'block') return true
     if (!this.#room.hasRoomFor(byteLength)) return false
-    for (const subscription of this.#ownQueues) if (!subscription.hasRoomFor(byteLength)) return false
+    for (const queue of this.#ownQueues) if (!queue.hasRoomFor(byteLength)) return false
     return true
   }
 
@@ -414,7 +423,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   get #isLostOnAll(): boolean {
     if (this.#limits.overflow !== 'drop-newest' || this.#log.isKeeping || this.#ownQueues.size === 0)
       return false
-    for (const subscription of this.#ownQueues) if (subscription.hasRoomFor(datumBytesMin)) return false
+    for (const queue of this.#ownQueues) if (queue.hasRoomFor(datumBytesMin)) return false
     return true
   }
 
@@ -428,58 +437,61 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     }
     const sequence = this.#log.next
     this.#log.pass()
-    for (const subscription of this.#ownQueues) subscription.skip(sequence)
+    for (const queue of this.#ownQueues) queue.skip(sequence)
   }
 
   /** Puts the draft into all queues. */
   #dispatch(): void {
     const log = this.#log
     const byteLength = log.draftBytes
-    let lagging = this.#makeRoomFor(byteLength)
+    const lagging = this.#makeRoomFor(byteLength)
     // What waits fills a frame: written now, it is one, and nothing of this datum has to go with it.
     if (log.framedBytes - this.#flushedBytes + byteLength >= segmentBytesMax) this.#flush()
     log.commit()
     if (this.#served.size === 0) {
       this.#onUndelivered()
     } else {
-      if (this.#ownQueues.size > 0) lagging = this.#offer(lagging)
+      if (this.#ownQueues.size > 0) this.#offer()
       this.#flushes.notify()
     }
     if (log.isExpiring && this.#expiry === undefined) this.#armExpiry()
     // Only now that every queue has the datum: dropping tells others, who may send the next one in answer.
-    for (const subscription of lagging) this.#drop(subscription, this.#tooSlow())
+    if (lagging.length > 0) this.#dropLagging(lagging)
   }
 
   /**
-   * Does what the overflow policy says about consumers that have no room for the draft.
+   * Does what the overflow policy says about queues that have no room for the draft.
    *
-   * @returns Those that are to be closed.
+   * @returns Those whose consumers are to be closed.
    */
-  #makeRoomFor(byteLength: number): readonly OutgoingSubscription[] {
-    const { overflow } = this.#limits
-    if (overflow === 'block' || this.#room.hasRoomFor(byteLength)) return none
-    if (overflow === 'drop-oldest') {
-      for (const queue of this.#room.queues) queue.makeRoomFor(byteLength)
-      return none
+  #makeRoomFor(byteLength: number): readonly ConsumerQueue[] {
+    switch (this.#limits.overflow) {
+      case 'drop-oldest':
+        if (!this.#room.hasRoomFor(byteLength)) {
+          for (const queue of this.#room.queues) queue.makeRoomFor(byteLength)
+        }
+        return none
+      case 'disconnect': {
+        const isLagging = (queue: ConsumerQueue): boolean => !queue.hasRoomFor(byteLength)
+        const lagging = this.#room.hasRoomFor(byteLength) ? none : [...this.#room.queues].filter(isLagging)
+        return this.#ownQueues.size === 0 ? lagging : [...lagging, ...[...this.#ownQueues].filter(isLagging)]
+      }
+      default:
+        return none
     }
-    this.#places?.giveUpFull(byteLength)
-    return [...this.#served.values()].filter(
-      (subscription) => !this.#ownQueues.has(subscription) && !subscription.hasRoomFor(byteLength),
-    )
   }
 
-  /**
-   * Puts the datum that was committed last into queues that take a copy.
-   *
-   * @returns Those that are to be closed, besides others.
-   */
-  #offer(others: readonly OutgoingSubscription[]): readonly OutgoingSubscription[] {
+  #dropLagging(queues: readonly ConsumerQueue[]): void {
+    for (const subscription of this.#served.values()) {
+      if (queues.includes(subscription.queue)) this.#drop(subscription, this.#tooSlow())
+    }
+    for (const queue of queues) this.#places?.giveUp(queue)
+  }
+
+  /** Puts the datum that was committed last into queues that take a copy. */
+  #offer(): void {
     const datum = { sequence: this.#log.next - 1, bytes: this.#log.draftView }
-    let lagging = others
-    for (const subscription of this.#ownQueues) {
-      if (subscription.offer(datum) === 'lagging') lagging = [...lagging, subscription]
-    }
-    return lagging
+    for (const queue of this.#ownQueues) queue.offer(datum)
   }
 
   #onUndelivered(): void {
@@ -585,11 +597,9 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     if (this.#served.get(key) !== subscription) return
     const { queue } = subscription
     this.#served.delete(key)
-    this.#ownQueues.delete(subscription)
-    const isHeld = isPlaceKept && queue instanceof LogQueue
-    subscription.end({ isKept: isHeld })
-    if (isHeld) this.#places?.hold(key, queue)
-    else if (queue instanceof LogQueue) this.#room.delete(queue)
+    subscription.end({ isKept: isPlaceKept })
+    if (isPlaceKept) this.#places?.hold(key, queue)
+    else this.#dispose(queue)
     const { datums, bytes, dropped } = subscription.counts
     this.#sent += datums
     this.#sentBytes += bytes
@@ -612,8 +622,8 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     this.#counters.dropped(cause, count)
   }
 
-  #onGivenUp(queue: LogQueue): void {
-    this.#room.delete(queue)
+  #onGivenUp(queue: ConsumerQueue): void {
+    this.#dispose(queue)
     this.#pump()
   }
 
@@ -675,7 +685,7 @@ const placeLostReasons: ReadonlySet<number> = new Set([
   CloseReasons.TooSlow.code,
 ])
 
-const none: readonly OutgoingSubscription[] = []
+const none: readonly ConsumerQueue[] = []
 
 function keyOf(consumer: PeerId, subscriber: string): string {
   return `${consumer} ${subscriber}`

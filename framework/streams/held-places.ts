@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#framework/primitives'
-import type { LogQueue } from './log-queue.js'
+import type { ConsumerQueue } from './consumer-queue.js'
 import type { DropCause } from './metrics.js'
 
 export interface HeldPlacesOptions {
@@ -11,11 +11,11 @@ export interface HeldPlacesOptions {
   /** Datums of a place were given up, while it was kept or because it is not kept any longer. */
   readonly onDropped: (cause: DropCause, count: number) => void
   /** A place was given up. */
-  readonly onGivenUp: (queue: LogQueue) => void
+  readonly onGivenUp: (queue: ConsumerQueue) => void
 }
 
 interface HeldPlace {
-  readonly queue: LogQueue
+  readonly queue: ConsumerQueue
   readonly timer: Timer
   /** What the queue had dropped before. */
   readonly droppedBefore: number
@@ -35,47 +35,43 @@ export class HeldPlaces {
     return this.#places.size
   }
 
-  get(key: string): LogQueue | undefined {
+  get(key: string): ConsumerQueue | undefined {
     return this.#places.get(key)?.queue
   }
 
-  *queues(): IterableIterator<LogQueue> {
-    for (const { queue } of this.#places.values()) yield queue
-  }
-
   /** Keeps what waits for a consumer. */
-  hold(key: string, queue: LogQueue): void {
+  hold(key: string, queue: ConsumerQueue): void {
     const { clock, holdMs, countMax } = this.#options
-    const timer = clock.after(holdMs, () => this.giveUp(key))
+    const timer = clock.after(holdMs, () => this.#giveUp(key))
     this.#places.set(key, { queue, timer, droppedBefore: queue.droppedCount })
     const [oldest] = this.#places.keys()
-    if (this.#places.size > countMax && oldest !== undefined) this.giveUp(oldest)
+    if (this.#places.size > countMax && oldest !== undefined) this.#giveUp(oldest)
   }
 
   /** The consumer is back: what waited for it is no longer kept here. */
-  take(key: string): LogQueue | undefined {
+  take(key: string): ConsumerQueue | undefined {
     const place = this.#remove(key)
     if (place === undefined) return undefined
     this.#options.onDropped('lagging', place.queue.droppedCount - place.droppedBefore)
     return place.queue
   }
 
-  giveUp(key: string): void {
+  /** Does nothing when it is not kept here. */
+  giveUp(queue: ConsumerQueue): void {
+    for (const [key, place] of this.#places) if (place.queue === queue) this.#giveUp(key)
+  }
+
+  giveUpAll(): void {
+    for (const key of this.#places.keys()) this.#giveUp(key)
+  }
+
+  #giveUp(key: string): void {
     const place = this.#remove(key)
     if (place === undefined) return
     const { queue, droppedBefore } = place
     queue.abandon()
     this.#options.onDropped('disconnected', queue.droppedCount - droppedBefore)
     this.#options.onGivenUp(queue)
-  }
-
-  /** Gives up the places that have no room for a datum of this size. */
-  giveUpFull(byteLength: number): void {
-    for (const [key, { queue }] of this.#places) if (!queue.hasRoomFor(byteLength)) this.giveUp(key)
-  }
-
-  giveUpAll(): void {
-    for (const key of this.#places.keys()) this.giveUp(key)
   }
 
   #remove(key: string): HeldPlace | undefined {

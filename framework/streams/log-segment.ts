@@ -70,6 +70,12 @@ export class LogCursor {
     return true
   }
 
+  /** Where the datum behind it begins. There must be one in this segment. */
+  get startOfDatum(): number {
+    this.#readLength()
+    return this.#datumStart
+  }
+
   /** Where the datum behind it ends. There must be one in this segment. */
   get endOfDatum(): number {
     this.#readLength()

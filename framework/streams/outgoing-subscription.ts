@@ -9,11 +9,10 @@ import {
   type Link,
 } from '#framework/network'
 import { messageOf, type Clock, type PeerId } from '#framework/primitives'
+import type { ConsumerQueue } from './consumer-queue.js'
 import { CreditBalance } from './credit.js'
 import { DatumFrameWriter } from './datum-frame.js'
 import type { DropCause, ProducerCounters } from './metrics.js'
-import { LogQueue } from './log-queue.js'
-import { SendQueue, type OfferOutcome, type QueuedDatum } from './send-queue.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import {
   bodyBytesTarget,
@@ -31,7 +30,7 @@ export interface OutgoingSubscriptionOptions {
   readonly producer: PeerId
   readonly entry: PeerEntry
   /** What waits for this consumer: the producer's log from some place on, or a queue of its own. */
-  readonly queue: LogQueue | SendQueue
+  readonly queue: ConsumerQueue
   /** Datums below are replayed: they were accepted before this consumer subscribed. */
   readonly liveFrom: number
   /** Datums below were sent to this consumer before, in an earlier subscription. */
@@ -52,7 +51,7 @@ export class OutgoingSubscription {
 
   readonly #options: OutgoingSubscriptionOptions
   readonly #link: Link
-  readonly #queue: LogQueue | SendQueue
+  readonly #queue: ConsumerQueue
   readonly #credit: CreditBalance
   readonly #builder = new FrameBuilder({ frameBytesMax: streamsProtocol.frameBytesMax })
   readonly #frame = new DatumFrameWriter(this.#builder)
@@ -105,7 +104,7 @@ export class OutgoingSubscription {
   }
 
   /** What the next subscription of this consumer goes on with, if there is to be one. */
-  get queue(): LogQueue | SendQueue {
+  get queue(): ConsumerQueue {
     return this.#queue
   }
 
@@ -117,24 +116,6 @@ export class OutgoingSubscription {
   /** Whether the consumer's entry is of a later process than the one that subscribed, which must then be dead. */
   isOfEarlierRunThan(entry: PeerEntry): boolean {
     return entry.version.run > this.#run
-  }
-
-  hasRoomFor(byteLength: number): boolean {
-    return this.#queue.hasRoomFor(byteLength)
-  }
-
-  /** Queues a datum, or does what the overflow policy says; {@link flush} sends it. */
-  offer(datum: QueuedDatum): OfferOutcome {
-    if (this.#queue instanceof LogQueue) return 'queued'
-    const outcome = this.#queue.offer(datum)
-    this.#countDrops('lagging')
-    return outcome
-  }
-
-  /** Goes without a datum, which counts as dropped. */
-  skip(sequence: number): void {
-    if (this.#queue instanceof SendQueue) this.#queue.skip(sequence)
-    this.#countDrops('lagging')
   }
 
   /** The link is open in both directions: serves it until it ends, and says why it did. Never rejects. */
@@ -167,6 +148,7 @@ export class OutgoingSubscription {
 
   /** Sends what may be sent. */
   flush(): void {
+    this.#countDrops('lagging')
     if (this.#isWriting || this.#phase !== 'open') return
     this.#isWriting = true
     const lengthBefore = this.#queue.unwrittenCount
@@ -177,7 +159,6 @@ export class OutgoingSubscription {
     if (room === undefined) this.#isWriting = false
     // A link that fails ends by itself, and run() sees it: there is nothing to be done about it here.
     else void room.then(this.#onRoom, () => {})
-    this.#countDrops('lagging')
     if (this.#queue.unwrittenCount < lengthBefore) this.#options.onRoom()
     if (this.#queue.unwrittenCount === 0) this.#emptied?.resolve()
   }

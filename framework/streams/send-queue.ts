@@ -48,6 +48,8 @@ export interface Gap {
 export class SendQueue implements ConsumerQueue {
   readonly #limits: SendQueueLimits
   readonly #datums: DatumRing
+  /** What was written and is kept until it is acknowledged; undefined when that is not asked for. */
+  readonly #unacknowledged: DatumRing | undefined
   #droppedCount = 0
   /** Everything below was offered. */
   #offered: number
@@ -58,21 +60,24 @@ export class SendQueue implements ConsumerQueue {
   /** Lost behind the newest datum that waits. */
   #lostBehind = 0
 
-  /** @param firstSequence The first sequence number that the consumer is to know about. */
-  constructor(limits: SendQueueLimits, firstSequence: number) {
+  /**
+   * @param firstSequence The first sequence number that the consumer is to know about.
+   * @param isAcknowledged Whether datums are kept, and count, until they are acknowledged.
+   */
+  constructor(limits: SendQueueLimits, firstSequence: number, isAcknowledged = false) {
     this.#limits = limits
+    if (isAcknowledged) this.#unacknowledged = new DatumRing(limits.datumsMax, limits.bytesMax)
     this.#datums = new DatumRing(limits.datumsMax, limits.bytesMax)
     this.#offered = firstSequence
     this.#told = firstSequence
   }
 
   get length(): number {
-    return this.#datums.length
+    return this.#datums.length + (this.#unacknowledged?.length ?? 0)
   }
 
-  /** Bytes of the datums that wait. */
   get byteLength(): number {
-    return this.#datums.byteLength
+    return this.#datums.byteLength + (this.#unacknowledged?.byteLength ?? 0)
   }
 
   get unwrittenCount(): number {
@@ -96,8 +101,8 @@ export class SendQueue implements ConsumerQueue {
   /** Whether a datum of this size would be queued as things are. An empty queue has room for any datum. */
   hasRoomFor(byteLength: number): boolean {
     const { datumsMax, bytesMax } = this.#limits
-    const datums = this.#datums
-    return datums.length === 0 || (datums.length < datumsMax && datums.byteLength + byteLength <= bytesMax)
+    const { length } = this
+    return length === 0 || (length < datumsMax && this.byteLength + byteLength <= bytesMax)
   }
 
   /** Puts a datum at the end if there is room, and otherwise does what the policy says. */
@@ -113,11 +118,7 @@ export class SendQueue implements ConsumerQueue {
           this.skip(datum.sequence)
           return 'dropped'
         case 'drop-oldest':
-          while (!this.hasRoomFor(byteLength)) {
-            this.#lostAhead += this.#datums.frontLostBefore + 1
-            this.#datums.pop()
-            this.#droppedCount++
-          }
+          while (!this.hasRoomFor(byteLength)) this.#dropOldest()
       }
     }
     this.#datums.push(datum.sequence, datum.bytes, this.#lostBehind)
@@ -148,13 +149,21 @@ export class SendQueue implements ConsumerQueue {
     let moved = 0
     while (datums.length > 0 && frame.bodyBytes < creditBytes) {
       const { frontSequence, frontByteLength } = datums
-      const lostBefore = this.#lostAhead + datums.frontLostBefore
-      if (frame.count > 0) {
+      let lostBefore = this.#lostAhead + datums.frontLostBefore
+      if (frame.count === 0) {
+        // Who comes back may know of some of it already.
+        lostBefore = Math.min(lostBefore, frontSequence - this.#told)
+      } else {
         if (!frame.continuesWith(frontSequence, lostBefore)) break
         if (frame.bodyBytes + frame.bytesFor(frontSequence, frontByteLength) > bodyBytesTarget) break
       }
       const offset = frame.reserve(frontSequence, frontByteLength, lostBefore)
       datums.copyFront(frame.buffer, offset)
+      this.#unacknowledged?.push(
+        frontSequence,
+        frame.buffer.subarray(offset, offset + frontByteLength),
+        lostBefore,
+      )
       datums.pop()
       this.#lostAhead = 0
       moved += frontByteLength
@@ -178,12 +187,79 @@ export class SendQueue implements ConsumerQueue {
     return { sequence: this.#offered, lost }
   }
 
-  /** What was written is not kept. */
-  acknowledge(): void {}
+  /** Everything below is acknowledged, or was given up. */
+  get acknowledgedUpTo(): number {
+    const ring = this.#unacknowledged
+    return ring !== undefined && ring.length > 0 ? ring.frontSequence : this.writtenUpTo
+  }
 
-  /** Gives up what waits, and counts it. */
+  acknowledge(sequence: number): void {
+    const ring = this.#unacknowledged
+    while (ring !== undefined && ring.length > 0 && ring.frontSequence < sequence) ring.pop()
+  }
+
+  /** Begins anew for a consumer that has come back: with that datum, or with the oldest one that is kept for it. */
+  rewind(sequence: number): void {
+    const ring = this.#unacknowledged
+    if (ring === undefined) return
+    this.#told = Math.max(Math.min(sequence, this.writtenUpTo), this.acknowledgedUpTo)
+    const written = takeAll(ring)
+    const waiting = takeAll(this.#datums)
+    const again = written.filter((datum) => datum.sequence >= this.#told)
+    if (waiting[0] === undefined) this.#lostBehind += this.#lostAhead
+    else waiting[0].lostBefore += this.#lostAhead
+    this.#lostAhead = 0
+    for (const datum of written) if (datum.sequence < this.#told) ring.push(datum.sequence, datum.bytes)
+    for (const { sequence, bytes, lostBefore } of [...again, ...waiting]) {
+      this.#datums.push(sequence, bytes, lostBefore)
+    }
+  }
+
   clear(): void {
     this.#droppedCount += this.#datums.length
     this.#datums.clear()
+    this.#unacknowledged?.clear()
   }
+
+  /** Gives up what waits and what was not acknowledged, and counts it. */
+  abandon(): void {
+    this.#droppedCount += this.length
+    this.#datums.clear()
+    this.#unacknowledged?.clear()
+  }
+
+  /** Goes without datums up to a sequence number, which all count as dropped. */
+  skipTo(sequence: number): void {
+    this.#lostBehind += sequence - this.#offered
+    this.#droppedCount += sequence - this.#offered
+    this.#offered = sequence
+  }
+
+  #dropOldest(): void {
+    this.#droppedCount++
+    const written = this.#unacknowledged
+    if (written !== undefined && written.length > 0) {
+      written.pop()
+    } else {
+      this.#lostAhead += this.#datums.frontLostBefore + 1
+      this.#datums.pop()
+    }
+  }
+}
+
+interface KeptDatum {
+  readonly sequence: number
+  readonly bytes: Uint8Array
+  lostBefore: number
+}
+
+function takeAll(ring: DatumRing): KeptDatum[] {
+  const datums: KeptDatum[] = []
+  while (ring.length > 0) {
+    const bytes = new Uint8Array(ring.frontByteLength)
+    ring.copyFront(bytes, 0)
+    datums.push({ sequence: ring.frontSequence, bytes, lostBefore: ring.frontLostBefore })
+    ring.pop()
+  }
+  return datums
 }

@@ -1,9 +1,12 @@
 import type { Frame, Link } from '#framework/network'
-import { bytesOf, decode } from '#framework/primitives'
+import { bytesOf, toHex } from '#framework/primitives'
 import type { StreamDefinition } from '#framework/streams'
 import { DatumFrameReader } from '../../framework/streams/datum-frame.js'
 import { streamsProtocol } from '../../framework/streams/wire.js'
 import type { TestNode } from './support.js'
+
+/** How to read what was asked for, by the stream's id. */
+const codecs = new Map<string, StreamDefinition<unknown>['codec']>()
 
 /** What a consumer on that node says when it opens a link. */
 export function request(
@@ -11,6 +14,7 @@ export function request(
   node: TestNode,
   changes: Record<string, unknown> = {},
 ): Record<string, unknown> {
+  codecs.set(toHex(bytesOf(stream.id)), stream.codec)
   return {
     stream: bytesOf(stream.id),
     name: stream.name,
@@ -39,7 +43,12 @@ export async function next(link: Link): Promise<ReceivedDatums | { readonly kind
   const frame: Frame = await link.recv({ timeoutMs: 5_000 })
   if (frame.kind === 'message') return frame.value as { readonly kind: string }
   const reader = new DatumFrameReader(frame.bytes)
+  const { stream } = link.openPayload as { readonly stream: Uint8Array }
+  const codec = codecs.get(toHex(stream))!
   const datums: unknown[] = []
-  while (reader.remaining > 0) datums.push(decode(reader.next()))
+  while (reader.remaining > 0) {
+    const bytes = reader.next()
+    datums.push(codec.decode(bytes, 0, bytes.byteLength))
+  }
   return { first: reader.first, datums }
 }

@@ -1,0 +1,162 @@
+import type { ConsumerQueue } from './consumer-queue.js'
+import type { DatumFrameWriter } from './datum-frame.js'
+import type { DatumLog, LogReader } from './datum-log.js'
+import type { LogCursor } from './log-segment.js'
+import {
+  SendQueue,
+  type FrameBudget,
+  type Gap,
+  type OfferOutcome,
+  type QueuedDatum,
+  type SendQueueLimits,
+} from './send-queue.js'
+
+export interface OwnQueueOptions<T> {
+  readonly log: DatumLog<T>
+  readonly limits: SendQueueLimits
+  /** In front of the first datum that the consumer gets. The queue owns it from here on. */
+  readonly cursor: LogCursor
+  /** Whether datums are kept until they are acknowledged. */
+  readonly isAcknowledged: boolean
+}
+
+/**
+ * What waits for a consumer that does not get every datum, because it drops the newest ones or has criteria: copies in a
+ * queue of its own, since a few datums here and there would keep whole segments of the log. While it has datums of the
+ * replay before it, it takes them from the log as it has room, and live ones after them in the same way.
+ */
+export class OwnQueue<T> implements ConsumerQueue, LogReader {
+  readonly #log: DatumLog<T>
+  readonly #limits: SendQueueLimits
+  readonly #queue: SendQueue
+  /** In front of the next datum to be taken from the log; undefined when all were, and live ones are offered. */
+  #cursor: LogCursor | undefined
+  /** The replay has let go of datums that wait in the log for this queue alone. */
+  #isHoldingUp = false
+
+  constructor({ log, limits, cursor, isAcknowledged }: OwnQueueOptions<T>) {
+    this.#log = log
+    this.#limits = limits
+    this.#queue = new SendQueue(limits, cursor.sequence, isAcknowledged)
+    this.#cursor = cursor
+    log.attach(this)
+    this.#feed()
+  }
+
+  get length(): number {
+    return this.#queue.length
+  }
+
+  get byteLength(): number {
+    return this.#queue.byteLength
+  }
+
+  get unwrittenCount(): number {
+    return (
+      this.#queue.unwrittenCount + (this.#cursor === undefined ? 0 : this.#log.next - this.#cursor.sequence)
+    )
+  }
+
+  get unwrittenBytes(): number {
+    return (
+      this.#queue.unwrittenBytes + (this.#cursor === undefined ? 0 : this.#log.payload - this.#cursor.payload)
+    )
+  }
+
+  get droppedCount(): number {
+    return this.#queue.droppedCount
+  }
+
+  get writtenUpTo(): number {
+    return this.#queue.writtenUpTo
+  }
+
+  get acknowledgedUpTo(): number {
+    return this.#queue.acknowledgedUpTo
+  }
+
+  hasRoomFor(byteLength: number): boolean {
+    return this.#cursor === undefined ? this.#queue.hasRoomFor(byteLength) : !this.#isHoldingUp
+  }
+
+  /** Puts the datum that was committed last at the end, or does what the overflow policy says. */
+  offer(datum: QueuedDatum): OfferOutcome {
+    return this.#cursor === undefined ? this.#queue.offer(datum) : 'queued'
+  }
+
+  /** Goes without the datum that was committed last, which counts as dropped. */
+  skip(sequence: number): void {
+    this.#queue.skip(sequence)
+  }
+
+  fill(frame: DatumFrameWriter, budget: FrameBudget): number {
+    this.#feed()
+    const moved = this.#queue.fill(frame, budget)
+    this.#feed()
+    return moved
+  }
+
+  takeGap(unwantedMin?: number): Gap | undefined {
+    return this.#queue.takeGap(unwantedMin)
+  }
+
+  acknowledge(sequence: number): void {
+    this.#queue.acknowledge(sequence)
+  }
+
+  rewind(sequence: number): void {
+    this.#queue.rewind(sequence)
+  }
+
+  settle(): void {
+    const cursor = this.#cursor
+    if (cursor === undefined) return
+    while (cursor.leaveSegment());
+    if (cursor.sequence === this.#log.next || this.#log.retains(cursor)) return
+    if (this.#limits.overflow === 'block') {
+      this.#isHoldingUp = true
+      return
+    }
+    const oldest = this.#log.cursorAtOldest()
+    cursor.moveToCursor(oldest)
+    oldest.release()
+    this.#queue.skipTo(cursor.sequence)
+  }
+
+  clear(): void {
+    this.#giveUpRest()
+    this.#queue.clear()
+  }
+
+  abandon(): void {
+    this.#giveUpRest()
+    this.#queue.abandon()
+  }
+
+  /** Takes from the log what there is room for. */
+  #feed(): void {
+    const cursor = this.#cursor
+    if (cursor === undefined) return
+    while (cursor.sequence < this.#log.next) {
+      if (cursor.leaveSegment()) continue
+      const { sequence, segment } = cursor
+      const bytes = segment.buffer.subarray(cursor.startOfDatum, cursor.endOfDatum)
+      if (!this.#queue.hasRoomFor(bytes.byteLength)) return
+      this.#queue.offer({ sequence, bytes })
+      cursor.step()
+    }
+    this.#release()
+  }
+
+  #giveUpRest(): void {
+    if (this.#cursor === undefined) return
+    this.#queue.skipTo(this.#log.next)
+    this.#release()
+  }
+
+  #release(): void {
+    this.#cursor?.release()
+    this.#cursor = undefined
+    this.#log.detach(this)
+  }
+}
