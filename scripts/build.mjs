@@ -77,7 +77,7 @@ async function bundle() {
       logLevel: 'warning',
     })
     .catch(() => process.exit(2))
-  const files = new Map(outputFiles.map(({ path, text }) => [path, text]))
+  const files = new Map(outputFiles.map(({ path, text }) => [path, nameClassesOnly(text)]))
   for (const [path, text] of files) {
     const [required] = /(?<=\b__require\d*\()"[^"]*"/.exec(text) ?? []
     if (path.endsWith('.js') && required !== undefined) {
@@ -90,6 +90,15 @@ async function bundle() {
   for (const name of globSync('**/*.{js,js.map}', { cwd: dist })) {
     if (!files.has(join(dist, name))) rmSync(join(dist, name), { force: true })
   }
+}
+
+/**
+ * Of the names that are kept, those of classes are of use: they are what errors are called. For a closure it would cost a
+ * definition of a property each time one is made, also where that is for every frame; closures have no prototype.
+ */
+function nameClassesOnly(text) {
+  const helper = 'var __name = (target, value) => __defProp(target, "name", { value, configurable: true });'
+  return text.replace(helper, helper.replace('=> ', '=> target.prototype === void 0 ? target : '))
 }
 
 /** Replaces a file when it is another: at once, because processes may be loading it. */

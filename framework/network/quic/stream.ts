@@ -2,13 +2,9 @@ import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2
 import type { AbortOptions } from '@libp2p/interface'
 import { messageOf, type Clock, type Timer } from '#framework/primitives'
 import { isResetByPeer, isStoppedByPeer } from './native-error.js'
+import { ReadSize } from './read-size.js'
 import type { NativeStream } from './binding.js'
 
-/**
- * One read asks for this much. Each read is a round trip between the JavaScript thread and the native ones, so small
- * reads cost most of the throughput; the buffer is cleared for every read, so larger ones cost more than they bring.
- */
-const READ_BYTES = 64 * 1024
 /** One write hands over at most this much, because a pending write cannot be called off. */
 const WRITE_BYTES_MAX = 256 * 1024
 /** How much is read before anybody listens, for instance while a protocol's handler is being looked up. */
@@ -29,6 +25,7 @@ export interface QuicStreamInit extends Omit<AbstractStreamInit, 'id'> {
 export class QuicStream extends AbstractStream {
   readonly #native: NativeStream
   readonly #clock: Clock
+  readonly #readSize = new ReadSize()
   /** Lets the read loop look again whether it may go on. */
   #wakeReader: (() => void) | undefined
   #lastWords: Timer | undefined
@@ -88,7 +85,7 @@ export class QuicStream extends AbstractStream {
       if (!this.#isReading) return
       let chunk
       try {
-        chunk = await this.#native.read(READ_BYTES)
+        chunk = await this.#native.read(this.#readSize.bytes)
       } catch (error) {
         if (this.#isReading) this.#onReadFailed(error)
         return
@@ -98,6 +95,7 @@ export class QuicStream extends AbstractStream {
         this.onRemoteCloseWrite()
         return
       }
+      this.#readSize.onRead(chunk.byteLength)
       this.onData(chunk)
     }
   }
