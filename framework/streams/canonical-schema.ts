@@ -260,11 +260,17 @@ class ShapeWriter {
     for (const [keyword, parts] of node.unordered) {
       const texts = parts.map((part) => this.#text(part, path)).sort(compare)
       const distinct = keyword === 'oneOf' ? texts : [...new Set(texts)]
-      if (distinct.length === 1 && members.size === 0) return distinct[0] ?? '{}'
+      if (distinct.length === 1 && members.size === 0) return this.#onlyText(parts[0]!, distinct[0]!, outer)
       members.set(keyword, `[${distinct.join(',')}]`)
     }
     const sorted = [...members].sort(([a], [b]) => compare(a, b))
     return `{${sorted.map(([keyword, text]) => `"${keyword}":${text}`).join(',')}}`
+  }
+
+  /** What has one alternative is this alternative: no level of the text, so that none of it may count as one. */
+  #onlyText(part: SchemaNode, textWithin: string, outer: readonly number[]): string {
+    const isNothingButItself = textWithin === '{"$up":1}'
+    return isNothingButItself || !textWithin.includes('"$up"') ? textWithin : this.#text(part, outer)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { z } from 'zod'
 import { digestOf, hashBytes, MosaikError, type Digest, type StreamId } from '#framework/primitives'
 import { canonicalSchema } from './canonical-schema.js'
-import { MessagePackCodec, type DatumCodec } from './codec/datum-codec.js'
+import { codecOf } from './codec/codec-of.js'
+import type { DatumCodec } from './codec/datum-codec.js'
 import type { StreamDefaults } from './defaults.js'
 import { assertDefaults } from './options.js'
 
@@ -73,7 +74,7 @@ export function stream<S extends z.ZodType>(
     schema: schema as z.ZodType<z.output<S>>,
     fingerprint: hashBytes(new TextEncoder().encode(canonical.shape)),
     shape: canonical.shape,
-    codec: new MessagePackCodec(schema as z.ZodType<z.output<S>>),
+    codec: codecOf(schema as z.ZodType<z.output<S>>, canonical.shape),
     defaults: Object.freeze({ ...(defaults as StreamDefaults) }),
   })
 }

@@ -531,6 +531,10 @@ class ProgramWriter {
     this.#line(`if (${isContained} && !(${this.#isShallow(containers)})) throw malformed(${message})`)
   }
 
+  #bytesMin(layout: Layout): number {
+    return bytesMin(layout, this.#layout.partsBytesMin)
+  }
+
   /** @returns An expression for the value that was read, without effects. */
   #decode(layout: Layout, containers: number): string {
     switch (layout.kind) {
@@ -564,7 +568,7 @@ class ProgramWriter {
         )
       }
       case 'array': {
-        const length = this.#local(`reader.count(${bytesMin(layout.element)})`)
+        const length = this.#local(`reader.count(${this.#bytesMin(layout.element)})`)
         this.#refuseUnless(this.#lengthConstraints(layout, length))
         this.#refuseDepth(containers, `${length} > 0`)
         const array = this.#local('[]')
@@ -621,7 +625,7 @@ class ProgramWriter {
   }
 
   #decodeRecord(layout: Extract<Layout, { kind: 'record' }>, containers: number): string {
-    const count = this.#local(`reader.count(${bytesMin(layout.key) + bytesMin(layout.value)})`)
+    const count = this.#local(`reader.count(${1 + this.#bytesMin(layout.value)})`)
     this.#refuseDepth(containers, `${count} > 0`)
     const object = this.#local('{}')
     const index = this.#name()

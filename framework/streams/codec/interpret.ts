@@ -183,7 +183,7 @@ function isTooDeep(depth: number): boolean {
 
 function array(layout: Extract<Layout, { kind: 'array' }>, whole: Whole): Step {
   const element = stepOf(layout.element, whole)
-  const elementBytesMin = bytesMin(layout.element)
+  const elementBytesMin = bytesMin(layout.element, whole.layout.partsBytesMin)
   const { lengthMin = 0, lengthMax = Infinity } = layout
   const judges = (length: number): boolean =>
     whole.rules === 'fit' || (length >= lengthMin && length <= lengthMax)
@@ -305,7 +305,7 @@ function object(layout: Extract<Layout, { kind: 'object' }>, whole: Whole): Step
 function record(layout: Extract<Layout, { kind: 'record' }>, whole: Whole): Step {
   const key = stepOf(layout.key, whole)
   const member = stepOf(layout.value, whole)
-  const memberBytesMin = bytesMin(layout.key) + bytesMin(layout.value)
+  const memberBytesMin = 1 + bytesMin(layout.value, whole.layout.partsBytesMin)
   const keysIn = (value: unknown, depth: number): readonly string[] | undefined => {
     const keys = keysOf(value, whole.rules)
     return keys !== undefined && keys.length > 0 && isTooDeep(depth) ? undefined : keys
