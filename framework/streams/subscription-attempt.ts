@@ -90,7 +90,8 @@ export class SubscriptionAttempt {
     if (isSuccessor) {
       this.#link?.abort(closeReason(CloseReasons.UnexpectedClose, 'the producer has been restarted'))
     }
-    const isElsewhere = !addresses.some((address) => this.#entry.addresses.includes(address))
+    const isElsewhere =
+      addresses.length > 0 && !addresses.some((address) => this.#entry.addresses.includes(address))
     if (isSuccessor || isElsewhere) this.#opening.abort()
   }
 

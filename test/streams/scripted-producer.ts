@@ -1,6 +1,6 @@
 import { Discovery } from '#framework/discovery'
 import { FrameBuilder, Host, Identity, type Frame, type Link } from '#framework/network'
-import { bytesOf, encode, type NetworkId } from '#framework/primitives'
+import { bytesOf, type NetworkId } from '#framework/primitives'
 import type { StreamDefinition } from '#framework/streams'
 import { DatumFrameWriter } from '../../framework/streams/datum-frame.js'
 import { streamsProtocol } from '../../framework/streams/wire.js'
@@ -10,6 +10,9 @@ export interface Request {
   readonly subscriber: string
   readonly attempt: number
   readonly windowBytes: number
+  readonly durable?: boolean
+  readonly start?: string
+  readonly resume?: { readonly epoch: string; readonly sequence: number }
 }
 
 /** A node that offers a stream and answers to consumers as a test tells it to. */
@@ -53,7 +56,7 @@ export class ScriptedProducer implements AsyncDisposable {
 
   /** Sends datums as one frame, whatever the consumer has granted. */
   async send(link: Link, first: number, ...datums: readonly unknown[]): Promise<void> {
-    await this.sendBytes(link, first, ...datums.map(encode))
+    await this.sendBytes(link, first, ...datums.map((datum) => encoded(this.#stream, datum)))
   }
 
   async sendBytes(link: Link, first: number, ...datums: readonly Uint8Array[]): Promise<void> {
@@ -81,6 +84,12 @@ export class ScriptedProducer implements AsyncDisposable {
       entry: this.discovery.signedEntry(),
     }
   }
+}
+
+/** A datum as it travels. */
+export function encoded<T>({ codec }: StreamDefinition<T>, datum: T): Uint8Array {
+  const target = Buffer.alloc(streamsProtocol.frameBytesMax)
+  return target.subarray(0, codec.encode(datum, target, 0))
 }
 
 /** The next thing that a consumer says on a link. */
