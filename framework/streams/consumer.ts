@@ -123,7 +123,7 @@ export interface ConsumerStats {
   readonly lost: number
   /** Datums that could not be decoded or do not satisfy the schema. Each one ended the subscription it came from. */
   readonly invalid: number
-  /** Times that `require` threw or answered with something other than a boolean. */
+  /** Times that `require` or a validator of `requireTicket` threw, or answered with something it must not. */
   readonly predicateErrors: number
 }
 

@@ -92,7 +92,7 @@ export interface ProducerStats {
   readonly invalid: number
   /** Consumers that were refused. */
   readonly refused: number
-  /** Times that `require` threw or answered with something other than a boolean. */
+  /** Times that `require` or a validator of `requireTicket` threw, or answered with something it must not. */
   readonly predicateErrors: number
   /** Sends that wait now, for consumers or for room. */
   readonly waiting: number
@@ -140,7 +140,8 @@ export interface Producer<T> extends AsyncDisposable {
   drain(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
 
   /**
-   * Retires the stream: it is no longer announced, sends that wait are rejected with `PRODUCER_CLOSED`, what is queued
+   * Ends this handle: nothing more can be sent through it. With the last handle of a node's producer, closing retires
+   * the stream: it is no longer announced, sends that wait are rejected with `PRODUCER_CLOSED`, what is queued
    * is written for up to two seconds, and consumers see the end of this producer's stream (GracefulShutdown, 204).
    * Idempotent.
    */

@@ -69,6 +69,18 @@ test('S-18: given a consumer whose ticket the producer has not heard of, when it
   expect(producer.stats().refused).toBe(0)
 })
 
+test('given a predicate that asks a list of its own, when a refused consumer is on that list by the time it tries again, then it is served', async () => {
+  await using nodes = await startNodes({}, {})
+  const [n0, n1] = nodes
+  const allowed = new Set<string>()
+  const producer = n0!.streams.produce(Data1, { require: ({ peer }) => allowed.has(peer) })
+  const consumer = n1!.streams.consume(Data1, { backoff: { maxMs: 200 } })
+  await discoverAll(nodes)
+  await refusedBy(consumer, n0!, 10403)
+  allowed.add(n1!.peerId)
+  await connectedTo(producer, n1!)
+})
+
 describe('changes of the schema', () => {
   test('given a consumer that was refused for its schema, when the producer offers the consumer’s schema, then it is subscribed at once', async () => {
     await using nodes = await startNodes({}, {})

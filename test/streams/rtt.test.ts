@@ -63,6 +63,22 @@ describe.each(waysToSay)('consumer/rtt, by %s', (_way, nearer) => {
   })
 })
 
+describe('a limit is kept to the millisecond', () => {
+  test('given a round trip just below maxRttMs, when it is just above, which is no news to others, then the producer is left', async () => {
+    await using nodes = await startNodes({}, {})
+    const [n0, n1] = nodes
+    const producer = n1!.streams.produce(Data1)
+    const consumer = n0!.streams.consume(Data1, { maxRttMs: 1_000 })
+    await discoverAll(nodes)
+    await connectedTo(consumer, n1!)
+    n0!.host.rtt.note(n1!.peerId, 999, 'a path')
+    expect(consumer.subscriptions.value).toHaveLength(1)
+    n0!.host.rtt.note(n1!.peerId, 1_001, 'another path')
+    expect(consumer.subscriptions.value).toEqual([])
+    await connectedTo(producer)
+  })
+})
+
 describe.each(waysToSay)('producer/rtt, by %s', (_way, nearer) => {
   test('require_rtt_accepts_fast_peers: given 5 s, then the consumer is subscribed within 5 s and data flows', async () => {
     await using nodes = await startNodes({}, {})

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
+import { isExpired, validateTicket, type PeerInfo } from '#framework/discovery'
 import { ManualClock } from '#framework/primitives'
 import {
   stream,
@@ -247,5 +248,46 @@ describe.each<[judge: Role, judged: Role]>([
     give(() => 'never')
     expect(clock.pendingCount).toBe(0)
     await connectedTo(end, ...others)
+  })
+})
+
+describe('tickets that a predicate of the application looks at', () => {
+  const isBearer =
+    (issuer: TestIssuer) =>
+    (peer: PeerInfo): boolean => {
+      const expiration = validateTicket(peer, issuer.validator)
+      return expiration !== 'invalid' && !isExpired(expiration, Date.now())
+    }
+
+  test('consumer/auth by_jwt_ticket: given producers with a valid, an expired and no ticket, when the consumer verifies them in its predicate, then only the first is connected and data flows', async () => {
+    await using nodes = await startNodes({}, {}, {}, {})
+    const [n0, n1, n2, n3] = nodes
+    const issuer = new TestIssuer('one')
+    n1!.discovery.addTicket(issuer.issue(n1!.peerId, Date.now() + hour))
+    n2!.discovery.addTicket(issuer.issue(n2!.peerId, Date.now() - hour))
+    const producers = [n1!, n2!, n3!].map((node) => node.streams.produce(Data1))
+    const consumer = n0!.streams.consume(Data1, { require: isBearer(issuer) })
+    await discoverAll(nodes)
+    await knowsEverybody(n0!, 3)
+    await connectedTo(consumer, n1!)
+    expect(consumer.subscriptions.value).toHaveLength(1)
+    await exchange(producers[0]!, consumer)
+  })
+
+  test('producer/auth by_jwt_ticket: given consumers that get their tickets after everybody knows everybody, when the producer verifies them in its predicate, then only the one with a valid ticket is served', async () => {
+    await using nodes = await startNodes({}, {}, {}, {})
+    const [n0, n1, n2, n3] = nodes
+    const issuer = new TestIssuer('one')
+    const producer = n0!.streams.produce(Data1, { require: isBearer(issuer) })
+    const consumers = [n1!, n2!, n3!].map((node) => node.streams.consume(Data1))
+    await discoverAll(nodes)
+    for (const consumer of consumers) await refusedBy(consumer, n0!, 10403)
+    n1!.discovery.addTicket(issuer.issue(n1!.peerId, Date.now() + hour))
+    n2!.discovery.addTicket(issuer.issue(n2!.peerId, Date.now() - hour))
+    await connectedTo(producer, n1!)
+    await exchange(producer, consumers[0]!)
+    await eventually(() => (statusWith(consumers[1]!, n0!)?.attempt ?? 0) > 1)
+    await refusedBy(consumers[1]!, n0!, 10403)
+    await refusedBy(consumers[2]!, n0!, 10403)
   })
 })
