@@ -59,6 +59,17 @@ describe('a bound service', () => {
     }).toThrow(TypeError)
   })
 
+  test('that produces a stream twice opens it once with options, and then shares it', async () => {
+    @Service()
+    class Sharing {
+      @Producer(Out) readonly plain!: Producer<Datum>
+      @Producer(Out, { queue: 8 }) readonly configured!: Producer<Datum>
+    }
+    const node = new FakeNode()
+    await node.bind(Sharing)
+    expect(node.opened).toEqual(['produce out {"queue":8}', 'produce out undefined'])
+  })
+
   test('that is stopped without having been started does not call its hooks', async () => {
     const called: string[] = []
     @Service()
