@@ -25,7 +25,7 @@ export type {
 } from '#decorators'
 
 // Streams: what they carry, and what the two ends take and report.
-export { ProducerError, Streams, stream } from '#framework/streams'
+export { ProducerError, StreamAlreadyProducedError, Streams, stream } from '#framework/streams'
 export type {
   AckOptions,
   BackoffPolicy,
