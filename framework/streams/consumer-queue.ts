@@ -16,6 +16,8 @@ export interface ConsumerQueue {
   readonly unwrittenBytes: number
   /** Datums that were given up. */
   readonly droppedCount: number
+  /** Datums that do not meet the consumer's criteria. */
+  readonly unwantedCount: number
   /** Everything below this sequence number has left the queue, one way or the other. */
   readonly writtenUpTo: number
 

@@ -64,6 +64,10 @@ export class LogQueue implements ConsumerQueue, LogReader {
     return this.#droppedCount
   }
 
+  get unwantedCount(): number {
+    return 0
+  }
+
   get writtenUpTo(): number {
     return this.#cursor.sequence
   }
@@ -187,18 +191,23 @@ export class LogQueue implements ConsumerQueue, LogReader {
    * Moves datums of one segment, in one piece: the rest of it, or as many as the frame takes; at least one into an empty
    * frame. Says whether it moved any.
    */
-  #moveRun(frame: DatumFrameWriter, { creditBytes, bodyBytesTarget }: FrameBudget): boolean {
+  #moveRun(frame: DatumFrameWriter, budget: FrameBudget): boolean {
+    const { creditBytes, bodyBytesTarget, datumsMax = Infinity } = budget
     const cursor = this.#cursor
     const { segment, offset, sequence } = cursor
     const bodyBytes = frame.count === 0 ? datumFrameHeadBytes : frame.bodyBytes
     const restBytes = segment.length - offset
-    if (bodyBytes + restBytes <= Math.min(creditBytes, bodyBytesTarget)) {
+    const countMax = datumsMax - frame.count
+    if (
+      bodyBytes + restBytes <= Math.min(creditBytes, bodyBytesTarget) &&
+      segment.end - sequence <= countMax
+    ) {
       cursor.skipSegment()
     } else {
       const endMax = offset + bodyBytesTarget - bodyBytes
       // The datum that uses up the credit is the last one; before it there must be some left.
       const startMax = offset + creditBytes - bodyBytes
-      while (cursor.offset < segment.length) {
+      while (cursor.offset < segment.length && cursor.sequence - sequence < countMax) {
         const isFirst = frame.count === 0 && cursor.sequence === sequence
         if (!isFirst && (cursor.offset >= startMax || cursor.endOfDatum > endMax)) break
         cursor.step()

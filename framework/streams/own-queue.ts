@@ -18,7 +18,12 @@ export interface OwnQueueOptions<T> {
   readonly cursor: LogCursor
   /** Whether datums are kept until they are acknowledged. */
   readonly isAcknowledged: boolean
+  /** Whether the consumer wants a datum. Default: it wants all. */
+  readonly isWanted?: ((datum: QueuedDatum) => boolean) | undefined
 }
+
+/** How many datums are taken from the log at a time: judging them takes a while, and few of them may be wanted. */
+const fedAtOnceMax = 1024
 
 /**
  * What waits for a consumer that does not get every datum, because it drops the newest ones or has criteria: copies in a
@@ -29,16 +34,18 @@ export class OwnQueue<T> implements ConsumerQueue, LogReader {
   readonly #log: DatumLog<T>
   readonly #limits: SendQueueLimits
   readonly #queue: SendQueue
+  readonly #isWanted: ((datum: QueuedDatum) => boolean) | undefined
   /** In front of the next datum to be taken from the log; undefined when all were, and live ones are offered. */
   #cursor: LogCursor | undefined
   /** The replay has let go of datums that wait in the log for this queue alone. */
   #isHoldingUp = false
 
-  constructor({ log, limits, cursor, isAcknowledged }: OwnQueueOptions<T>) {
+  constructor({ log, limits, cursor, isAcknowledged, isWanted }: OwnQueueOptions<T>) {
     this.#log = log
     this.#limits = limits
     this.#queue = new SendQueue(limits, cursor.sequence, isAcknowledged)
     this.#cursor = cursor
+    this.#isWanted = isWanted
     log.attach(this)
     this.#feed()
   }
@@ -67,6 +74,10 @@ export class OwnQueue<T> implements ConsumerQueue, LogReader {
     return this.#queue.droppedCount
   }
 
+  get unwantedCount(): number {
+    return this.#queue.unwantedCount
+  }
+
   get writtenUpTo(): number {
     return this.#queue.writtenUpTo
   }
@@ -81,7 +92,15 @@ export class OwnQueue<T> implements ConsumerQueue, LogReader {
 
   /** Puts the datum that was committed last at the end, or does what the overflow policy says. */
   offer(datum: QueuedDatum): OfferOutcome {
-    return this.#cursor === undefined ? this.#queue.offer(datum) : 'queued'
+    if (this.#cursor !== undefined) return 'queued'
+    if (this.wants(datum)) return this.#queue.offer(datum)
+    this.#queue.pass(datum.sequence)
+    return 'unwanted'
+  }
+
+  /** Whether the datum that is to be committed next, or was committed last, is one for this consumer. */
+  wants(datum: QueuedDatum): boolean {
+    return this.#isWanted === undefined || this.#isWanted(datum)
   }
 
   /** Goes without the datum that was committed last, which counts as dropped. */
@@ -137,12 +156,17 @@ export class OwnQueue<T> implements ConsumerQueue, LogReader {
   #feed(): void {
     const cursor = this.#cursor
     if (cursor === undefined) return
-    while (cursor.sequence < this.#log.next) {
-      if (cursor.leaveSegment()) continue
+    for (let fed = 0; cursor.sequence < this.#log.next; fed++) {
+      if (fed === fedAtOnceMax) return
+      while (cursor.leaveSegment());
       const { sequence, segment } = cursor
       const bytes = segment.buffer.subarray(cursor.startOfDatum, cursor.endOfDatum)
-      if (!this.#queue.hasRoomFor(bytes.byteLength)) return
-      this.#queue.offer({ sequence, bytes })
+      if (!this.wants({ sequence, bytes })) {
+        this.#queue.pass(sequence)
+      } else {
+        if (!this.#queue.hasRoomFor(bytes.byteLength)) return
+        this.#queue.offer({ sequence, bytes })
+      }
       cursor.step()
     }
     this.#release()

@@ -19,8 +19,11 @@ export interface SendQueueLimits {
 /** Nothing is encoded to less: a queue without room for so much has room for no datum. */
 export const datumBytesMin = 1
 
-/** What became of a datum: `refused` leaves it with the caller, `lagging` asks for the end of the subscription. */
-export type OfferOutcome = 'queued' | 'dropped' | 'refused' | 'lagging'
+/**
+ * What became of a datum: `refused` leaves it with the caller, `lagging` asks for the end of the subscription, `unwanted`
+ * does not meet the consumer's criteria.
+ */
+export type OfferOutcome = 'queued' | 'dropped' | 'refused' | 'lagging' | 'unwanted'
 
 /** How much one frame may take from the queue. */
 export interface FrameBudget {
@@ -28,6 +31,8 @@ export interface FrameBudget {
   readonly creditBytes: number
   /** How long a frame should be, body only; one datum may be longer. */
   readonly bodyBytesTarget: number
+  /** How many datums it may hold. Default: no limit. */
+  readonly datumsMax?: number
 }
 
 /** What is missing behind the last datum that a consumer was told of. */
@@ -51,6 +56,7 @@ export class SendQueue implements ConsumerQueue {
   /** What was written and is kept until it is acknowledged; undefined when that is not asked for. */
   readonly #unacknowledged: DatumRing | undefined
   #droppedCount = 0
+  #unwantedCount = 0
   /** Everything below was offered. */
   #offered: number
   /** The consumer knows about everything below. */
@@ -91,6 +97,11 @@ export class SendQueue implements ConsumerQueue {
   /** Datums that were given up. */
   get droppedCount(): number {
     return this.#droppedCount
+  }
+
+  /** Datums that the consumer did not want. */
+  get unwantedCount(): number {
+    return this.#unwantedCount
   }
 
   /** Everything below this sequence number has left the queue, one way or the other. */
@@ -136,6 +147,7 @@ export class SendQueue implements ConsumerQueue {
 
   /** Goes without a datum that the consumer does not want. */
   pass(sequence: number): void {
+    this.#unwantedCount++
     this.#offered = sequence + 1
   }
 
@@ -144,10 +156,11 @@ export class SendQueue implements ConsumerQueue {
    *
    * @returns The bytes of the moved datums, without framing; 0 when nothing was moved.
    */
-  fill(frame: DatumFrameWriter, { creditBytes, bodyBytesTarget }: FrameBudget): number {
+  fill(frame: DatumFrameWriter, budget: FrameBudget): number {
+    const { creditBytes, bodyBytesTarget, datumsMax = Infinity } = budget
     const datums = this.#datums
     let moved = 0
-    while (datums.length > 0 && frame.bodyBytes < creditBytes) {
+    while (datums.length > 0 && frame.bodyBytes < creditBytes && frame.count < datumsMax) {
       const { frontSequence, frontByteLength } = datums
       let lostBefore = this.#lostAhead + datums.frontLostBefore
       if (frame.count === 0) {
@@ -216,7 +229,7 @@ export class SendQueue implements ConsumerQueue {
   }
 
   clear(): void {
-    this.#droppedCount += this.#datums.length
+    while (this.#datums.length > 0) this.#dropWaiting()
     this.#datums.clear()
     this.#unacknowledged?.clear()
   }
@@ -236,14 +249,16 @@ export class SendQueue implements ConsumerQueue {
   }
 
   #dropOldest(): void {
-    this.#droppedCount++
     const written = this.#unacknowledged
-    if (written !== undefined && written.length > 0) {
-      written.pop()
-    } else {
-      this.#lostAhead += this.#datums.frontLostBefore + 1
-      this.#datums.pop()
-    }
+    if (written === undefined || written.length === 0) return this.#dropWaiting()
+    this.#droppedCount++
+    written.pop()
+  }
+
+  #dropWaiting(): void {
+    this.#droppedCount++
+    this.#lostAhead += this.#datums.frontLostBefore + 1
+    this.#datums.pop()
   }
 }
 
