@@ -448,12 +448,10 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     // What waits fills a frame: written now, it is one, and nothing of this datum has to go with it.
     if (log.framedBytes - this.#flushedBytes + byteLength >= segmentBytesMax) this.#flush()
     log.commit()
-    if (this.#served.size === 0) {
-      this.#onUndelivered()
-    } else {
-      if (this.#ownQueues.size > 0) this.#offer()
-      this.#flushes.notify()
-    }
+    if (this.#ownQueues.size > 0) this.#offer()
+    if (this.#served.size > 0) this.#flushes.notify()
+    // Unless it is kept for somebody who is to come.
+    else if (this.#ownQueues.size === 0 && !log.isKeeping) this.#onUndelivered()
     if (log.isExpiring && this.#expiry === undefined) this.#armExpiry()
     // Only now that every queue has the datum: dropping tells others, who may send the next one in answer.
     if (lagging.length > 0) this.#dropLagging(lagging)

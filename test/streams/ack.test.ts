@@ -1,0 +1,238 @@
+import { describe, expect, test } from '@jest/globals'
+import { z } from 'zod'
+import { CloseReasons, type CloseReason, type Link } from '#framework/network'
+import { shortId } from '#framework/primitives'
+import { stream, type OverflowPolicy, type ProducerOptions } from '#framework/streams'
+import { eventually, within } from '../support/eventually.js'
+import { next, open, request } from './scripted-consumer.js'
+import { startNodes, take, type TestNode } from './support.js'
+
+const Numbered = stream('ack.numbered', z.object({ n: z.number() }))
+
+function numbers(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, index) => from + index)
+}
+
+async function receive(link: Link, count: number): Promise<number[]> {
+  const received: number[] = []
+  while (received.length < count) {
+    const frame = await next(link)
+    if ('datums' in frame) received.push(...frame.datums.map((datum) => (datum as { n: number }).n))
+  }
+  return received
+}
+
+function credit(sequence: number, acked: number) {
+  return { kind: 'credit', bytes: 1_000_000, sequence, acked }
+}
+
+/** A producer with acknowledgement and a consumer that has received so many datums, and acknowledged those below `acked`. */
+async function served(
+  nodes: readonly TestNode[],
+  {
+    count,
+    acked,
+    durable = false,
+    ...options
+  }: ProducerOptions & { count: number; acked: number; durable?: boolean },
+) {
+  const [n0, n1] = nodes
+  const producer = n0!.streams.produce(Numbered, { ack: true, ...options })
+  const link = await open(n1!, n0!, request(Numbered, n1!, { durable }))
+  const { epoch } = link.acceptPayload as { epoch: string }
+  for (let n = 0; n < count; n++) await producer.send({ n })
+  expect(await receive(link, count)).toEqual(numbers(0, count))
+  await link.send(credit(count, acked))
+  const reconnect = (changes: Record<string, unknown> = {}): Promise<Link> =>
+    open(n1!, n0!, request(Numbered, n1!, { attempt: 2, durable, ...changes }))
+  const end = async (reason: CloseReason): Promise<void> => {
+    await link.close(reason)
+    await eventually(() => expect(producer.subscriptions.value).toEqual([]))
+  }
+  return { producer, link, epoch, reconnect, end }
+}
+
+function startOf(link: Link): number {
+  return (link.acceptPayload as { sequence: number }).sequence
+}
+
+describe('what is not acknowledged', () => {
+  test('counts towards the queue, so that a consumer that acknowledges nothing holds up sends', async () => {
+    await using nodes = await startNodes({}, {})
+    const { producer, link } = await served(nodes, { count: 4, acked: 0, queue: 4 })
+    const sending = producer.send({ n: 4 })
+    await eventually(() => expect(producer.stats()).toMatchObject({ waiting: 1, queued: { datums: 4 } }))
+    await link.send(credit(4, 1))
+    await within(5_000, sending)
+    expect(await receive(link, 1)).toEqual([4])
+  })
+
+  test('is not asked for by a producer without ack, and a consumer of such a one need say nothing', async () => {
+    await using nodes = await startNodes({}, {})
+    const [n0, n1] = nodes
+    const producer = n0!.streams.produce(Numbered, { queue: 2 })
+    const link = await open(n1!, n0!, request(Numbered, n1!))
+    expect(link.acceptPayload).not.toHaveProperty('ack')
+    for (let n = 0; n < 10; n++) await within(5_000, producer.send({ n }))
+    expect(await receive(link, 10)).toEqual(numbers(0, 10))
+  })
+})
+
+describe('given a consumer whose link is lost', () => {
+  test('when it comes back with nothing, then it gets again what it has not acknowledged', async () => {
+    await using nodes = await startNodes({}, {})
+    const { producer, end, reconnect } = await served(nodes, { count: 10, acked: 4 })
+    await end(CloseReasons.UnexpectedClose)
+    const link = await reconnect()
+    expect(startOf(link)).toBe(4)
+    expect(await receive(link, 6)).toEqual(numbers(4, 10))
+    await eventually(() => expect(valueOf(nodes[0]!, 'mosaik_stream_redelivered_items_total')).toBe(6))
+    expect(producer.stats().dropped).toBe(0)
+  })
+
+  test('when it comes back with what it had received, then it gets what comes after, and what it had still counts', async () => {
+    await using nodes = await startNodes({}, {})
+    const { producer, end, epoch, reconnect } = await served(nodes, {
+      count: 10,
+      acked: 4,
+      queue: 7,
+      onlineWhen: 0,
+    })
+    await end(CloseReasons.UnexpectedClose)
+    await producer.send({ n: 10 })
+    const link = await reconnect({ resume: { epoch, sequence: 10 } })
+    expect(startOf(link)).toBe(10)
+    expect(await receive(link, 1)).toEqual([10])
+    const sending = producer.send({ n: 11 })
+    expect(producer.stats()).toMatchObject({ waiting: 1, queued: { datums: 7 } })
+    await link.send(credit(10, 10))
+    await within(5_000, sending)
+    expect(await receive(link, 1)).toEqual([11])
+  })
+
+  test.each(['block', 'drop-oldest', 'drop-newest', 'disconnect'] satisfies OverflowPolicy[])(
+    'under %s, when datums are sent meanwhile, then it gets them after those that it has not acknowledged',
+    async (overflow) => {
+      await using nodes = await startNodes({}, {})
+      const { producer, end, reconnect } = await served(nodes, {
+        count: 10,
+        acked: 4,
+        overflow,
+        onlineWhen: 0,
+      })
+      await end(CloseReasons.UnexpectedClose)
+      for (let n = 10; n < 20; n++) await producer.send({ n })
+      const link = await reconnect()
+      expect(await receive(link, 16)).toEqual(numbers(4, 20))
+    },
+  )
+
+  test('under block, when its place is full, then sends wait until it is back', async () => {
+    await using nodes = await startNodes({}, {})
+    const { producer, end, reconnect } = await served(nodes, { count: 3, acked: 0, queue: 4, onlineWhen: 0 })
+    await end(CloseReasons.UnexpectedClose)
+    await producer.send({ n: 3 })
+    const sending = producer.send({ n: 4 })
+    await eventually(() => expect(producer.stats().waiting).toBe(1))
+    const link = await reconnect()
+    expect(await receive(link, 4)).toEqual(numbers(0, 4))
+    await link.send(credit(4, 4))
+    await within(5_000, sending)
+    expect(await receive(link, 1)).toEqual([4])
+  })
+
+  test('when it is not back in time, then its place is given up, what it held is dropped, and sends go on', async () => {
+    await using nodes = await startNodes({}, {})
+    const options = { count: 3, acked: 1, queue: 3, onlineWhen: 0, ack: { holdMs: 300 } }
+    const { producer, end, reconnect } = await served(nodes, options)
+    await end(CloseReasons.UnexpectedClose)
+    const sends = [3, 4, 5].map((n) => producer.send({ n }))
+    await within(5_000, Promise.all(sends))
+    // Two that were not acknowledged, and one that found room before the place was given up.
+    expect(producer.stats().dropped).toBe(3)
+    expect(valueOf(nodes[0]!, 'mosaik_stream_dropped_items_total', { cause: 'disconnected' })).toBe(3)
+    expect(startOf(await reconnect())).toBe(6)
+  })
+
+  test('under disconnect, when its place is full, then it is given up at once', async () => {
+    await using nodes = await startNodes({}, {})
+    const options = { count: 3, acked: 0, queue: 3, overflow: 'disconnect', onlineWhen: 0 } as const
+    const { producer, end, reconnect } = await served(nodes, options)
+    await end(CloseReasons.UnexpectedClose)
+    await producer.send({ n: 3 })
+    expect(producer.stats().dropped).toBe(4)
+    expect(startOf(await reconnect())).toBe(4)
+  })
+})
+
+describe('given a consumer that ends its subscription', () => {
+  test.each<[string, CloseReason, { durable: boolean; isKept: boolean }]>([
+    ['a consumer says goodbye', CloseReasons.Cancelled, { durable: false, isKept: false }],
+    ['a consumer with a name says goodbye', CloseReasons.Cancelled, { durable: true, isKept: true }],
+    ['a consumer breaks the protocol', CloseReasons.ProtocolViolation, { durable: true, isKept: false }],
+    ['a link fails', CloseReasons.UnexpectedClose, { durable: false, isKept: true }],
+  ])('%s', async (_, reason, { durable, isKept }) => {
+    await using nodes = await startNodes({}, {})
+    const { producer, end, reconnect } = await served(nodes, { count: 5, acked: 2, durable })
+    await end(reason)
+    expect(startOf(await reconnect())).toBe(isKept ? 2 : 5)
+    // What was written is not known to be lost.
+    expect(producer.stats().dropped).toBe(0)
+  })
+
+  test('a later attempt of a consumer that is still served goes on where the earlier one was', async () => {
+    await using nodes = await startNodes({}, {})
+    const { producer, link, reconnect } = await served(nodes, { count: 5, acked: 2 })
+    const second = await reconnect()
+    expect(await within(3_000, link.closed)).toMatchObject({ code: 102 })
+    expect(await receive(second, 3)).toEqual([2, 3, 4])
+    expect(producer.subscriptions.value).toHaveLength(1)
+  })
+})
+
+test('given places that are kept, when the producer closes, then what they hold is counted as dropped', async () => {
+  await using nodes = await startNodes({}, {})
+  const { producer, end } = await served(nodes, { count: 5, acked: 2 })
+  await end(CloseReasons.UnexpectedClose)
+  await within(5_000, producer.close())
+  expect(producer.stats().dropped).toBe(3)
+})
+
+describe('with real consumers', () => {
+  test('given a consumer with a name, when its node is started again with the same identity, then it gets what the one before has not taken', async () => {
+    await using nodes = await startNodes({}, {})
+    const [n0, n1] = nodes
+    const producer = n0!.streams.produce(Numbered, { ack: true })
+    const first = n1!.streams.consume(Numbered, { name: 'books', ack: 'manual' })
+    await n1!.meet(n0!)
+    await within(5_000, first.when().subscribed())
+    for (let n = 0; n < 10; n++) await producer.send({ n })
+    let acknowledged = 0
+    for await (const envelope of first.envelopes()) {
+      if (envelope.datum.n === 9) break
+      if (envelope.datum.n < 4) first.ack(envelope)
+      acknowledged++
+    }
+    expect(acknowledged).toBe(9)
+    await first.close()
+    const second = n1!.streams.consume(Numbered, { name: 'books' })
+    await within(5_000, second.when().subscribed())
+    expect((await within(5_000, take(second, 6))).map(({ n }) => n)).toEqual(numbers(4, 10))
+  })
+
+  test('given a queue of four, when a consumer takes many, then acknowledgements keep the stream going', async () => {
+    await using nodes = await startNodes({}, {})
+    const [n0, n1] = nodes
+    const producer = n0!.streams.produce(Numbered, { ack: true, queue: 4 })
+    const consumer = n1!.streams.consume(Numbered)
+    await n1!.meet(n0!)
+    await within(5_000, consumer.when().subscribed())
+    const taking = take(consumer, 200)
+    for (let n = 0; n < 200; n++) await within(5_000, producer.send({ n }))
+    expect((await within(5_000, taking)).map(({ n }) => n)).toEqual(numbers(0, 200))
+  })
+})
+
+function valueOf(node: TestNode, metric: string, labels: Record<string, string> = {}): number | undefined {
+  return node.host.metrics.value(metric, { stream: shortId(Numbered.id), ...labels })
+}
