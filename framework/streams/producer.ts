@@ -86,7 +86,7 @@ export interface ProducerStats {
   readonly sentBytes: number
   /** Datums given up for one consumer: its queue was full, or it went while they waited. */
   readonly dropped: number
-  /** Accepted datums that no consumer was sent: none was subscribed, or the criteria of none accepted it. */
+  /** Accepted datums that no consumer was sent, and none is kept for: none was subscribed, or none wanted it. */
   readonly undelivered: number
   /** Datums that were refused because they do not satisfy the schema. */
   readonly invalid: number

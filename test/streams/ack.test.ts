@@ -95,19 +95,19 @@ describe('given a consumer whose link is lost', () => {
     const { producer, end, epoch, reconnect } = await served(nodes, {
       count: 10,
       acked: 4,
-      queue: 7,
+      queue: 10,
       onlineWhen: 0,
     })
     await end(CloseReasons.UnexpectedClose)
-    await producer.send({ n: 10 })
+    for (let n = 10; n < 14; n++) await producer.send({ n })
     const link = await reconnect({ resume: { epoch, sequence: 10 } })
     expect(startOf(link)).toBe(10)
-    expect(await receive(link, 1)).toEqual([10])
-    const sending = producer.send({ n: 11 })
-    expect(producer.stats()).toMatchObject({ waiting: 1, queued: { datums: 7 } })
+    expect(await receive(link, 4)).toEqual(numbers(10, 14))
+    const sending = producer.send({ n: 14 })
+    expect(producer.stats()).toMatchObject({ waiting: 1, queued: { datums: 10 } })
     await link.send(credit(10, 10))
     await within(5_000, sending)
-    expect(await receive(link, 1)).toEqual([11])
+    expect(await receive(link, 1)).toEqual([14])
   })
 
   test.each(['block', 'drop-oldest', 'drop-newest', 'disconnect'] satisfies OverflowPolicy[])(
