@@ -7,12 +7,14 @@ import type { Benchmark } from './benchmark.ts'
 
 const names = [
   'up',
+  'codec',
   'stream',
   'fan-out',
   'latency',
   'control',
   'slow-consumer',
   'many-streams',
+  'idle-streams',
   'discover',
   'join',
   'rest',

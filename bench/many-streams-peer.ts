@@ -1,4 +1,4 @@
-// One of the two processes of the many-streams benchmark.
+// One of the two processes of the benchmarks many-streams and idle-streams.
 import { stream } from '#framework/streams'
 import { z } from 'zod'
 import { answerCalls } from './calls.ts'
@@ -26,6 +26,11 @@ const peer = {
     )
     await Promise.all(consumers.map((consumer) => consumer.when().subscribed()))
     return performance.now() - startedAt
+  },
+
+  /** How many ends of subscriptions are on this node and connected. */
+  connectedEndCount(): number {
+    return node!.streams.subscriptions.value.filter(({ state }) => state === 'connected').length
   },
 
   connectionCount(): number {
