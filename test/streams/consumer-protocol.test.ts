@@ -1,56 +1,12 @@
 // What a consumer makes of producers, seen from the other end of the wire.
 import { describe, expect, test } from '@jest/globals'
-import { z } from 'zod'
 import type { Link } from '#framework/network'
-import { bytesOf, digestOf, encode, type NetworkId } from '#framework/primitives'
-import { stream, type Consumer, type ConsumerOptions } from '#framework/streams'
+import { bytesOf, digestOf } from '#framework/primitives'
 import { frameCreditBytes } from '../../framework/streams/credit.js'
 import { eventually, within } from '../support/eventually.js'
-import { ScriptedProducer, said } from './scripted-producer.js'
+import { closedWith, consumerScene, Data1, linkOf } from './consumer-scene.js'
+import { encoded, ScriptedProducer, said } from './scripted-producer.js'
 import { freshNetwork, TestNode } from './support.js'
-
-const Data1 = stream('consumer-protocol.data1', z.object({ n: z.number() }))
-type Data1 = z.output<typeof Data1.schema>
-
-interface Scene extends AsyncDisposable {
-  readonly producer: ScriptedProducer
-  readonly node: TestNode
-  readonly consumer: Consumer<Data1>
-}
-
-/** A consumer that has just found a scripted producer. */
-async function scene(
-  options: ConsumerOptions<Data1> = {},
-  greet?: (greeting: Record<string, unknown>) => unknown,
-): Promise<Scene> {
-  const network: NetworkId = freshNetwork()
-  const producer = await ScriptedProducer.start(network, Data1, greet)
-  const node = await TestNode.start(network)
-  const consumer = node.streams.consume(Data1, options)
-  await node.discovery.syncWith({ peer: producer.peerId, addresses: producer.host.addresses.value })
-  return {
-    producer,
-    node,
-    consumer,
-    [Symbol.asyncDispose]: async () => {
-      await node[Symbol.asyncDispose]()
-      await producer[Symbol.asyncDispose]()
-    },
-  }
-}
-
-async function linkOf({ producer, consumer }: Scene, index = 0): Promise<Link> {
-  await within(5_000, consumer.when().subscribed())
-  await eventually(() => producer.links.length > index)
-  return producer.links[index]!
-}
-
-async function closedWith({ consumer }: Scene, code: number): Promise<string | undefined> {
-  await eventually(() => {
-    expect(consumer.subscriptions.value).toMatchObject([{ state: 'closed', lastClose: { code } }])
-  })
-  return consumer.subscriptions.value[0]?.lastClose?.message
-}
 
 describe('a greeting', () => {
   test.each([
@@ -62,15 +18,16 @@ describe('a greeting', () => {
       (greeting: object) => ({ ...greeting, fingerprint: bytesOf(digestOf('x')) }),
       10409,
     ],
+    ['with an encoding that is not ours', (greeting: object) => ({ ...greeting, codec: 'other/1' }), 10409],
   ])('%s ends the attempt', async (_, greet, code) => {
-    await using it = await scene({}, greet)
+    await using it = await consumerScene({}, greet)
     await closedWith(it, code)
     expect(await within(5_000, it.producer.links[0]!.closed)).toMatchObject({ code })
     expect(it.consumer.subscriptions.value[0]?.attempt).toBe(1)
   })
 
   test('of the same epoch that goes back ends the attempt', async () => {
-    await using it = await scene({ backoff: { initialMs: 10 } })
+    await using it = await consumerScene({ backoff: { initialMs: 10 } })
     const link = await linkOf(it)
     await it.producer.send(link, 5, { n: 5 })
     expect(await within(5_000, it.consumer.recv())).toEqual({ n: 5 })
@@ -125,7 +82,7 @@ describe('a producer that does not keep to the protocol is left with ProtocolVio
       },
     ],
   ])('%s', async (_, words, misbehave) => {
-    await using it = await scene({ windowBytes: 2 * frameCreditBytes(20) })
+    await using it = await consumerScene({ windowBytes: 2 * frameCreditBytes(20) })
     const link = await linkOf(it)
     await misbehave(it.producer, link).catch(() => undefined)
     expect(await closedWith(it, 400)).toContain(words)
@@ -135,9 +92,10 @@ describe('a producer that does not keep to the protocol is left with ProtocolVio
 })
 
 test('an undecodable datum ends the subscription it came from when the application gets there, and the process lives', async () => {
-  await using it = await scene()
+  await using it = await consumerScene()
   const link = await linkOf(it)
-  await it.producer.sendBytes(link, 0, encode({ n: 0 }), Uint8Array.of(0xc1), encode({ n: 2 }))
+  const [first, third] = [0, 2].map((n) => encoded(Data1, { n }))
+  await it.producer.sendBytes(link, 0, first!, Uint8Array.of(0xc1), third!)
   await it.producer.send(link, 3, { n: 3 })
   await eventually(() => it.consumer.subscriptions.value[0]?.datums === 4)
   expect(await within(5_000, it.consumer.recv())).toEqual({ n: 0 })
@@ -150,8 +108,8 @@ describe('credit', () => {
   test('is granted when half of the window was taken by the application, and not before', async () => {
     const datum = { n: 1 }
     // A frame with one of these datums: 12 bytes of head, and one of length.
-    const cost = frameCreditBytes(13 + encode(datum).byteLength)
-    await using it = await scene({ windowBytes: 4 * cost })
+    const cost = frameCreditBytes(13 + encoded(Data1, datum).byteLength)
+    await using it = await consumerScene({ windowBytes: 4 * cost })
     const link = await linkOf(it)
     for (let n = 0; n < 4; n++) await it.producer.send(link, n, datum)
     await eventually(() => it.consumer.subscriptions.value[0]?.datums === 4)
@@ -163,7 +121,7 @@ describe('credit', () => {
   })
 
   test('an answer to drain comes when everything below was taken, what is lost behind it included', async () => {
-    await using it = await scene()
+    await using it = await consumerScene()
     const link = await linkOf(it)
     await it.producer.send(link, 0, { n: 0 }, { n: 1 })
     await link.send({ kind: 'drain', sequence: 5 })
@@ -181,7 +139,10 @@ describe('credit', () => {
 })
 
 test('each request of a consumer outranks those before it, also those of a subscription that it had left', async () => {
-  await using it = await scene({ require: ({ tags }) => !tags.includes('avoid'), backoff: { initialMs: 10 } })
+  await using it = await consumerScene({
+    require: ({ tags }) => !tags.includes('avoid'),
+    backoff: { initialMs: 10 },
+  })
   await linkOf(it)
   for (let flap = 1; flap <= 3; flap++) {
     it.producer.discovery.addTags('avoid')
@@ -197,7 +158,7 @@ test('each request of a consumer outranks those before it, also those of a subsc
 })
 
 test('given a link to a process of which a successor is known, then it is given up at once', async () => {
-  await using it = await scene({ backoff: { initialMs: 10_000 } })
+  await using it = await consumerScene({ backoff: { initialMs: 10_000 } })
   const link = await linkOf(it)
   const { me } = it.producer.discovery
   // The successor has the same key, and so has its network: nothing tells the two apart but the entry.
@@ -210,7 +171,7 @@ test('given a link to a process of which a successor is known, then it is given 
 })
 
 test('given subscriptions that are up and conditions that are awaited, then neither sets a timer: idle costs nothing', async () => {
-  await using it = await scene()
+  await using it = await consumerScene()
   await linkOf(it)
   const pending = it.consumer
     .when()
