@@ -205,13 +205,17 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       predicateErrors: this.#eligibility.errorCount,
       waiting: this.#waiting.size,
       queued: this.fullestQueue(),
+      held: this.#places?.count ?? 0,
     }
   }
 
-  /** What waits for the consumer with the fullest queue. */
+  /** What waits for the consumer with the fullest queue, be it served or lost. */
   fullestQueue(): { readonly datums: number; readonly bytes: number } {
     let fullest = { datums: 0, bytes: 0 }
-    for (const { queued } of this.#served.values()) if (queued.datums > fullest.datums) fullest = queued
+    const served = [...this.#served.values()].map(({ queue }) => queue)
+    for (const { length, byteLength } of [...served, ...(this.#places?.queues ?? [])]) {
+      if (length > fullest.datums) fullest = { datums: length, bytes: byteLength }
+    }
     return fullest
   }
 

@@ -35,6 +35,10 @@ export class HeldPlaces {
     return this.#places.size
   }
 
+  get queues(): readonly ConsumerQueue[] {
+    return [...this.#places.values()].map(({ queue }) => queue)
+  }
+
   get(key: string): ConsumerQueue | undefined {
     return this.#places.get(key)?.queue
   }

@@ -98,6 +98,8 @@ export interface ProducerStats {
   readonly waiting: number
   /** What waits for the consumer with the fullest queue now. */
   readonly queued: { readonly datums: number; readonly bytes: number }
+  /** Consumers that were lost and for which what they have not acknowledged is kept now. It is in `queued`. */
+  readonly held: number
 }
 
 /** The sending end of a stream on one node. Close it to retire the stream; a node closes what is still open. */

@@ -133,8 +133,10 @@ describe('given a consumer whose link is lost', () => {
     await end(CloseReasons.UnexpectedClose)
     await producer.send({ n: 3 })
     const sending = producer.send({ n: 4 })
-    await eventually(() => expect(producer.stats().waiting).toBe(1))
+    const full = { datums: 4, bytes: expect.any(Number) }
+    await eventually(() => expect(producer.stats()).toMatchObject({ waiting: 1, held: 1, queued: full }))
     const link = await reconnect()
+    expect(producer.stats().held).toBe(0)
     expect(await receive(link, 4)).toEqual(numbers(0, 4))
     await link.send(credit(4, 4))
     await within(5_000, sending)
