@@ -18,24 +18,28 @@ import {
 import { notAllowed, type AdmissionRules } from './admission.js'
 import { isSatisfied, onlineWhen, type OnlineWhen } from './conditions.js'
 import type { ConsumerQueue } from './consumer-queue.js'
+import { CriteriaJudge } from './criteria-judge.js'
 import { DatumLog, segmentBytesMax } from './datum-log.js'
 import type { StreamDefinition } from './definition.js'
+import { EgressTurns } from './egress-turns.js'
 import { datumBytesMax, draftDatum, validateDatum } from './encode-datum.js'
 import { FlushSchedule } from './flush-schedule.js'
 import { HeldPlaces } from './held-places.js'
 import { LiveEligibility } from './live-eligibility.js'
 import { LogQueue } from './log-queue.js'
 import { LogRoom } from './log-room.js'
-import type { DropCause, ProducerCounters } from './metrics.js'
+import type { DropCause, ProducerCounters, SlowCause } from './metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
 import { OwnQueue } from './own-queue.js'
 import type { Producer, ProducerOptions, ProducerStats } from './producer.js'
 import { ProducerError, type ProducerErrorCode } from './producer-error.js'
 import { ReplayRetention } from './replay-retention.js'
 import { datumBytesMin, type SendQueueLimits } from './send-queue.js'
+import { StallWatch } from './stall-watch.js'
 import { peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import { TurnBudget } from './turn-budget.js'
+import { UndeliveredSink } from './undelivered-sink.js'
 import { WaitingSends } from './waiting-sends.js'
 import type { Subscribe, Subscribed } from './wire.js'
 import { withAbort } from './with-abort.js'
@@ -43,6 +47,7 @@ import { withAbort } from './with-abort.js'
 /** How long closing lets consumers take what is queued. */
 const closeTimeoutMs = 2_000
 const epochBytes = 8
+const stallTimeoutMsDefault = 30_000
 /** How long the place of a consumer that was lost is kept, and how many there are at most. */
 const holdMsDefault = 60_000
 const heldPlacesMax = 1024
@@ -84,6 +89,13 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   readonly #waiting = new WaitingSends<T>()
   readonly #budget = new TurnBudget()
   readonly #flushes = new FlushSchedule(() => this.#flush())
+  readonly #judge: CriteriaJudge<T>
+  readonly #undelivered: UndeliveredSink<T>
+  readonly #egress: EgressTurns | undefined
+  readonly #stallTimeoutMs: number
+  readonly #stalls: StallWatch<OutgoingSubscription>
+  /** Runs while sends wait for room. */
+  #stallTimer: Timer | undefined
   /** How many bytes the log had when everything was written that may be. */
   #flushedBytes = 0
   #expiry: Timer | undefined
@@ -93,7 +105,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   #sent = 0
   #sentBytes = 0
   #dropped = 0
-  #undelivered = 0
   #invalid = 0
   #refused = 0
 
@@ -141,6 +152,11 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       onNews: (entry) => this.#onNews(entry),
     })
     this.#counters = context.metrics.forProducer(stream.id)
+    this.#judge = new CriteriaJudge(stream.codec)
+    this.#undelivered = new UndeliveredSink(options.undelivered, this.#what, context.logger)
+    this.#egress = options.egress && new EgressTurns(options.egress, clock, this.#counters.egressWaits)
+    this.#stallTimeoutMs = options.stallTimeoutMs ?? stallTimeoutMsDefault
+    this.#stalls = new StallWatch(this.#stallTimeoutMs)
     this.#epoch = toHex(context.random.bytes(epochBytes))
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
     this.subscriptions = this.#statuses.asReadonly()
@@ -173,7 +189,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       } else {
         byteLength = this.#drafted(datum)
         if (!this.#hasRoomFor(byteLength)) return this.#addToWaiting(datum, signal)
-        this.#dispatch()
+        this.#dispatch(datum)
       }
     } catch (error) {
       return Promise.reject(error)
@@ -190,7 +206,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     if (this.#isLostOnAll) return this.#lose(datum)
     if (!this.#hasRoomFor(this.#drafted(datum)))
       throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
-    this.#dispatch()
+    this.#dispatch(datum)
   }
 
   stats(): ProducerStats {
@@ -199,7 +215,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       sent: this.#total(this.#sent, 'datums'),
       sentBytes: this.#total(this.#sentBytes, 'bytes'),
       dropped: this.#total(this.#dropped, 'dropped'),
-      undelivered: this.#undelivered,
+      undelivered: this.#undelivered.count,
       invalid: this.#invalid,
       refused: this.#refused,
       predicateErrors: this.#eligibility.errorCount,
@@ -372,22 +388,26 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     const place = this.#places?.take(keyOf(entry.peer, request.subscriber))
     const redeliveredBelow = place?.writtenUpTo ?? start
     place?.rewind(start)
-    return new OutgoingSubscription({
+    const subscription: OutgoingSubscription = new OutgoingSubscription({
       link,
       request,
       entry,
       name: this.stream.name,
       producer: this.#context.discovery.me.peer,
-      queue: place ?? this.#newQueue(start),
+      queue: place ?? this.#newQueue(start, request.criteria),
+      form: request.criteria === undefined ? 'all' : 'selection',
+      egress: this.#egress,
       liveFrom: this.#log.next,
       redeliveredBelow,
       counters: this.#counters,
       clock: this.#context.clock,
       onRoom: this.#pump,
+      onBlocked: () => this.#dropSlow(subscription, 'blocked', 'the network took nothing for too long'),
     })
+    return subscription
   }
 
-  #newQueue(start: number): ConsumerQueue {
+  #newQueue(start: number, criteria: unknown): ConsumerQueue {
     const options = {
       log: this.#log,
       limits: this.#limits,
@@ -395,8 +415,9 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       isAcknowledged: this.#places !== undefined,
     }
     // A queue in the log has no holes in it.
-    if (this.#limits.overflow === 'drop-newest') {
-      const queue = new OwnQueue(options)
+    if (this.#limits.overflow === 'drop-newest' || criteria !== undefined) {
+      const isWanted = criteria === undefined ? undefined : this.#judge.predicateOf(criteria)
+      const queue = new OwnQueue({ ...options, isWanted })
       this.#ownQueues.add(queue)
       return queue
     }
@@ -427,7 +448,8 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   get #isLostOnAll(): boolean {
     if (this.#limits.overflow !== 'drop-newest' || this.#log.isKeeping || this.#ownQueues.size === 0)
       return false
-    for (const queue of this.#ownQueues) if (queue.hasRoomFor(datumBytesMin)) return false
+    for (const queue of this.#ownQueues)
+      if (queue.isSelective || queue.hasRoomFor(datumBytesMin)) return false
     return true
   }
 
@@ -444,21 +466,20 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     for (const queue of this.#ownQueues) queue.skip(sequence)
   }
 
-  /** Puts the draft into all queues. */
-  #dispatch(): void {
+  /** Puts the draft, which is what became of the datum, into all queues. */
+  #dispatch(datum: T): void {
     const log = this.#log
     const byteLength = log.draftBytes
     const lagging = this.#makeRoomFor(byteLength)
     // What waits fills a frame: written now, it is one, and nothing of this datum has to go with it.
     if (log.framedBytes - this.#flushedBytes + byteLength >= segmentBytesMax) this.#flush()
     log.commit()
-    if (this.#ownQueues.size > 0) this.#offer()
+    const isOffered = this.#offer()
     if (this.#served.size > 0) this.#flushes.notify()
-    // Unless it is kept for somebody who is to come.
-    else if (this.#ownQueues.size === 0 && !log.isKeeping) this.#onUndelivered()
     if (log.isExpiring && this.#expiry === undefined) this.#armExpiry()
     // Only now that every queue has the datum: dropping tells others, who may send the next one in answer.
     if (lagging.length > 0) this.#dropLagging(lagging)
+    if (!isOffered) this.#onUndelivered(datum)
   }
 
   /**
@@ -476,7 +497,10 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       case 'disconnect': {
         const isLagging = (queue: ConsumerQueue): boolean => !queue.hasRoomFor(byteLength)
         const lagging = this.#room.hasRoomFor(byteLength) ? none : [...this.#room.queues].filter(isLagging)
-        return this.#ownQueues.size === 0 ? lagging : [...lagging, ...[...this.#ownQueues].filter(isLagging)]
+        if (this.#ownQueues.size === 0) return lagging
+        const draft = { sequence: this.#log.next, bytes: this.#log.draftView }
+        const isLaggingOwn = (queue: OwnQueue<T>): boolean => isLagging(queue) && queue.wants(draft)
+        return [...lagging, ...[...this.#ownQueues].filter(isLaggingOwn)]
       }
       default:
         return none
@@ -485,28 +509,70 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
 
   #dropLagging(queues: readonly ConsumerQueue[]): void {
     for (const subscription of this.#served.values()) {
-      if (queues.includes(subscription.queue)) this.#drop(subscription, this.#tooSlow())
+      if (queues.includes(subscription.queue)) this.#dropSlow(subscription, 'lagging', this.#tooSlow())
     }
     for (const queue of queues) this.#places?.giveUp(queue)
   }
 
-  /** Puts the datum that was committed last into queues that take a copy. */
-  #offer(): void {
+  /**
+   * Puts the datum that was committed last into queues that take a copy.
+   *
+   * @returns Whether it is for anybody: for one of those, for one who reads the log, or for one who is to come.
+   */
+  #offer(): boolean {
+    let isOffered = this.#log.isKeeping
+    if (this.#ownQueues.size === 0) return isOffered
     const datum = { sequence: this.#log.next - 1, bytes: this.#log.draftView }
-    for (const queue of this.#ownQueues) queue.offer(datum)
+    for (const queue of this.#ownQueues) if (queue.offer(datum) !== 'unwanted') isOffered = true
+    return isOffered
   }
 
-  #onUndelivered(): void {
-    this.#undelivered++
-    this.#counters.dropped('undelivered', 1)
+  #onUndelivered(datum: T): void {
+    const cause = this.#ownQueues.size === 0 ? 'no-consumer' : 'unmatched'
+    this.#counters.dropped(cause === 'no-consumer' ? 'undelivered' : 'unmatched', 1)
+    this.#undelivered.put(datum, cause)
   }
 
-  #tooSlow(): CloseReason {
+  #tooSlow(): string {
     const { datumsMax, bytesMax } = this.#limits
-    return closeReason(
-      CloseReasons.TooSlow,
-      `more than ${datumsMax} datums or ${bytesMax} bytes were waiting`,
-    )
+    return `more than ${datumsMax} datums or ${bytesMax} bytes were waiting`
+  }
+
+  #dropSlow(subscription: OutgoingSubscription, cause: SlowCause, message: string): void {
+    if (!this.#isServed(subscription)) return
+    this.#counters.disconnected(cause)
+    this.#drop(subscription, closeReason(CloseReasons.TooSlow, message))
+  }
+
+  #isServed(subscription: OutgoingSubscription): boolean {
+    return this.#served.get(keyOf(subscription.consumer, subscription.subscriber)) === subscription
+  }
+
+  /** Has consumers watched that make sends wait; and no longer when none waits for room. */
+  #watchStalls(): void {
+    const isWaiting = this.#waiting.size > 0 && this.online && this.#stallTimeoutMs !== Infinity
+    if (isWaiting && this.#stallTimer === undefined) return this.#lookForStalls()
+    if (isWaiting || this.#stallTimer === undefined) return
+    this.#stallTimer.cancel()
+    this.#stallTimer = undefined
+    this.#stalls.clear()
+  }
+
+  #lookForStalls(): void {
+    const { clock } = this.#context
+    const byteLength = this.#waiting.firstByteLength ?? 0
+    const holders = [...this.#served.values()].filter((subscription) => subscription.isHoldingUp(byteLength))
+    const { stalled, suspected, nextMs } = this.#stalls.look(clock.monotonic(), new Set(holders))
+    // Somebody who only waits for a turn may be holding up by then.
+    this.#stallTimer = clock.after(nextMs ?? this.#stallTimeoutMs / 2, () => {
+      this.#stallTimer = undefined
+      this.#watchStalls()
+    })
+    for (const subscription of suspected) subscription.probe()
+    for (const subscription of stalled) {
+      const message = `others have waited for ${this.#stallTimeoutMs} ms, and it took nothing`
+      this.#dropSlow(subscription, 'stalled', message)
+    }
   }
 
   #flush(): void {
@@ -538,7 +604,11 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   #addToWaiting(datum: T, signal: AbortSignal | undefined): Promise<void> {
     const view = this.#log.draftView
     if (!this.#waiting.hasRoomFor(view)) throw this.#waitingError(datum)
-    return this.#waiting.add(datum, new Uint8Array(view), signal)
+    // Whoever held up sends that were withdrawn since has its time again.
+    if (this.#waiting.size === 0) this.#watchStalls()
+    const accepted = this.#waiting.add(datum, new Uint8Array(view), signal)
+    this.#watchStalls()
+    return accepted
   }
 
   /** Lets waiting sends through, in order, as long as there is room. */
@@ -548,12 +618,13 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     this.#isPumping = true
     this.#waiting.release(
       ({ bytes }) => this.#isReadyFor(bytes.byteLength),
-      ({ bytes }) => {
+      ({ datum, bytes }) => {
         this.#log.draftEncoded(bytes)
-        this.#dispatch()
+        this.#dispatch(datum)
       },
     )
     this.#isPumping = false
+    this.#watchStalls()
   }
 
   /**
@@ -649,6 +720,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     this.#waiting.rejectAll(({ datum }) =>
       this.#error('PRODUCER_CLOSED', 'it was closed while the send waited', datum),
     )
+    this.#watchStalls()
     using deadline = this.#context.clock.deadline(closeTimeoutMs)
     const { signal } = deadline
     await Promise.all(

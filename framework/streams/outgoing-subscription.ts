@@ -8,11 +8,15 @@ import {
   type Frame,
   type Link,
 } from '#framework/network'
-import { messageOf, type Clock, type PeerId } from '#framework/primitives'
+import { messageOf, nextTurn, type Clock, type PeerId, type Timer } from '#framework/primitives'
 import type { ConsumerQueue } from './consumer-queue.js'
 import { CreditBalance } from './credit.js'
-import { DatumFrameWriter } from './datum-frame.js'
+import { DatumFrameWriter, type DatumFrameForm } from './datum-frame.js'
+import type { EgressAllowance } from './egress-limit.js'
+import type { EgressSender, EgressTurns } from './egress-turns.js'
 import type { DropCause, ProducerCounters } from './metrics.js'
+import type { Gap } from './send-queue.js'
+import type { Holder } from './stall-watch.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 import {
   bodyBytesTarget,
@@ -23,6 +27,15 @@ import {
   type Subscribe,
 } from './wire.js'
 
+/** How long the network may take for one frame, in milliseconds. */
+const writeTimeoutMs = 30_000
+/**
+ * A consumer that wants none of many datums is told of them when they are so many, or after so long, in milliseconds: what
+ * it takes and acknowledges is counted by their numbers.
+ */
+const unwantedMax = 1024
+const unwantedMs = 1_000
+
 export interface OutgoingSubscriptionOptions {
   readonly link: Link
   readonly request: Subscribe
@@ -31,6 +44,10 @@ export interface OutgoingSubscriptionOptions {
   readonly entry: PeerEntry
   /** What waits for this consumer: the producer's log from some place on, or a queue of its own. */
   readonly queue: ConsumerQueue
+  /** Whether the consumer gets every datum, or those that meet its criteria. */
+  readonly form: DatumFrameForm
+  /** What the producer may send in all. Default: no limit. */
+  readonly egress: EgressTurns | undefined
   /** Datums below are replayed: they were accepted before this consumer subscribed. */
   readonly liveFrom: number
   /** Datums below were sent to this consumer before, in an earlier subscription. */
@@ -39,10 +56,12 @@ export interface OutgoingSubscriptionOptions {
   readonly clock: Clock
   /** There is room in a queue that was full. Called with no datum half sent. */
   readonly onRoom: () => void
+  /** The network has not taken a frame for too long. */
+  readonly onBlocked: () => void
 }
 
 /** The producer's end of one subscription: a queue, the consumer's credit, and never more than one frame in flight. */
-export class OutgoingSubscription {
+export class OutgoingSubscription implements EgressSender, Holder {
   readonly consumer: PeerId
   readonly subscriber: string
   readonly attempt: number
@@ -54,27 +73,37 @@ export class OutgoingSubscription {
   readonly #queue: ConsumerQueue
   readonly #credit: CreditBalance
   readonly #builder = new FrameBuilder({ frameBytesMax: streamsProtocol.frameBytesMax })
-  readonly #frame = new DatumFrameWriter(this.#builder)
+  readonly #frame: DatumFrameWriter
   readonly #connectedAtMs: number
   /** Which process of the consumer's this is. */
   readonly #run: number
   /** Nothing is sent before the consumer was told that it is served. */
   #phase: 'opening' | 'open' | 'over' = 'opening'
   #isWriting = false
+  /** Runs while the network does not take what is written. */
+  #writeTimer: Timer | undefined
+  /** It has something to send, and waits for what the producer may send in all. */
+  #isWaitingForTurn = false
+  /** The consumer was told of everything below. */
+  #told: number
+  #toldTimer: Timer | undefined
   #sentDatums = 0
   #sentBytes = 0
   /** What the queue had dropped before this subscription, and what was counted of it since. */
   readonly #droppedBefore: number
   #droppedCounted: number
+  /** The same of what it did not want. */
+  #unwantedCounted: number
   /** Everything below was taken by the consumer's application. */
   #taken: number
+  #acknowledged = 0
   #drainTarget: number
   #drainAsked: number
   readonly #drains = new Set<{ readonly target: number; readonly resolve: () => void }>()
   #emptied: PromiseWithResolvers<void> | undefined
 
   constructor(options: OutgoingSubscriptionOptions) {
-    const { link, request, entry, queue, clock } = options
+    const { link, request, entry, queue, form, clock } = options
     const firstSequence = queue.writtenUpTo
     this.#options = options
     this.#link = link
@@ -86,6 +115,9 @@ export class OutgoingSubscription {
     this.#queue = queue
     this.#droppedBefore = queue.droppedCount
     this.#droppedCounted = queue.droppedCount
+    this.#unwantedCounted = queue.unwantedCount
+    this.#frame = new DatumFrameWriter(this.#builder, form)
+    this.#told = firstSequence
     this.#credit = new CreditBalance(request.windowBytes)
     this.#connectedAtMs = clock.now()
     this.#taken = firstSequence
@@ -118,6 +150,21 @@ export class OutgoingSubscription {
     return entry.version.run > this.#run
   }
 
+  get takenMark(): number {
+    return this.#sentDatums + this.#taken + this.#acknowledged
+  }
+
+  /** Whether it is for this consumer that a datum of this size cannot be sent: not if it only waits for its turn. */
+  isHoldingUp(byteLength: number): boolean {
+    return !this.#queue.hasRoomFor(byteLength) && !this.#isWaitingForTurn
+  }
+
+  /** Asks the consumer to say what it has taken. */
+  probe(): void {
+    // Where this does not get out, nothing was taken.
+    this.#link.send({ kind: 'probe' } satisfies FromProducer).catch(() => {})
+  }
+
   /** The link is open in both directions: serves it until it ends, and says why it did. Never rejects. */
   async run(): Promise<CloseReason> {
     this.#phase = 'open'
@@ -138,6 +185,9 @@ export class OutgoingSubscription {
    */
   end({ isKept }: { readonly isKept: boolean }): void {
     this.#phase = 'over'
+    this.#writeTimer?.cancel()
+    this.#toldTimer?.cancel()
+    this.#options.egress?.leave(this)
     this.#countDrops('lagging')
     if (!isKept) this.#queue.clear()
     this.#countDrops('disconnected')
@@ -156,9 +206,15 @@ export class OutgoingSubscription {
     do {
       room = this.#write()
     } while (room === written)
-    if (room === undefined) this.#isWriting = false
-    // A link that fails ends by itself, and run() sees it: there is nothing to be done about it here.
-    else void room.then(this.#onRoom, () => {})
+    if (room === undefined) {
+      this.#isWriting = false
+      this.#goOnLater(lengthBefore)
+    } else {
+      const { clock, onBlocked } = this.#options
+      this.#writeTimer ??= clock.after(writeTimeoutMs, onBlocked)
+      // A link that fails ends by itself, and run() sees it: there is nothing to be done about it here.
+      void room.then(this.#onRoom, () => {})
+    }
     if (this.#queue.unwrittenCount < lengthBefore) this.#options.onRoom()
     if (this.#queue.unwrittenCount === 0) this.#emptied?.resolve()
   }
@@ -176,6 +232,7 @@ export class OutgoingSubscription {
   /** Ends in good order: sends what is queued until the signal aborts, marks the end, and closes. Never rejects. */
   async finish(endSequence: number, signal: AbortSignal): Promise<void> {
     await this.#whenEmpty(signal)
+    if (this.#options.form === 'selection') this.#tellRest()
     // Whether it gets out is the link's business: close() comes behind it, and is bounded.
     this.#link.send({ kind: 'end', sequence: endSequence } satisfies FromProducer).catch(() => {})
     await this.#link.close(CloseReasons.GracefulShutdown)
@@ -215,22 +272,87 @@ export class OutgoingSubscription {
 
   /** @returns A promise of room; {@link written} when there is room already; undefined when nothing may be sent. */
   #write(): Promise<void> | undefined {
-    const creditBytes = this.#credit.available
-    const bytes = this.#queue.fill(this.#frame, { creditBytes, bodyBytesTarget })
+    const { form, egress } = this.#options
+    const bytes = this.#fill()
     const { count } = this.#frame
     if (count > 0) {
       this.#credit.spend(this.#frame.bodyBytes)
+      egress?.spend(count, bytes)
       this.#countSent(count, bytes)
+      this.#told = this.#frame.next
       return this.#writeFrame(this.#frame.take())
     }
-    const gap = this.#queue.takeGap()
-    if (gap !== undefined)
-      return this.#link.send({ kind: 'gap', sequence: gap.sequence } satisfies FromProducer)
-    if (this.#drainAsked < this.#drainTarget && this.#queue.writtenUpTo >= this.#drainTarget) {
+    const isDrainDue = this.#drainAsked < this.#drainTarget && this.#queue.writtenUpTo >= this.#drainTarget
+    const gap = this.#queue.takeGap(isDrainDue ? 1 : unwantedMax)
+    if (gap !== undefined) return this.#sendGap(gap)
+    // In a selection, a datum that waits may be the one that shows what is before it.
+    if (isDrainDue && (form === 'all' || this.#told >= this.#drainTarget)) {
       this.#drainAsked = this.#drainTarget
       return this.#link.send({ kind: 'drain', sequence: this.#drainTarget } satisfies FromProducer)
     }
     return undefined
+  }
+
+  /** @returns The bytes of the datums that were put into the frame. */
+  #fill(): number {
+    const creditBytes = this.#credit.available
+    const { egress } = this.#options
+    if (egress === undefined) return this.#queue.fill(this.#frame, { creditBytes, bodyBytesTarget })
+    const allowance = this.#allowance(egress, creditBytes)
+    if (allowance === undefined) return 0
+    return this.#queue.fill(this.#frame, {
+      creditBytes,
+      bodyBytesTarget: Math.min(bodyBytesTarget, allowance.bytes),
+      datumsMax: allowance.datums,
+    })
+  }
+
+  #allowance(egress: EgressTurns, creditBytes: number): EgressAllowance | undefined {
+    this.#isWaitingForTurn = false
+    if (this.#queue.unwrittenCount === 0 || creditBytes <= 0) return undefined
+    const allowance = egress.allowance(this)
+    this.#isWaitingForTurn = allowance === undefined
+    return allowance
+  }
+
+  #sendGap({ sequence, lost }: Gap): Promise<void> {
+    this.#told = sequence
+    const isSelection = this.#options.form === 'selection'
+    return this.#link.send({ kind: 'gap', sequence, ...(isSelection && { lost }) } satisfies FromProducer)
+  }
+
+  /**
+   * Nothing more can be written at this moment.
+   *
+   * @param lengthBefore How many datums were not written before.
+   */
+  #goOnLater(lengthBefore: number): void {
+    const { clock, form } = this.#options
+    const { unwrittenCount, writtenUpTo } = this.#queue
+    if (form === 'all' || writtenUpTo <= this.#told) return
+    if (unwrittenCount > 0 && unwrittenCount < lengthBefore) {
+      // A part of what was kept was looked at, and nothing of it was wanted.
+      void nextTurn().then(() => this.flush())
+    } else if (unwrittenCount === 0) {
+      this.#toldTimer ??= clock.after(unwantedMs, this.#tellUnwanted)
+    }
+  }
+
+  /** Says what became of everything that was not sent: the end itself says that all of it is lost. */
+  #tellRest(): void {
+    this.#queue.clear()
+    this.#countDrops('disconnected')
+    const gap = this.#queue.takeGap()
+    if (gap !== undefined) this.#sendGap(gap).catch(() => {})
+  }
+
+  readonly #tellUnwanted = (): void => {
+    this.#toldTimer = undefined
+    // While something is written, what follows it tells, or sets the timer again.
+    if (this.#isWriting || this.#phase !== 'open') return
+    const gap = this.#queue.takeGap()
+    // A link that fails ends by itself.
+    if (gap !== undefined) this.#sendGap(gap).catch(() => {})
   }
 
   #writeFrame(frame: Uint8Array): Promise<void> {
@@ -244,6 +366,8 @@ export class OutgoingSubscription {
   }
 
   readonly #onRoom = (): void => {
+    this.#writeTimer?.cancel()
+    this.#writeTimer = undefined
     this.#isWriting = false
     this.flush()
   }
@@ -264,6 +388,7 @@ export class OutgoingSubscription {
 
   #acknowledge(sequence: number): void {
     const lengthBefore = this.#queue.length
+    this.#acknowledged = Math.max(this.#acknowledged, sequence)
     this.#queue.acknowledge(sequence)
     if (this.#queue.length < lengthBefore) this.#options.onRoom()
   }
@@ -289,9 +414,13 @@ export class OutgoingSubscription {
   }
 
   #countDrops(cause: DropCause): void {
-    const { droppedCount } = this.#queue
-    this.#options.counters.dropped(cause, droppedCount - this.#droppedCounted)
+    const { droppedCount, unwantedCount } = this.#queue
+    const { counters } = this.#options
+    counters.dropped(cause, droppedCount - this.#droppedCounted)
+    if (unwantedCount > this.#unwantedCounted)
+      counters.filteredItems.add(unwantedCount - this.#unwantedCounted)
     this.#droppedCounted = droppedCount
+    this.#unwantedCounted = unwantedCount
   }
 }
 

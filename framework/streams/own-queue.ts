@@ -90,6 +90,11 @@ export class OwnQueue<T> implements ConsumerQueue, LogReader {
     return this.#cursor === undefined ? this.#queue.hasRoomFor(byteLength) : !this.#isHoldingUp
   }
 
+  /** Whether the consumer does not want every datum. */
+  get isSelective(): boolean {
+    return this.#isWanted !== undefined
+  }
+
   /** Puts the datum that was committed last at the end, or does what the overflow policy says. */
   offer(datum: QueuedDatum): OfferOutcome {
     if (this.#cursor !== undefined) return 'queued'

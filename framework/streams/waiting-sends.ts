@@ -23,6 +23,12 @@ export class WaitingSends<T> {
     return this.#entries.size
   }
 
+  /** How long the datum is that is to be accepted next; undefined when none waits. */
+  get firstByteLength(): number | undefined {
+    const [first] = this.#entries
+    return first?.bytes.byteLength
+  }
+
   /** Whether no send may wait as things are, however short. */
   get isFull(): boolean {
     return (
