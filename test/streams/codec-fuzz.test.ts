@@ -13,7 +13,7 @@ import { layoutOf } from '../../framework/streams/codec/layout.js'
 import { PackedCodec } from '../../framework/streams/codec/packed-codec.js'
 import { schemaCases, spoilt, type SchemaCase } from './codec-arbitraries.js'
 
-const numRuns = Number(process.env.CODEC_FUZZ_RUNS ?? 300)
+const numRuns = Number(process.env.CODEC_FUZZ_RUNS ?? 150)
 
 interface Codecs {
   readonly generated: DatumCodec<unknown>

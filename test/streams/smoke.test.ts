@@ -1,12 +1,15 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { digestOf, encode } from '#framework/primitives'
+import { digestOf } from '#framework/primitives'
 import { stream } from '#framework/streams'
 import { eventually, within } from '../support/eventually.js'
 import { discoverAll, startNodes, statusWith, take } from './support.js'
 
 const data1 = z.object({ text: z.string() })
 const Data1 = stream('smoke.data1', data1)
+
+/** Of an encoded datum. */
+const byteLengthOf = (datum: z.infer<typeof data1>): number => Data1.codec.encode(datum, Buffer.alloc(100), 0)
 
 describe('smoke', () => {
   test('send_recv: given a producer and two consumers, when 100 datums are sent, then each consumer receives all 100 in order', async () => {
@@ -114,8 +117,8 @@ describe('stats', () => {
     const producer = n0!.streams.produce(Data1)
     expect(producer.subscriptions.value).toEqual([])
     const [test, data2] = [{ text: 'test' }, { text: 'data2' }]
-    const bytesOf = (...datums: readonly unknown[]): number =>
-      datums.reduce<number>((sum, datum) => sum + encode(datum).byteLength, 0)
+    const bytesOf = (...datums: readonly z.infer<typeof data1>[]): number =>
+      datums.reduce((sum, datum) => sum + byteLengthOf(datum), 0)
 
     const c1 = n1!.streams.consume(Data1)
     await n1!.meet(n0!)
@@ -154,7 +157,7 @@ describe('stats', () => {
     await p1.send({ text: 'again' })
     await within(2_000, consumer.recv())
 
-    const bytes = encode({ text: 'hello' }).byteLength
+    const bytes = byteLengthOf({ text: 'hello' })
     expect(statusWith(consumer, n1!)).toMatchObject({ datums: 2, bytes: 2 * bytes })
     expect(statusWith(consumer, n2!)).toMatchObject({ datums: 1, bytes })
     expect(consumer.stats()).toMatchObject({ received: 3, bytes: 3 * bytes })

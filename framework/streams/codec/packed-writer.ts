@@ -9,7 +9,7 @@ export const FULL = -1
 export const REFUSED = -2
 
 /** Texts up to this length are looked at here; beyond, the call into the runtime is quicker. */
-const shortTextUnits = 48
+const shortTextUnits = 20
 
 /** How many 64-bit words an integer may take: as many as in a message (codec-extensions.ts). */
 export const bigintWordsMax = 64
@@ -104,12 +104,26 @@ export function putText(target: Buffer, offset: number, text: string): number {
 }
 
 function putLongText(target: Buffer, offset: number, text: string): number {
+  const units = text.length
+  const contentOffset = offset + varintBytes(units)
+  // A unit takes three bytes at most: where there is room for that, one call tells whether they all take one.
+  if (target.length - contentOffset >= 3 * units && target.write(text, contentOffset) === units) {
+    putVarint(target, offset, units)
+    return contentOffset + units
+  }
   if (!text.isWellFormed()) return REFUSED
   const byteLength = Buffer.byteLength(text)
   const start = putVarint(target, offset, byteLength)
   if (start < 0 || target.length - start < byteLength) return FULL
   target.write(text, start, byteLength)
   return start + byteLength
+}
+
+/** @param length Of a text: there are no longer ones than of 2^30 units. */
+function varintBytes(length: number): number {
+  let bytes = 1
+  for (let rest = length; rest > 0x7f; rest >>>= 7) bytes++
+  return bytes
 }
 
 export function putBytes(target: Buffer, offset: number, bytes: Uint8Array): number {
