@@ -9,8 +9,8 @@ import {
 
 /** The buffer a builder starts with: small, because most links are idle most of the time. */
 const BUFFER_BYTES_MIN = 4 * 1024
-/** The size up to which buffers are kept and reused. */
-const BUFFER_BYTES_KEPT = 64 * 1024
+/** The size up to which buffers are kept and reused: 64 KiB, with room for the framing of one piece of that length. */
+const BUFFER_BYTES_KEPT = 68 * 1024
 /** How many times larger than its frame needed a buffer may be to be kept. */
 const KEPT_SURPLUS = 4
 
@@ -18,7 +18,7 @@ const KEPT_SURPLUS = 4
  * How long a frame should become, header included, before it is better sent than filled further: longer frames are
  * no faster, and a frame up to this size lives in a buffer that can be reused.
  */
-export const FRAME_BYTES_TARGET = BUFFER_BYTES_KEPT
+export const FRAME_BYTES_TARGET = 64 * 1024
 
 /**
  * Gathers many small pieces into one BYTES frame, without an allocation per piece or, where buffers come back
@@ -134,10 +134,10 @@ export class FrameBuilder {
   }
 }
 
-/** The smallest power of two from 4 KiB that holds `byteCount`, for what fits a kept buffer; else 4 KiB. */
+/** The smallest power of two from 4 KiB that holds `byteCount`, or the largest kept size; 4 KiB for what is longer. */
 function sizeClass(byteCount: number): number {
   if (byteCount > BUFFER_BYTES_KEPT) return BUFFER_BYTES_MIN
   let size = BUFFER_BYTES_MIN
   while (size < byteCount) size *= 2
-  return size
+  return Math.min(size, BUFFER_BYTES_KEPT)
 }

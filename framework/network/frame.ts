@@ -107,8 +107,9 @@ function isFrameKind(value: number): value is FrameKind {
   return value >= FrameKind.open && value <= FrameKind.close
 }
 
-// How much is set aside at once for a frame of which less has arrived: what a lying header can make us allocate.
-const ASSEMBLY_STEP_BYTES = 64 * 1024
+// How much is set aside at once for a frame of which less has arrived: what a lying header can make us allocate. The
+// usual long frame, 64 KiB and some framing, is assembled without being moved.
+const ASSEMBLY_STEP_BYTES = 68 * 1024
 const EMPTY = new Uint8Array(0)
 const NO_FRAME = -1
 
@@ -117,7 +118,7 @@ const NO_FRAME = -1
  * the caller can stop between two frames, or change the limit there, while the rest waits unread.
  *
  * A header is judged before any of its body is kept. A body that lies whole inside one chunk is handed out in place;
- * any other is assembled in one buffer that never exceeds the greater of 64 KiB and twice what has arrived.
+ * any other is assembled in one buffer that never exceeds the greater of 68 KiB and twice what has arrived.
  */
 export class FrameReader {
   #frameBytesMax: number

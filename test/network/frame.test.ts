@@ -145,7 +145,7 @@ describe('reading frames', () => {
     expect(sizes.size).toBeLessThan(8)
   })
 
-  test('given a header that announces more than arrives, when it is read, then no more than 64 KiB or twice what arrived is set aside', () => {
+  test('given a header that announces more than arrives, when it is read, then no more than 68 KiB or twice what arrived is set aside', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 100 * KIB }), { maxLength: 12 }), (chunkLengths) => {
         const reader = new FrameReader(MIB)
@@ -156,7 +156,7 @@ describe('reading frames', () => {
           reader.push(new Uint8Array(length))
           arrived += length
           expect(reader.next()).toBeUndefined()
-          expect(reader.assemblyBytes).toBeLessThanOrEqual(Math.max(64 * KIB, 2 * arrived))
+          expect(reader.assemblyBytes).toBeLessThanOrEqual(Math.max(68 * KIB, 2 * arrived))
         }
       }),
     )
