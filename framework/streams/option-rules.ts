@@ -27,7 +27,7 @@ export function isCount(min: number): Rule {
   return must(`a whole number from ${min}`, (value) => Number.isSafeInteger(value) && Number(value) >= min)
 }
 
-/** A number within bounds; `above` itself is not within. Infinity is, where there is no upper one. */
+/** A finite number within bounds; `above` itself is not within. */
 export function isNumber(range: {
   readonly above?: number
   readonly from?: number
@@ -41,7 +41,8 @@ export function isNumber(range: {
   ]
   return must(
     `a number ${bounds.join(' ')}`,
-    (value) => typeof value === 'number' && value > above && value >= from && value <= to,
+    (value) =>
+      typeof value === 'number' && Number.isFinite(value) && value > above && value >= from && value <= to,
   )
 }
 

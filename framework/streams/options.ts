@@ -37,19 +37,19 @@ const ticketValidator = must('a ticket validator, with class, signature and vali
 const requirements: RulesOf<Requirements> = {
   require: oneOrMore(isFunction),
   requireTicket: oneOrMore(ticketValidator),
-  maxRttMs: isAbove0,
+  maxRttMs: orInfinity(isAbove0),
 }
 
 const producerDefaults: RulesOf<NonNullable<StreamDefaults['producer']>> = {
   overflow: isOneOf('block', 'drop-oldest', 'drop-newest', 'disconnect'),
   queue: isCount(1),
   queueBytes: isCount(1),
-  stallTimeoutMs: isAbove0,
+  stallTimeoutMs: orInfinity(isAbove0),
   maxConsumers: orInfinity(isCount(1)),
   onlineWhen,
   egress: fields({ bytesPerSecond: isAbove0, datumsPerSecond: isAbove0 }),
-  replay: fields({ last: isCount(1), for: isAbove0, bytes: isCount(1) }),
-  ack: when(isObject, fields({ holdMs: isNumber({ from: 0 }) }), isBoolean),
+  replay: fields({ last: isCount(1), for: orInfinity(isAbove0), bytes: isCount(1) }),
+  ack: when(isObject, fields({ holdMs: orInfinity(isNumber({ from: 0 })) }), isBoolean),
   undelivered: isFunction,
 }
 

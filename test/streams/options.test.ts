@@ -41,6 +41,7 @@ const ofProducers: readonly Case[] = [
   ['egress', { bytesPerSecond: 0 }, 'egress.bytesPerSecond'],
   ['egress', { datumsPerSecond: -1 }, 'egress.datumsPerSecond'],
   ['egress', { bytes: 5 }, 'egress.bytes'],
+  ['egress', { bytesPerSecond: Infinity }, 'egress.bytesPerSecond'],
   ['replay', true],
   ['replay', { last: 0 }, 'replay.last'],
   ['replay', { for: '1 h' }, 'replay.for'],
@@ -64,6 +65,7 @@ const ofConsumers: readonly Case[] = [
   ['backoff', { factor: 0.5 }, 'backoff.factor'],
   ['backoff', { jitter: 2 }, 'backoff.jitter'],
   ['backoff', { maxMs: -1 }, 'backoff.maxMs'],
+  ['backoff', { maxMs: Infinity }, 'backoff.maxMs'],
   ['backoff', { multiplier: 2 }, 'backoff.multiplier'],
 ]
 
