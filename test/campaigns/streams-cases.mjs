@@ -33,7 +33,7 @@ const kinds = {
     losesNothing: true,
   },
   ack: {
-    producer: { queue: 256, stallTimeoutMs, ack: { holdMs: 20_000 } },
+    producer: { queue: 256, stallTimeoutMs, ack: { holdMs: 600_000 } },
     consumer: { name: 'campaign' },
     losesNothing: true,
     atLeastOnce: true,

@@ -36,7 +36,9 @@ const durationMs =
 const random = seededRandom(values.seed)
 const folder = mkdtempSync(join(tmpdir(), 'mosaik-campaign-'))
 const actionMs = 500
-const endTimeoutMs = 15_000
+/** Generous: a process needs a second to start on a machine that is not busy. */
+const startTimeoutMs = 60_000
+const endTimeoutMs = 20_000
 const pauseTimeoutMs = 40_000
 const growthMebibytesPerMinuteMax = 2
 /** Before that the young generation and the pools are still growing to their size. */
@@ -88,7 +90,7 @@ class Place {
       ready.resolve({ addresses: [] })
       for (const done of this.#done.values()) done()
     })
-    const told = await inTime(endTimeoutMs, ready.promise)
+    const told = await inTime(startTimeoutMs, ready.promise)
     if (told === undefined) violated(`${order.name}: did not start`)
     this.#child = child
     return told
