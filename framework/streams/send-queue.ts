@@ -65,6 +65,8 @@ export class SendQueue implements ConsumerQueue {
   #lostAhead = 0
   /** Lost behind the newest datum that waits. */
   #lostBehind = 0
+  /** Of those lost behind the newest datum that was written, how many the consumer was told of: it may come back without them. */
+  #lostTold = 0
 
   /**
    * @param firstSequence The first sequence number that the consumer is to know about.
@@ -162,11 +164,10 @@ export class SendQueue implements ConsumerQueue {
     let moved = 0
     while (datums.length > 0 && frame.bodyBytes < creditBytes && frame.count < datumsMax) {
       const { frontSequence, frontByteLength } = datums
-      let lostBefore = this.#lostAhead + datums.frontLostBefore
-      if (frame.count === 0) {
-        // Who comes back may know of some of it already.
-        lostBefore = Math.min(lostBefore, frontSequence - this.#told)
-      } else {
+      const lost = this.#lostAhead + datums.frontLostBefore
+      // Who comes back may know of some of it already.
+      const lostBefore = frame.count === 0 ? Math.min(lost, frontSequence - this.#told) : lost
+      if (frame.count > 0) {
         if (!frame.continuesWith(frontSequence, lostBefore)) break
         if (frame.bodyBytes + frame.bytesFor(frontSequence, frontByteLength) > bodyBytesTarget) break
       }
@@ -175,10 +176,11 @@ export class SendQueue implements ConsumerQueue {
       this.#unacknowledged?.push(
         frontSequence,
         frame.buffer.subarray(offset, offset + frontByteLength),
-        lostBefore,
+        lost + this.#lostTold,
       )
       datums.pop()
       this.#lostAhead = 0
+      this.#lostTold = 0
       moved += frontByteLength
     }
     if (frame.count > 0) this.#told = frame.next
@@ -192,9 +194,10 @@ export class SendQueue implements ConsumerQueue {
    */
   takeGap(unwantedMin = 1): Gap | undefined {
     if (this.#datums.length > 0) return undefined
-    const lost = this.#lostAhead + this.#lostBehind
+    const lost = Math.min(this.#lostAhead + this.#lostBehind, this.#offered - this.#told)
     if (lost === 0 && this.#offered - this.#told < unwantedMin) return undefined
     this.#told = this.#offered
+    this.#lostTold += this.#lostAhead + this.#lostBehind
     this.#lostAhead = 0
     this.#lostBehind = 0
     return { sequence: this.#offered, lost }
@@ -219,10 +222,14 @@ export class SendQueue implements ConsumerQueue {
     const written = takeAll(ring)
     const waiting = takeAll(this.#datums)
     const again = written.filter((datum) => datum.sequence >= this.#told)
-    if (waiting[0] === undefined) this.#lostBehind += this.#lostAhead
-    else waiting[0].lostBefore += this.#lostAhead
+    const lost = this.#lostAhead + this.#lostTold
+    if (waiting[0] === undefined) this.#lostBehind += lost
+    else waiting[0].lostBefore += lost
     this.#lostAhead = 0
-    for (const datum of written) if (datum.sequence < this.#told) ring.push(datum.sequence, datum.bytes)
+    this.#lostTold = 0
+    for (const { sequence, bytes, lostBefore } of written) {
+      if (sequence < this.#told) ring.push(sequence, bytes, lostBefore)
+    }
     for (const { sequence, bytes, lostBefore } of [...again, ...waiting]) {
       this.#datums.push(sequence, bytes, lostBefore)
     }
