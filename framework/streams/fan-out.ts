@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Catalog, PeerEntry } from '#framework/discovery'
 import {
   CloseReasons,
@@ -371,7 +372,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     const key = keyOf(consumer.peer, request.subscriber)
     const { resume, start } = request
     const resumed = resume?.epoch === this.#epoch ? Math.min(resume.sequence, this.#log.next) : undefined
-    const place = this.#placeOf(key)
+    const place = this.#placeOf(key, request.criteria)
     if (place !== undefined) {
       return Math.min(Math.max(resumed ?? 0, place.acknowledgedUpTo), place.writtenUpTo)
     }
@@ -380,12 +381,14 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   }
 
   /** What is kept for a consumer, or would be if it were lost now. */
-  #placeOf(key: string): ConsumerQueue | undefined {
-    return this.#places && (this.#places.get(key) ?? this.#served.get(key)?.queue)
+  #placeOf(key: string, criteria: unknown): ConsumerQueue | undefined {
+    const served = this.#served.get(key)
+    if (served === undefined) return this.#places?.get(key, criteria)
+    return this.#places && isDeepStrictEqual(served.criteria, criteria) ? served.queue : undefined
   }
 
   #subscribe(link: Link, request: Subscribe, entry: PeerEntry, start: number): OutgoingSubscription {
-    const place = this.#places?.take(keyOf(entry.peer, request.subscriber))
+    const place = this.#places?.take(keyOf(entry.peer, request.subscriber), request.criteria)
     const redeliveredBelow = place?.writtenUpTo ?? start
     place?.rewind(start)
     const subscription: OutgoingSubscription = new OutgoingSubscription({
@@ -671,7 +674,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     const { queue } = subscription
     this.#served.delete(key)
     subscription.end({ isKept: isPlaceKept })
-    if (isPlaceKept) this.#places?.hold(key, queue)
+    if (isPlaceKept) this.#places?.hold(key, queue, subscription.criteria)
     else this.#dispose(queue)
     const { datums, bytes, dropped } = subscription.counts
     this.#sent += datums

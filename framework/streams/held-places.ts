@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from '#framework/primitives'
 import type { ConsumerQueue } from './consumer-queue.js'
 import type { DropCause } from './metrics.js'
@@ -16,6 +17,8 @@ export interface HeldPlacesOptions {
 
 interface HeldPlace {
   readonly queue: ConsumerQueue
+  /** What the consumer had asked for: for another selection the queue is of no use. */
+  readonly criteria: unknown
   readonly timer: Timer
   /** What the queue had dropped before. */
   readonly droppedBefore: number
@@ -39,23 +42,28 @@ export class HeldPlaces {
     return [...this.#places.values()].map(({ queue }) => queue)
   }
 
-  get(key: string): ConsumerQueue | undefined {
-    return this.#places.get(key)?.queue
+  /** What waits for a consumer that asks for the same selection as before. */
+  get(key: string, criteria: unknown): ConsumerQueue | undefined {
+    const place = this.#places.get(key)
+    return place !== undefined && isDeepStrictEqual(place.criteria, criteria) ? place.queue : undefined
   }
 
   /** Keeps what waits for a consumer. */
-  hold(key: string, queue: ConsumerQueue): void {
+  hold(key: string, queue: ConsumerQueue, criteria: unknown): void {
     const { clock, holdMs, countMax } = this.#options
     const timer = clock.after(holdMs, () => this.#giveUp(key))
-    this.#places.set(key, { queue, timer, droppedBefore: queue.droppedCount })
+    this.#places.set(key, { queue, criteria, timer, droppedBefore: queue.droppedCount })
     const [oldest] = this.#places.keys()
     if (this.#places.size > countMax && oldest !== undefined) this.#giveUp(oldest)
   }
 
-  /** The consumer is back: what waited for it is no longer kept here. */
-  take(key: string): ConsumerQueue | undefined {
-    const place = this.#remove(key)
-    if (place === undefined) return undefined
+  /** The consumer is back: what waited for it is no longer kept here. Given up when it asks for another selection. */
+  take(key: string, criteria: unknown): ConsumerQueue | undefined {
+    if (this.get(key, criteria) === undefined) {
+      this.#giveUp(key)
+      return undefined
+    }
+    const place = this.#remove(key)!
     this.#options.onDropped('lagging', place.queue.droppedCount - place.droppedBefore)
     return place.queue
   }

@@ -140,6 +140,11 @@ export class OutgoingSubscription implements EgressSender, Holder {
     return this.#queue
   }
 
+  /** Which datums the consumer wants. */
+  get criteria(): unknown {
+    return this.#options.request.criteria
+  }
+
   /** Whether the consumer has said that it outlives its process. */
   get isDurable(): boolean {
     return this.#options.request.durable === true

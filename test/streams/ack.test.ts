@@ -192,6 +192,37 @@ describe('given a consumer that ends its subscription', () => {
   })
 })
 
+test('given a consumer that comes back and asks for another selection, then its place is given up, and counted', async () => {
+  await using nodes = await startNodes({}, {})
+  const { producer, end, reconnect } = await served(nodes, { count: 5, acked: 2 })
+  await end(CloseReasons.UnexpectedClose)
+  const link = await reconnect({ criteria: { n: { $gte: 10 } } })
+  expect(startOf(link)).toBe(5)
+  expect(producer.stats()).toMatchObject({ dropped: 3, held: 0 })
+})
+
+test('given a selection, when its consumer comes back, then it gets again of it what it has not acknowledged', async () => {
+  await using nodes = await startNodes({}, {})
+  const [n0, n1] = nodes
+  const producer = n0!.streams.produce(Numbered, { ack: true })
+  const consumer = n1!.streams.consume(Numbered, {
+    criteria: { n: { $in: [2, 4, 6, 8] } },
+    name: 'even',
+    ack: 'manual',
+  })
+  await n1!.meet(n0!)
+  await within(5_000, consumer.when().subscribed())
+  for (let n = 0; n < 10; n++) await producer.send({ n })
+  expect((await within(5_000, take(consumer, 4))).map(({ n }) => n)).toEqual([2, 4, 6, 8])
+  await consumer.close()
+  const again = n1!.streams.consume(Numbered, { criteria: { n: { $in: [2, 4, 6, 8] } }, name: 'even' })
+  await within(5_000, again.when().subscribed())
+  await producer.send({ n: 10 })
+  await producer.send({ n: 2 })
+  expect((await within(5_000, take(again, 5))).map(({ n }) => n)).toEqual([2, 4, 6, 8, 2])
+  expect(again.stats()).toMatchObject({ lost: 0 })
+})
+
 test('given places that are kept, when the producer closes, then what they hold is counted as dropped', async () => {
   await using nodes = await startNodes({}, {})
   const { producer, end } = await served(nodes, { count: 5, acked: 2 })
