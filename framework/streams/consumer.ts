@@ -18,7 +18,8 @@ export interface BackoffPolicy {
 export interface ConsumerOptions<T = unknown> {
   /**
    * How many bytes each producer may send ahead of the application, one datum more at most. Default 1 MiB. What a
-   * consumer buffers is bounded by this times the number of producers.
+   * consumer buffers is bounded by this times the number of producers, however often it loses them. With a producer that
+   * has `ack`, what the application has taken and not acknowledged counts too.
    */
   readonly windowBytes?: number
   /**
@@ -35,7 +36,10 @@ export interface ConsumerOptions<T = unknown> {
   readonly prefer?: Preference
   /** Whether a producer on this very node counts. Default: true. */
   readonly local?: boolean
-  /** Which datums to send; judged by the producer. Default: all. */
+  /**
+   * Which datums to send; judged by the producer. Default: all. What went by while there was no subscription nobody has
+   * judged: it counts as lost, whether it would have met them or not.
+   */
   readonly criteria?: Criteria<T>
   /**
    * Where to begin with a producer that keeps a replay and that this consumer does not know yet: with the oldest datum

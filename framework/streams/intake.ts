@@ -136,10 +136,13 @@ export class Intake implements FrameSource {
       this.#isProbed = true
       return this.#onProgress()
     }
-    this.#advanceTo(message.sequence, message.kind === 'gap' ? message.lost : undefined)
-    if (message.kind === 'drain') {
-      this.#drainTarget = message.sequence
-      this.progress.notifyAt = message.sequence
+    const { kind, sequence } = message
+    // Later datums than those that a drain asks about may have gone with them.
+    if (kind !== 'drain' || sequence > this.progress.expected)
+      this.#advanceTo(sequence, kind === 'gap' ? message.lost : undefined)
+    if (kind === 'drain') {
+      this.#drainTarget = sequence
+      this.progress.notifyAt = sequence
     }
     this.#onProgress()
   }

@@ -118,12 +118,15 @@ export class SubscriptionAttempt {
       return greeting.reason
     }
     if (link.peer !== context.host.peerId) learnEntry(context, greeting.entry)
-    return this.#receive(link, greeting, last, initialBytes)
+    // What follows lives as long as the subscription: without the entries that were said on opening.
+    link.forgetPayloads()
+    const { epoch, sequence, ack = false } = greeting
+    return this.#receive(link, { epoch, sequence, ack }, last, initialBytes)
   }
 
   async #receive(
     link: Link,
-    greeting: Subscribed,
+    greeting: Pick<Subscribed, 'epoch' | 'sequence' | 'ack'>,
     last: ProducerProgress | undefined,
     initialBytes: number,
   ): Promise<CloseReason> {
@@ -169,7 +172,10 @@ export class SubscriptionAttempt {
       const greeting = parseSubscribed(link.acceptPayload)
       if (greeting.stream !== stream.id) return { reason: CloseReasons.StreamNotFound }
       if (greeting.fingerprint !== stream.fingerprint) return { reason: CloseReasons.SchemaMismatch }
-      if (greeting.codec !== stream.codec.id) return { reason: CloseReasons.SchemaMismatch }
+      if (greeting.codec !== stream.codec.id) {
+        const detail = `datums are encoded as ${greeting.codec} there, and as ${stream.codec.id} here`
+        return { reason: closeReason(CloseReasons.SchemaMismatch, detail) }
+      }
       if (greeting.epoch === resume?.epoch && greeting.sequence < resume.sequence) {
         return { reason: closeReason(CloseReasons.ProtocolViolation, 'sequence numbers do not go back') }
       }

@@ -4,9 +4,9 @@ import type { Link } from '#framework/network'
 import { bytesOf, digestOf } from '#framework/primitives'
 import { frameCreditBytes } from '../../framework/streams/credit.js'
 import { eventually, within } from '../support/eventually.js'
-import { closedWith, consumerScene, Data1, linkOf } from './consumer-scene.js'
+import { arrived, closedWith, consumerScene, Data1, linkOf } from './consumer-scene.js'
 import { encoded, ScriptedProducer, said } from './scripted-producer.js'
-import { freshNetwork, TestNode } from './support.js'
+import { freshNetwork, take, TestNode } from './support.js'
 
 describe('a greeting', () => {
   test.each([
@@ -120,6 +120,30 @@ describe('credit', () => {
     expect(await within(5_000, granted)).toEqual({ kind: 'credit', bytes: 6 * cost, sequence: 2 })
   })
 
+  test('S-5: given an application that takes nothing, then the consumer holds no more than its window, however often its subscription is lost', async () => {
+    const cost = frameCreditBytes(13 + encoded(Data1, { n: 0 }).byteLength)
+    let greetings = 0
+    const options = { windowBytes: 2 * cost, backoff: { initialMs: 1, maxMs: 1 } }
+    await using it = await consumerScene(options, (greeting) => ({
+      ...greeting,
+      sequence: greetings++ === 0 ? 0 : 2,
+    }))
+    const link = await linkOf(it)
+    await it.producer.send(link, 0, { n: 0 })
+    await it.producer.send(link, 1, { n: 1 })
+    await arrived(it, 2)
+    for (let losses = 1; losses <= 3; losses++) {
+      it.producer.links.at(-1)!.abort({ code: 103, name: 'UnexpectedClose' })
+      await linkOf(it, losses)
+    }
+    expect(it.producer.requests.map(({ windowBytes }) => windowBytes)).toEqual([2 * cost, 0, 0, 0])
+    const granted = said(it.producer.links[3]!)
+    expect(it.consumer.tryRecv()).toEqual({ n: 0 })
+    expect(await within(5_000, granted)).toMatchObject({ bytes: cost, sequence: 1 })
+    await it.producer.send(it.producer.links[3]!, 2, { n: 2 })
+    expect(await within(5_000, take(it.consumer, 2))).toEqual([{ n: 1 }, { n: 2 }])
+  })
+
   test('an answer to drain comes when everything below was taken, what is lost behind it included', async () => {
     await using it = await consumerScene()
     const link = await linkOf(it)
@@ -130,10 +154,18 @@ describe('credit', () => {
     expect(it.consumer.tryRecv()).toEqual({ n: 0 })
     expect(it.consumer.tryRecv()).toEqual({ n: 1 })
     expect(await within(5_000, answer)).toMatchObject({ kind: 'credit', sequence: 5 })
+    // Of what arrived with later datums too.
+    await it.producer.send(link, 5, { n: 5 }, { n: 6 }, { n: 7 })
+    await arrived(it, 5)
+    await link.send({ kind: 'drain', sequence: 7 })
+    const early = said(link)
+    expect([it.consumer.tryRecv(), it.consumer.tryRecv()]).toEqual([{ n: 5 }, { n: 6 }])
+    expect(await within(5_000, early)).toMatchObject({ kind: 'credit', sequence: 7 })
+    expect(it.consumer.tryRecv()).toEqual({ n: 7 })
     // With nothing to take, it comes at once.
-    await link.send({ kind: 'gap', sequence: 9 })
-    await link.send({ kind: 'drain', sequence: 9 })
-    expect(await within(5_000, said(link))).toMatchObject({ kind: 'credit', sequence: 9 })
+    await link.send({ kind: 'gap', sequence: 12 })
+    await link.send({ kind: 'drain', sequence: 12 })
+    expect(await within(5_000, said(link))).toMatchObject({ kind: 'credit', sequence: 12 })
     expect(it.consumer.stats()).toMatchObject({ lost: 7, gaps: 2 })
   })
 })
