@@ -123,6 +123,8 @@ describe('S-14: connect first', () => {
     expect(consumer.subscriptions.value).toMatchObject([{ state: 'connecting', producer: n1!.peerId }])
     await eventually(() => expect(consumer.subscriptions.value).toEqual([]))
     expect(n0!.host.rtt.ms(n1!.peerId)).toBeGreaterThan(nanosecond)
+    // Whatever it was asked before, it has heard by now.
+    await n0!.meet(n1!)
     expect(producer.stats().refused).toBe(0)
     const accepted = { stream: Data1.id.slice(0, 10), result: 'accepted' }
     expect(n1!.host.metrics.value('mosaik_stream_subscriptions_total', accepted)).toBeUndefined()
