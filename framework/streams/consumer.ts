@@ -166,7 +166,7 @@ export interface Consumer<T> extends AsyncDisposable, AsyncIterable<T> {
 
   /** Whether `onlineWhen` holds at this moment. Never after the end. */
   readonly online: boolean
-  /** One for each producer that qualifies, connected or not. */
+  /** One for each producer that qualifies, connected or not; under `prefer`, for each that was chosen since it qualifies. */
   readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
   /** Conditions to await. They reject with `ENDED` when the consumer closes first. */
   when(): StreamConditions
