@@ -19,7 +19,7 @@ import {
 import { notAllowed, type AdmissionRules } from './admission.js'
 import { isSatisfied, onlineWhen, type OnlineWhen } from './conditions.js'
 import type { ConsumerQueue } from './consumer-queue.js'
-import { CriteriaJudge } from './criteria-judge.js'
+import { ConsumerQueues } from './consumer-queues.js'
 import { DatumLog, segmentBytesMax } from './datum-log.js'
 import type { StreamDefinition } from './definition.js'
 import { EgressTurns } from './egress-turns.js'
@@ -27,13 +27,11 @@ import { datumBytesMax, draftDatum, validateDatum } from './encode-datum.js'
 import { FlushSchedule } from './flush-schedule.js'
 import { HeldPlaces } from './held-places.js'
 import { LiveEligibility } from './live-eligibility.js'
-import { LogQueue } from './log-queue.js'
-import { LogRoom } from './log-room.js'
 import type { DropCause, ProducerCounters, SlowCause } from './metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
-import { OwnQueue } from './own-queue.js'
 import type { Producer, ProducerOptions, ProducerStats } from './producer.js'
 import { ProducerError, type ProducerErrorCode } from './producer-error.js'
+import { ReplayExpiry } from './replay-expiry.js'
 import { ReplayRetention } from './replay-retention.js'
 import { datumBytesMin, type SendQueueLimits } from './send-queue.js'
 import { StallWatch } from './stall-watch.js'
@@ -78,11 +76,10 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   readonly #epoch: string
   readonly #what: string
   readonly #log: DatumLog<T>
-  readonly #room: LogRoom
+  readonly #queues: ConsumerQueues<T>
+  readonly #expiry: ReplayExpiry
   /** By the consumer they serve, in the order in which they came. */
   readonly #served = new Map<string, OutgoingSubscription>()
-  /** The queues that take a copy of each datum, those of consumers that were lost included. */
-  readonly #ownQueues = new Set<OwnQueue<T>>()
   /** Undefined unless datums are to be acknowledged. */
   readonly #places: HeldPlaces | undefined
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
@@ -90,7 +87,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   readonly #waiting = new WaitingSends<T>()
   readonly #budget = new TurnBudget()
   readonly #flushes = new FlushSchedule(() => this.#flush())
-  readonly #judge: CriteriaJudge<T>
   readonly #undelivered: UndeliveredSink<T>
   readonly #egress: EgressTurns | undefined
   readonly #stallTimeoutMs: number
@@ -99,7 +95,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   #stallTimer: Timer | undefined
   /** How many bytes the log had when everything was written that may be. */
   #flushedBytes = 0
-  #expiry: Timer | undefined
   #isPumping = false
   #isClosing = false
   #closed: Promise<void> | undefined
@@ -131,7 +126,14 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       retention: options.replay && new ReplayRetention(options.replay),
       now: () => clock.monotonic(),
     })
-    this.#room = new LogRoom(this.#log)
+    this.#queues = new ConsumerQueues({
+      log: this.#log,
+      codec: stream.codec,
+      limits: this.#limits,
+      isAcknowledged: options.ack !== undefined && options.ack !== false,
+    })
+    // What a consumer missed of it shows behind what it has.
+    this.#expiry = new ReplayExpiry(this.#log, clock, () => this.#flush())
     this.#maxConsumers = options.maxConsumers ?? Infinity
     if (options.ack !== undefined && options.ack !== false) {
       const { holdMs = holdMsDefault } = options.ack === true ? {} : options.ack
@@ -153,7 +155,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       onNews: (entry) => this.#onNews(entry),
     })
     this.#counters = context.metrics.forProducer(stream.id)
-    this.#judge = new CriteriaJudge(stream.codec)
     this.#undelivered = new UndeliveredSink(options.undelivered, this.#what, context.logger)
     this.#egress = options.egress && new EgressTurns(options.egress, clock, this.#counters.egressWaits)
     this.#stallTimeoutMs = options.stallTimeoutMs ?? stallTimeoutMsDefault
@@ -185,11 +186,11 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     try {
       this.#assertOpen(datum)
       if (this.#waiting.size > 0 || !this.online) return this.#sendLater(datum, signal)
-      if (this.#isLostOnAll) {
+      if (this.#queues.areDropping) {
         this.#lose(datum)
       } else {
         byteLength = this.#drafted(datum)
-        if (!this.#hasRoomFor(byteLength)) return this.#addToWaiting(datum, signal)
+        if (!this.#queues.hasRoomFor(byteLength)) return this.#addToWaiting(datum, signal)
         this.#dispatch(datum)
       }
     } catch (error) {
@@ -203,9 +204,10 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     if (!this.online) throw this.#error('PRODUCER_OFFLINE', 'too few consumers are subscribed', datum)
     if (this.#waiting.size > 0) throw this.#error('PRODUCER_FULL', 'earlier sends are waiting', datum)
     // What is known before the datum is encoded: a producer that is refused tries again and again.
-    if (!this.#hasRoomFor(datumBytesMin)) throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
-    if (this.#isLostOnAll) return this.#lose(datum)
-    if (!this.#hasRoomFor(this.#drafted(datum)))
+    if (!this.#queues.hasRoomFor(datumBytesMin))
+      throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
+    if (this.#queues.areDropping) return this.#lose(datum)
+    if (!this.#queues.hasRoomFor(this.#drafted(datum)))
       throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
     this.#dispatch(datum)
   }
@@ -397,7 +399,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       entry,
       name: this.stream.name,
       producer: this.#context.discovery.me.peer,
-      queue: place ?? this.#newQueue(start, request.criteria),
+      queue: place ?? this.#queues.add(start, request.criteria),
       form: request.criteria === undefined ? 'all' : 'selection',
       egress: this.#egress,
       liveFrom: this.#log.next,
@@ -410,50 +412,8 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     return subscription
   }
 
-  #newQueue(start: number, criteria: unknown): ConsumerQueue {
-    const options = {
-      log: this.#log,
-      limits: this.#limits,
-      cursor: this.#log.cursorAt(start),
-      isAcknowledged: this.#places !== undefined,
-    }
-    // A queue in the log has no holes in it.
-    if (this.#limits.overflow === 'drop-newest' || criteria !== undefined) {
-      const isWanted = criteria === undefined ? undefined : this.#judge.predicateOf(criteria)
-      const queue = new OwnQueue({ ...options, isWanted })
-      this.#ownQueues.add(queue)
-      return queue
-    }
-    const queue = new LogQueue(options)
-    this.#room.add(queue)
-    return queue
-  }
-
-  /** The queue is over. */
-  #dispose(queue: ConsumerQueue): void {
-    if (queue instanceof LogQueue) this.#room.delete(queue)
-    if (queue instanceof OwnQueue) this.#ownQueues.delete(queue)
-  }
-
   #isReadyFor(byteLength: number): boolean {
-    return this.online && this.#hasRoomFor(byteLength)
-  }
-
-  /** Whether no queue would refuse a datum of this size. */
-  #hasRoomFor(byteLength: number): boolean {
-    if (this.#limits.overflow !== 'block') return true
-    if (!this.#room.hasRoomFor(byteLength)) return false
-    for (const queue of this.#ownQueues) if (!queue.hasRoomFor(byteLength)) return false
-    return true
-  }
-
-  /** Whether every queue would drop a datum, however short, and nothing else keeps it: then it need not be encoded. */
-  get #isLostOnAll(): boolean {
-    if (this.#limits.overflow !== 'drop-newest' || this.#log.isKeeping || this.#ownQueues.size === 0)
-      return false
-    for (const queue of this.#ownQueues)
-      if (queue.isSelective || queue.hasRoomFor(datumBytesMin)) return false
-    return true
+    return this.online && this.#queues.hasRoomFor(byteLength)
   }
 
   /** What `#dispatch` does with a datum that every queue drops; it must be a valid one all the same. */
@@ -464,50 +424,23 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       this.#invalid++
       throw error
     }
-    const sequence = this.#log.next
-    this.#log.pass()
-    for (const queue of this.#ownQueues) queue.skip(sequence)
+    this.#queues.skip()
   }
 
   /** Puts the draft, which is what became of the datum, into all queues. */
   #dispatch(datum: T): void {
     const log = this.#log
     const byteLength = log.draftBytes
-    const lagging = this.#makeRoomFor(byteLength)
+    const lagging = this.#queues.makeRoom()
     // What waits fills a frame: written now, it is one, and nothing of this datum has to go with it.
     if (log.framedBytes - this.#flushedBytes + byteLength >= segmentBytesMax) this.#flush()
     log.commit()
-    const isOffered = this.#offer()
+    const isOffered = this.#queues.offer()
     if (this.#served.size > 0) this.#flushes.notify()
-    if (log.isExpiring && this.#expiry === undefined) this.#armExpiry()
+    this.#expiry.onDatum()
     // Only now that every queue has the datum: dropping tells others, who may send the next one in answer.
     if (lagging.length > 0) this.#dropLagging(lagging)
     if (!isOffered) this.#onUndelivered(datum)
-  }
-
-  /**
-   * Does what the overflow policy says about queues that have no room for the draft.
-   *
-   * @returns Those whose consumers are to be closed.
-   */
-  #makeRoomFor(byteLength: number): readonly ConsumerQueue[] {
-    switch (this.#limits.overflow) {
-      case 'drop-oldest':
-        if (!this.#room.hasRoomFor(byteLength)) {
-          for (const queue of this.#room.queues) queue.makeRoomFor(byteLength)
-        }
-        return none
-      case 'disconnect': {
-        const isLagging = (queue: ConsumerQueue): boolean => !queue.hasRoomFor(byteLength)
-        const lagging = this.#room.hasRoomFor(byteLength) ? none : [...this.#room.queues].filter(isLagging)
-        if (this.#ownQueues.size === 0) return lagging
-        const draft = { sequence: this.#log.next, bytes: this.#log.draftView }
-        const isLaggingOwn = (queue: OwnQueue<T>): boolean => isLagging(queue) && queue.wants(draft)
-        return [...lagging, ...[...this.#ownQueues].filter(isLaggingOwn)]
-      }
-      default:
-        return none
-    }
   }
 
   #dropLagging(queues: readonly ConsumerQueue[]): void {
@@ -517,21 +450,8 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     for (const queue of queues) this.#places?.giveUp(queue)
   }
 
-  /**
-   * Puts the datum that was committed last into queues that take a copy.
-   *
-   * @returns Whether it is for anybody: for one of those, for one who reads the log, or for one who is to come.
-   */
-  #offer(): boolean {
-    let isOffered = this.#log.isKeeping
-    if (this.#ownQueues.size === 0) return isOffered
-    const datum = { sequence: this.#log.next - 1, bytes: this.#log.draftView }
-    for (const queue of this.#ownQueues) if (queue.offer(datum) !== 'unwanted') isOffered = true
-    return isOffered
-  }
-
   #onUndelivered(datum: T): void {
-    const cause = this.#ownQueues.size === 0 ? 'no-consumer' : 'unmatched'
+    const cause = this.#queues.areSelective ? 'unmatched' : 'no-consumer'
     this.#counters.dropped(cause === 'no-consumer' ? 'undelivered' : 'unmatched', 1)
     this.#undelivered.put(datum, cause)
   }
@@ -581,20 +501,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   #flush(): void {
     this.#flushedBytes = this.#log.framedBytes
     for (const subscription of this.#served.values()) subscription.flush()
-  }
-
-  /** Has what is kept by age expire, with one timer, and none while nothing is kept. */
-  #armExpiry(): void {
-    const { clock } = this.#context
-    const expiresAtMs = this.#log.expiresAtMs
-    if (expiresAtMs === undefined) return
-    this.#expiry = clock.after(expiresAtMs - clock.monotonic(), () => {
-      this.#expiry = undefined
-      this.#log.expire()
-      this.#armExpiry()
-      // What a consumer missed of it shows behind what it has.
-      this.#flush()
-    })
   }
 
   #sendLater(datum: T, signal: AbortSignal | undefined): Promise<void> {
@@ -675,7 +581,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     this.#served.delete(key)
     subscription.end({ isKept: isPlaceKept })
     if (isPlaceKept) this.#places?.hold(key, queue, subscription.criteria)
-    else this.#dispose(queue)
+    else this.#queues.delete(queue)
     const { datums, bytes, dropped } = subscription.counts
     this.#sent += datums
     this.#sentBytes += bytes
@@ -699,7 +605,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   }
 
   #onGivenUp(queue: ConsumerQueue): void {
-    this.#dispose(queue)
+    this.#queues.delete(queue)
     this.#pump()
   }
 
@@ -731,7 +637,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     )
     for (const subscription of this.#served.values()) this.#forget(subscription, false)
     this.#places?.giveUpAll()
-    this.#expiry?.cancel()
+    this.#expiry[Symbol.dispose]()
     this.#log.clear()
     this.#statuses.end()
     this.#online.end()
@@ -761,8 +667,6 @@ const placeLostReasons: ReadonlySet<number> = new Set([
   CloseReasons.ProtocolViolation.code,
   CloseReasons.TooSlow.code,
 ])
-
-const none: readonly ConsumerQueue[] = []
 
 function keyOf(consumer: PeerId, subscriber: string): string {
   return `${consumer} ${subscriber}`
