@@ -167,6 +167,16 @@ describe('given a consumer whose link is lost', () => {
   })
 })
 
+test('under disconnect, given a consumer that acknowledges too little, then it is closed with TooSlow, and its place is not kept', async () => {
+  await using nodes = await startNodes({}, {})
+  const options = { count: 4, acked: 0, queue: 4, overflow: 'disconnect', onlineWhen: 0 } as const
+  const { producer, link, reconnect } = await served(nodes, options)
+  await producer.send({ n: 4 })
+  expect(await within(3_000, link.closed)).toMatchObject({ code: 10413 })
+  await eventually(() => expect(producer.stats()).toMatchObject({ held: 0, dropped: 1 }))
+  expect(startOf(await reconnect())).toBe(5)
+})
+
 describe('given a consumer that ends its subscription', () => {
   test.each<[string, CloseReason, { durable: boolean; isKept: boolean }]>([
     ['a consumer says goodbye', CloseReasons.Cancelled, { durable: false, isKept: false }],
