@@ -1,3 +1,4 @@
+export { StreamAlreadyProducedError } from './already-produced-error.js'
 export { type OnlineWhen, type StreamConditions, type SubscribedOptions } from './conditions.js'
 export {
   type BackoffPolicy,
@@ -23,5 +24,5 @@ export {
 } from './producer.js'
 export { ProducerError, type ProducerErrorCode } from './producer-error.js'
 export { schemaDifferences } from './schema-diff.js'
-export { StreamAlreadyProducedError, Streams, type StreamsOptions } from './streams.js'
+export { Streams, type StreamsOptions } from './streams.js'
 export { type SubscriptionState, type SubscriptionStatus } from './subscription-status.js'
