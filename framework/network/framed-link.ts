@@ -196,6 +196,11 @@ class FramedLink implements Link {
     return this.#stream.buffersReusable
   }
 
+  forgetPayloads(): void {
+    this.openPayload = undefined
+    this.acceptPayload = undefined
+  }
+
   // An async function, so that what is thrown becomes a rejection; it reaches the outbox before it first waits, so
   // that frames leave in the order of the calls.
   async send(message: unknown, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {

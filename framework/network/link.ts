@@ -44,6 +44,12 @@ export interface Link extends AsyncDisposable {
   readonly acceptPayload: unknown
 
   /**
+   * Forgets both payloads, which are `undefined` from then on. For whoever has read them on a link that lives long: they
+   * may be as long as 64 KiB each.
+   */
+  forgetPayloads(): void
+
+  /**
    * Sends a value as one MessagePack frame. Resolves when the transport has taken it and has room for more; that is
    * not a receipt. Sends are strictly first in, first out.
    *

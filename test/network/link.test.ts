@@ -118,6 +118,20 @@ describe('opening a link', () => {
     await Promise.all([a.close(CloseReasons.Success), b.closed])
   })
 
+  test('given an open link whose payloads were read, when they are forgotten, then both are undefined and the link works', async () => {
+    const { opened, incoming } = opening({ payload: { entry: new Uint8Array(1000) } })
+    const { link: b, accept } = await incoming
+    await accept({ entry: new Uint8Array(1000) })
+    const a = await opened
+    for (const link of [a, b]) {
+      link.forgetPayloads()
+      expect([link.openPayload, link.acceptPayload]).toEqual([undefined, undefined])
+    }
+    await a.send('question')
+    expect(await b.recv()).toMatchObject({ kind: 'message', value: 'question' })
+    await a.close(CloseReasons.Success)
+  })
+
   test('given no payloads, when a link is opened, then both are undefined', async () => {
     const { opened, incoming } = opening()
     const { link: b, accept } = await incoming
