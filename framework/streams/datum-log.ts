@@ -173,7 +173,6 @@ export class DatumLog<T> {
     tail.length = this.#draftEnd
     this.#payload += bytes
     this.#next++
-    if (!this.isKeeping) tail.restart()
   }
 
   /** Uses up a sequence number without a datum. Only while the log need not keep any. */
