@@ -44,6 +44,14 @@ const kinds = {
     selects: true,
     wantedCount,
   },
+  'criteria-replay': {
+    producer: { queue: 64, stallTimeoutMs, replay: { last: 50_000 } },
+    consumer: { criteria: { bucket: { $in: [wantedBucket] } } },
+    selects: true,
+    wantedCount,
+    losesNothing: true,
+  },
+  egress: { producer: { overflow: 'drop-oldest', queue: 64, egress: { datumsPerSecond: 200 } } },
   prefer: {
     producer: { overflow: 'drop-oldest', queue: 64 },
     consumer: { prefer: nearest(1, { hysteresis: { holdMs: 1_000 } }) },

@@ -10,6 +10,15 @@ export function mebibytesPerMinute(samples) {
   return (60_000 * covariance) / variance / 2 ** 20
 }
 
+/** The median of the samples of each minute. */
+export function byMinute(samples) {
+  const minuteOf = ({ ms }) => Math.floor((ms - samples[0].ms) / 60_000) + 1
+  return [...Map.groupBy(samples, minuteOf)].map(([minute, group]) => {
+    const sorted = group.map(({ bytes }) => bytes).sort((a, b) => a - b)
+    return [minute, sorted[Math.floor(sorted.length / 2)]]
+  })
+}
+
 /**
  * What a consumer was given over all of its lives, as lines of the life of the producer and a sequence number: how many
  * datums it got again, and what it never got between the first and the last.
