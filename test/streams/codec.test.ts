@@ -192,6 +192,8 @@ describe.each(ways)('packed/1, %s', (_, make) => {
     const target = Buffer.alloc(3)
     expect(codec.encode({ a: 'long text', b: 1 }, target, 0)).toBe(-1)
     expect(() => codec.encode({ a: 'long text', b: 0.5 }, target, 0)).toThrow(/"b"/)
+    const texts = packed(z.object({ a: z.string(), b: z.string() }), make)
+    expect(() => texts.encode({ a: 'long text', b: '\ud800' }, target, 0)).toThrow(/b/)
     expect(() => codec.encode({ a: 'long text\ud800', b: 1 }, target, 0)).toThrow(
       expect.objectContaining({ code: 'CODEC_UNSUPPORTED', details: { path: ['a'] } }),
     )
@@ -228,6 +230,23 @@ describe.each(ways)('packed/1, %s', (_, make) => {
     expect(() => encoded(codec, {} as z.output<typeof surplus>)).toThrow(
       expect.objectContaining({ code: 'CODEC_UNSUPPORTED' }),
     )
+  })
+
+  test('given what zod judges in its own way, then it is taken and refused in this way', () => {
+    const take = <T>(schema: z.ZodType<T>, value: unknown): T => {
+      const codec = packed(schema, make)
+      const bytes = encoded(codec, value as T)
+      return codec.decode(bytes, 0, bytes.byteLength)
+    }
+    expect(take(z.string().max(2), '😀😀')).toBe('😀😀')
+    expect(() => take(z.string().min(3), '😀😀')).toThrow(z.ZodError)
+    expect(() => take(z.object({ a: z.string().exactOptional() }), { a: undefined })).toThrow(z.ZodError)
+    const mixed = z.object({ a: z.strictObject({ b: z.int() }) })
+    expect(() => take(mixed, { a: { b: 1, c: 2 } })).toThrow(z.ZodError)
+    const someBytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length > 0)
+    expect(() => take(someBytes, new Uint8Array())).toThrow(z.ZodError)
+    expect(take(z.union([z.object({ a: z.int().optional() }), z.date()]), new Date(0))).toEqual({})
+    expect(() => take(z.record(z.string(), z.int()), { [Symbol('a')]: 1 })).toThrow(z.ZodError)
   })
 
   test('undefined is no datum', () => {
