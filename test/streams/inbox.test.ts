@@ -36,6 +36,20 @@ test('an envelope says where its datum is from and what was lost just before it'
 })
 
 describe('S-7: given a datum that is invalid', () => {
+  test.each([
+    [255, 'mismatch'],
+    [254, 'undecodable'],
+    // It would be taken for the end of the stream.
+    [253, 'mismatch'],
+  ])('(%i) then it is not handed out, and its source is told', (datum, problem) => {
+    const inbox = emptyInbox()
+    const source = new FakeSource(inbox)
+    source.receive(0, datum)
+    expect(takeAll(inbox)).toEqual([])
+    expect(source).toMatchObject({ invalidCount: 1, problem, lostCount: 0 })
+    expect(inbox).toMatchObject({ waitingCount: 0, byteLength: 0, takenCount: 0 })
+  })
+
   test('then what arrived behind it by the same subscription is thrown away and counted, and that of others is not', () => {
     const inbox = emptyInbox()
     const [bad, good] = [new FakeSource(inbox), new FakeSource(inbox)]
@@ -74,7 +88,7 @@ test('given a producer that asks for acknowledgements, when the application asks
   expect(source.progress.acknowledged).toBe(2)
 })
 
-test('property: what arrives is taken, lost, invalid or waits, and the sum of what envelopes tell is what was lost before them', () => {
+test('property: what was sent is taken, lost, invalid or waits, and envelopes tell exactly what was lost before them', () => {
   const frame = fc.record({
     source: fc.nat(1),
     missing: fc.nat(2),
@@ -95,8 +109,9 @@ test('property: what arrives is taken, lost, invalid or waits, and the sum of wh
       )
       const all: FakeSource[] = progresses.map((progress) => new FakeSource(inbox, { progress }))
       const current = [...all]
-      const last = new Map<string, number>()
-      let taken = 0
+      const told = new Map(progresses.map(({ epoch }) => [epoch, { taken: 0, lost: 0 }]))
+      const invalidOf = (epoch: string): number =>
+        all.reduce((sum, each) => sum + (each.progress.epoch === epoch ? each.invalidCount : 0), 0)
       for (const { source: index, missing, datums, take } of frames) {
         const progress = progresses[index]!
         // As after an end: what was thrown away is not undone by another subscription.
@@ -105,15 +120,16 @@ test('property: what arrives is taken, lost, invalid or waits, and the sum of wh
         for (let count = 0; count < take; count++) {
           const envelope = inbox.take(enveloped)
           if (envelope === undefined) break
-          taken++
-          expect(envelope.sequence).toBeGreaterThan(last.get(envelope.epoch) ?? -1)
-          last.set(envelope.epoch, envelope.sequence)
+          const { epoch, sequence, lostBefore } = envelope
+          const before = told.get(epoch)!
+          before.lost += lostBefore
+          expect(sequence).toBe(before.taken + before.lost + invalidOf(epoch))
+          before.taken++
         }
       }
       const sent = progresses.reduce((sum, { expected }) => sum + expected, 0)
       const count = (of: 'lostCount' | 'invalidCount'): number => all.reduce((sum, each) => sum + each[of], 0)
-      expect(taken).toBe(inbox.takenCount)
-      expect(taken + count('lostCount') + count('invalidCount') + inbox.waitingCount).toBe(sent)
+      expect(inbox.takenCount + count('lostCount') + count('invalidCount') + inbox.waitingCount).toBe(sent)
     }),
   )
 })

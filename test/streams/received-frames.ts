@@ -7,7 +7,7 @@ import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/datu
 import { Inbox, type FrameSource, type ReceivedFrame } from '../../framework/streams/inbox.js'
 import { ProducerProgress, type Acknowledging } from '../../framework/streams/producer-progress.js'
 
-/** A stream of which the datums are one number: what is 255 on the wire is no datum of it. */
+/** A stream of which the datums are one number; 255, 254 and 253 on the wire are mistakes of three kinds. */
 export const Bytes = stream('received-frames.bytes', z.number())
 const codec = {
   id: 'test',
@@ -16,7 +16,9 @@ const codec = {
   decode: (bytes: Uint8Array, start: number): number => {
     const value = bytes[start]!
     if (value === 255) throw new DatumDecodeError('mismatch', 'too large')
-    return value
+    if (value === 254) throw new Error('a refinement has failed')
+    // As of a schema that allows it.
+    return value === 253 ? (undefined as never) : value
   },
 }
 
@@ -45,6 +47,7 @@ export class FakeSource implements FrameSource {
   isDiscarded = false
   lostCount = 0
   invalidCount = 0
+  problem: DatumDecodeError['kind'] | undefined
   readonly #inbox: Inbox<number>
 
   constructor(
@@ -72,8 +75,9 @@ export class FakeSource implements FrameSource {
     this.lostCount += count
   }
 
-  onInvalid(): void {
+  onInvalid({ kind }: DatumDecodeError): void {
     this.invalidCount++
+    this.problem = kind
     this.isDiscarded = true
   }
 }
