@@ -7,39 +7,27 @@ import {
   type CloseReason,
   type Link,
 } from '#framework/network'
-import {
-  MosaikError,
-  nextTurn,
-  toHex,
-  Watch,
-  type PeerId,
-  type ReadonlyWatch,
-  type Timer,
-} from '#framework/primitives'
+import { MosaikError, toHex, Watch, type PeerId, type ReadonlyWatch, type Timer } from '#framework/primitives'
 import { notAllowed, type AdmissionRules } from './admission.js'
 import { isSatisfied, onlineWhen, type OnlineWhen } from './conditions.js'
 import type { ConsumerQueue } from './consumer-queue.js'
 import { ConsumerQueues } from './consumer-queues.js'
-import { DatumLog, segmentBytesMax } from './datum-log.js'
+import { DatumLog } from './datum-log.js'
+import { DatumSender } from './datum-sender.js'
 import type { StreamDefinition } from './definition.js'
 import { EgressTurns } from './egress-turns.js'
-import { datumBytesMax, draftDatum, validateDatum } from './encode-datum.js'
-import { FlushSchedule } from './flush-schedule.js'
+import { datumBytesMax } from './encode-datum.js'
 import { HeldPlaces } from './held-places.js'
 import { LiveEligibility } from './live-eligibility.js'
 import type { DropCause, ProducerCounters, SlowCause } from './metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
 import type { Producer, ProducerOptions, ProducerStats } from './producer.js'
-import { ProducerError, type ProducerErrorCode } from './producer-error.js'
-import { ReplayExpiry } from './replay-expiry.js'
 import { ReplayRetention } from './replay-retention.js'
-import { datumBytesMin, type SendQueueLimits } from './send-queue.js'
+import type { SendQueueLimits } from './send-queue.js'
 import { StallWatch } from './stall-watch.js'
 import { peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
-import { TurnBudget } from './turn-budget.js'
 import { UndeliveredSink } from './undelivered-sink.js'
-import { WaitingSends } from './waiting-sends.js'
 import type { Subscribe, Subscribed } from './wire.js'
 import { withAbort } from './with-abort.js'
 
@@ -77,31 +65,24 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   readonly #what: string
   readonly #log: DatumLog<T>
   readonly #queues: ConsumerQueues<T>
-  readonly #expiry: ReplayExpiry
+  readonly #sender: DatumSender<T>
   /** By the consumer they serve, in the order in which they came. */
   readonly #served = new Map<string, OutgoingSubscription>()
   /** Undefined unless datums are to be acknowledged. */
   readonly #places: HeldPlaces | undefined
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
   readonly #online: Watch<boolean>
-  readonly #waiting = new WaitingSends<T>()
-  readonly #budget = new TurnBudget()
-  readonly #flushes = new FlushSchedule(() => this.#flush())
   readonly #undelivered: UndeliveredSink<T>
   readonly #egress: EgressTurns | undefined
   readonly #stallTimeoutMs: number
   readonly #stalls: StallWatch<OutgoingSubscription>
   /** Runs while sends wait for room. */
   #stallTimer: Timer | undefined
-  /** How many bytes the log had when everything was written that may be. */
-  #flushedBytes = 0
-  #isPumping = false
   #isClosing = false
   #closed: Promise<void> | undefined
   #sent = 0
   #sentBytes = 0
   #dropped = 0
-  #invalid = 0
   #refused = 0
 
   constructor(
@@ -132,8 +113,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       limits: this.#limits,
       isAcknowledged: options.ack !== undefined && options.ack !== false,
     })
-    // What a consumer missed of it shows behind what it has.
-    this.#expiry = new ReplayExpiry(this.#log, clock, () => this.#flush())
     this.#maxConsumers = options.maxConsumers ?? Infinity
     if (options.ack !== undefined && options.ack !== false) {
       const { holdMs = holdMsDefault } = options.ack === true ? {} : options.ack
@@ -162,6 +141,20 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     this.#epoch = toHex(context.random.bytes(epochBytes))
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
     this.subscriptions = this.#statuses.asReadonly()
+    this.#sender = new DatumSender({
+      stream,
+      what: this.#what,
+      log: this.#log,
+      queues: this.#queues,
+      online: this.#online,
+      clock,
+      onFlush: () => {
+        for (const subscription of this.#served.values()) subscription.flush()
+      },
+      onLagging: (queues) => this.#dropLagging(queues),
+      onUndelivered: (datum) => this.#onUndelivered(datum),
+      onWaiting: () => this.#watchStalls(),
+    })
   }
 
   get online(): boolean {
@@ -178,38 +171,12 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     return this.#isClosing
   }
 
-  // Not an async function: a send that need not wait costs no promise of its own.
   send(datum: T, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
-    const signal = options?.signal
-    if (signal?.aborted === true) return Promise.reject(signal.reason)
-    let byteLength = 0
-    try {
-      this.#assertOpen(datum)
-      if (this.#waiting.size > 0 || !this.online) return this.#sendLater(datum, signal)
-      if (this.#queues.areDropping) {
-        this.#lose(datum)
-      } else {
-        byteLength = this.#drafted(datum)
-        if (!this.#queues.hasRoomFor(byteLength)) return this.#addToWaiting(datum, signal)
-        this.#dispatch(datum)
-      }
-    } catch (error) {
-      return Promise.reject(error)
-    }
-    return this.#budget.spend(byteLength) ? nextTurn() : done
+    return this.#sender.send(datum, options?.signal)
   }
 
   trySend(datum: T): void {
-    this.#assertOpen(datum)
-    if (!this.online) throw this.#error('PRODUCER_OFFLINE', 'too few consumers are subscribed', datum)
-    if (this.#waiting.size > 0) throw this.#error('PRODUCER_FULL', 'earlier sends are waiting', datum)
-    // What is known before the datum is encoded: a producer that is refused tries again and again.
-    if (!this.#queues.hasRoomFor(datumBytesMin))
-      throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
-    if (this.#queues.areDropping) return this.#lose(datum)
-    if (!this.#queues.hasRoomFor(this.#drafted(datum)))
-      throw this.#error('PRODUCER_FULL', 'a consumer has no room', datum)
-    this.#dispatch(datum)
+    this.#sender.trySend(datum)
   }
 
   stats(): ProducerStats {
@@ -219,10 +186,10 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       sentBytes: this.#total(this.#sentBytes, 'bytes'),
       dropped: this.#total(this.#dropped, 'dropped'),
       undelivered: this.#undelivered.count,
-      invalid: this.#invalid,
+      invalid: this.#sender.invalidCount,
       refused: this.#refused,
       predicateErrors: this.#eligibility.errorCount,
-      waiting: this.#waiting.size,
+      waiting: this.#sender.waitingCount,
       queued: this.fullestQueue(),
       held: this.#places?.count ?? 0,
     }
@@ -406,41 +373,10 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       redeliveredBelow,
       counters: this.#counters,
       clock: this.#context.clock,
-      onRoom: this.#pump,
+      onRoom: this.#sender.pump,
       onBlocked: () => this.#dropSlow(subscription, 'blocked', 'the network took nothing for too long'),
     })
     return subscription
-  }
-
-  #isReadyFor(byteLength: number): boolean {
-    return this.online && this.#queues.hasRoomFor(byteLength)
-  }
-
-  /** What `#dispatch` does with a datum that every queue drops; it must be a valid one all the same. */
-  #lose(datum: T): void {
-    try {
-      validateDatum(this.stream, datum)
-    } catch (error) {
-      this.#invalid++
-      throw error
-    }
-    this.#queues.skip()
-  }
-
-  /** Puts the draft, which is what became of the datum, into all queues. */
-  #dispatch(datum: T): void {
-    const log = this.#log
-    const byteLength = log.draftBytes
-    const lagging = this.#queues.makeRoom()
-    // What waits fills a frame: written now, it is one, and nothing of this datum has to go with it.
-    if (log.framedBytes - this.#flushedBytes + byteLength >= segmentBytesMax) this.#flush()
-    log.commit()
-    const isOffered = this.#queues.offer()
-    if (this.#served.size > 0) this.#flushes.notify()
-    this.#expiry.onDatum()
-    // Only now that every queue has the datum: dropping tells others, who may send the next one in answer.
-    if (lagging.length > 0) this.#dropLagging(lagging)
-    if (!isOffered) this.#onUndelivered(datum)
   }
 
   #dropLagging(queues: readonly ConsumerQueue[]): void {
@@ -473,7 +409,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
 
   /** Has consumers watched that make sends wait; and no longer when none waits for room. */
   #watchStalls(): void {
-    const isWaiting = this.#waiting.size > 0 && this.online && this.#stallTimeoutMs !== Infinity
+    const isWaiting = this.#sender.waitingCount > 0 && this.online && this.#stallTimeoutMs !== Infinity
     if (isWaiting && this.#stallTimer === undefined) return this.#lookForStalls()
     if (isWaiting || this.#stallTimer === undefined) return
     this.#stallTimer.cancel()
@@ -483,7 +419,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
 
   #lookForStalls(): void {
     const { clock } = this.#context
-    const byteLength = this.#waiting.firstByteLength ?? 0
+    const byteLength = this.#sender.waitingBytes
     const holders = [...this.#served.values()].filter((subscription) => subscription.isHoldingUp(byteLength))
     const { stalled, suspected, nextMs } = this.#stalls.look(clock.monotonic(), new Set(holders))
     // Somebody who only waits for a turn may be holding up by then.
@@ -496,71 +432,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       const message = `others have waited for ${this.#stallTimeoutMs} ms, and it took nothing`
       this.#dropSlow(subscription, 'stalled', message)
     }
-  }
-
-  #flush(): void {
-    this.#flushedBytes = this.#log.framedBytes
-    for (const subscription of this.#served.values()) subscription.flush()
-  }
-
-  #sendLater(datum: T, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting.isFull) throw this.#waitingError(datum)
-    this.#drafted(datum)
-    return this.#addToWaiting(datum, signal)
-  }
-
-  /** Has the draft wait for its turn. */
-  #addToWaiting(datum: T, signal: AbortSignal | undefined): Promise<void> {
-    const view = this.#log.draftView
-    if (!this.#waiting.hasRoomFor(view)) throw this.#waitingError(datum)
-    // Whoever held up sends that were withdrawn since has its time again.
-    if (this.#waiting.size === 0) this.#watchStalls()
-    const accepted = this.#waiting.add(datum, new Uint8Array(view), signal)
-    this.#watchStalls()
-    return accepted
-  }
-
-  /** Lets waiting sends through, in order, as long as there is room. */
-  readonly #pump = (): void => {
-    // Sending makes room, which calls this again: the loop that is going on sees to it.
-    if (this.#isPumping) return
-    this.#isPumping = true
-    this.#waiting.release(
-      ({ bytes }) => this.#isReadyFor(bytes.byteLength),
-      ({ datum, bytes }) => {
-        this.#log.draftEncoded(bytes)
-        this.#dispatch(datum)
-      },
-    )
-    this.#isPumping = false
-    this.#watchStalls()
-  }
-
-  /**
-   * Makes a datum the log's draft.
-   *
-   * @returns How long it is.
-   * @throws ProducerError
-   */
-  #drafted(datum: T): number {
-    try {
-      return draftDatum(this.stream, this.#log, datum)
-    } catch (error) {
-      this.#invalid++
-      throw error
-    }
-  }
-
-  #assertOpen(datum: T): void {
-    if (this.#isClosing) throw this.#error('PRODUCER_CLOSED', 'it was closed', datum)
-  }
-
-  #waitingError(datum: T): ProducerError<T> {
-    return this.#error('PRODUCER_FULL', `${this.#waiting.size} sends are waiting`, datum)
-  }
-
-  #error(code: ProducerErrorCode, message: string, datum: T): ProducerError<T> {
-    return new ProducerError(code, `${this.#what}: ${message}`, datum)
   }
 
   /** Ends a subscription for a reason of ours. From now on it counts for nothing, but what waits for it may be kept. */
@@ -606,7 +477,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
 
   #onGivenUp(queue: ConsumerQueue): void {
     this.#queues.delete(queue)
-    this.#pump()
+    this.#sender.pump()
   }
 
   /** Shows what has changed, in this order: who is subscribed, whether that is enough, and who need not wait any more. */
@@ -618,7 +489,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       this.#online.set(isSatisfied(this.#onlineWhen, statuses))
     }
     this.#owner.onSubscriptions()
-    this.#pump()
+    this.#sender.pump()
   }
 
   async #retire(): Promise<void> {
@@ -626,10 +497,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     this.#eligibility[Symbol.dispose]()
     this.#online.set(false)
     this.#owner.onRetiring()
-    this.#waiting.rejectAll(({ datum }) =>
-      this.#error('PRODUCER_CLOSED', 'it was closed while the send waited', datum),
-    )
-    this.#watchStalls()
+    this.#sender.close()
     using deadline = this.#context.clock.deadline(closeTimeoutMs)
     const { signal } = deadline
     await Promise.all(
@@ -637,7 +505,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     )
     for (const subscription of this.#served.values()) this.#forget(subscription, false)
     this.#places?.giveUpAll()
-    this.#expiry[Symbol.dispose]()
     this.#log.clear()
     this.#statuses.end()
     this.#online.end()
@@ -651,8 +518,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     return total
   }
 }
-
-const done: Promise<void> = Promise.resolve()
 
 /** With these a consumer says that it goes. */
 const goodbyes: ReadonlySet<number> = new Set([
