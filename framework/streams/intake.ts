@@ -52,6 +52,7 @@ export class Intake implements FrameSource {
   readonly #clock: Clock
   readonly #sink: IntakeSink
   readonly #credit: CreditWindow
+  readonly #unfollow: () => void
   /** The producer wants to know when everything below was taken. */
   #drainTarget: number | undefined
   /** What the producer knows to be acknowledged; undefined when that is not known here. */
@@ -73,7 +74,7 @@ export class Intake implements FrameSource {
     this.#sink = sink
     this.#credit = new CreditWindow(windowBytes, initialBytes)
     this.#advanceTo(first)
-    progress.onProgress = () => this.#onProgress()
+    this.#unfollow = progress.follow(() => this.#onProgress())
     // A subscription before this one may not have told everything.
     this.#onProgress()
   }
@@ -100,6 +101,7 @@ export class Intake implements FrameSource {
     this.#isStopped = true
     // Whoever takes the place of this consumer is to get no more again than it must.
     if (this.#isUntold) this.#tell()
+    this.#unfollow()
   }
 
   onDiscarded(count: number, sequence: number): void {

@@ -92,9 +92,20 @@ export class ProducerProgress {
     return this.#shared.heldBytes
   }
 
-  /** Is called when something has happened that the producer may be waiting for. */
-  set onProgress(listener: (() => void) | undefined) {
+  /** Whether there is a subscription that follows this. */
+  get isFollowed(): boolean {
+    return this.#shared.onProgress !== undefined
+  }
+
+  /**
+   * The listener is called when something has happened that the producer may be waiting for, until the returned function
+   * is called or another one follows.
+   */
+  follow(listener: () => void): () => void {
     this.#shared.onProgress = listener
+    return () => {
+      if (this.#shared.onProgress === listener) this.#shared.onProgress = undefined
+    }
   }
 
   /** The listener is also called when everything below the number was taken. */

@@ -1,7 +1,7 @@
 import type { PeerId } from '#framework/primitives'
 import type { ProducerProgress } from './producer-progress.js'
 
-/** Whoever has been away longer than so many others is met as a stranger: what was missed of it will not be known. */
+/** Whoever was met before so many others and is away is met as a stranger: what was missed of it will not be known. */
 const producersMax = 1024
 
 /**
@@ -20,8 +20,14 @@ export class ResumePoints {
     const { producer } = progress
     this.#points.delete(producer)
     this.#points.set(producer, progress)
-    if (this.#points.size <= producersMax) return
-    const [oldest] = this.#points.keys()
-    if (oldest !== undefined) this.#points.delete(oldest)
+    if (this.#points.size > producersMax) this.#forgetOne()
+  }
+
+  #forgetOne(): void {
+    for (const [producer, { isFollowed }] of this.#points) {
+      if (isFollowed) continue
+      this.#points.delete(producer)
+      return
+    }
   }
 }

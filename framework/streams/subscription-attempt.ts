@@ -146,7 +146,6 @@ export class SubscriptionAttempt {
           acknowledging: isAcknowledged ? acknowledging : 'never',
           before: last,
         })
-    resumePoints.set(progress)
     const intake = new Intake({
       link,
       first: sequence,
@@ -159,6 +158,7 @@ export class SubscriptionAttempt {
       sink: this.#options.sink,
     })
     this.#intake = intake
+    resumePoints.set(progress)
     this.#options.onConnected()
     const reason = await intake.run()
     intake.stop()

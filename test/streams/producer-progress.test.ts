@@ -34,7 +34,7 @@ describe('what is taken', () => {
   test('calls who waits for it, and not before', () => {
     const progress = progressOf()
     let calls = 0
-    progress.onProgress = () => calls++
+    progress.follow(() => calls++)
     progress.notifyAt = 2
     progress.arrive(frameOf(0, 1, 1, 1))
     progress.handOut(0, 1)
@@ -120,7 +120,7 @@ describe('S-5: what is held of a producer', () => {
     before.arrive(waiting)
     const progress = progressOf('manual', before)
     let calls = 0
-    progress.onProgress = () => calls++
+    progress.follow(() => calls++)
     expect(progress.heldBytes).toBe(frameCreditBytes(waiting.byteLength))
     before.handOut(2, 3)
     before.release(waiting)

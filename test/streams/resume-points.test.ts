@@ -20,3 +20,16 @@ test('given more producers than are remembered, then the one that was met longes
   expect(points.get(peer(0))?.epoch).toBe('second')
   expect(points.get(peer(2))?.epoch).toBe('first')
 })
+
+test('given a producer that is subscribed to, then it is not forgotten, however many others there are', () => {
+  const points = new ResumePoints()
+  const subscribed = progressOf(0)
+  const leave = subscribed.follow(() => undefined)
+  points.set(subscribed)
+  for (let n = 1; n <= 1024; n++) points.set(progressOf(n))
+  expect(points.get(peer(0))).toBe(subscribed)
+  expect(points.get(peer(1))).toBeUndefined()
+  leave()
+  points.set(progressOf(1025))
+  expect(points.get(peer(0))).toBeUndefined()
+})
