@@ -172,6 +172,9 @@ export interface Consumer<T> extends AsyncDisposable, AsyncIterable<T> {
   when(): StreamConditions
   stats(): ConsumerStats
 
-  /** Leaves all producers. What was received can still be taken, then `recv` says it is over. Idempotent. */
+  /**
+   * Leaves all producers. What was received can still be taken, then `recv` says it is over. Acknowledges nothing: not
+   * even the datum that was taken last. Idempotent.
+   */
   close(): Promise<void>
 }
