@@ -16,6 +16,8 @@ const wantedCount = (start, end) => wantedBelow(end) - wantedBelow(start)
 
 const everything = (start, end) => end - start
 const stallTimeoutMs = 2_000
+/** Much more than is sent while anybody is away, and soon reached, so that memory does not grow for that reason. */
+const replayed = 10_000
 
 /**
  * - `selects`: whether consumers ask for some of the datums only;
@@ -29,7 +31,7 @@ const kinds = {
   'drop-newest': { producer: { overflow: 'drop-newest', queue: 64 } },
   disconnect: { producer: { overflow: 'disconnect', queue: 64 } },
   replay: {
-    producer: { queue: 64, stallTimeoutMs, replay: { last: 50_000 } },
+    producer: { queue: 64, stallTimeoutMs, replay: { last: replayed } },
     losesNothing: true,
   },
   ack: {
@@ -45,7 +47,7 @@ const kinds = {
     wantedCount,
   },
   'criteria-replay': {
-    producer: { queue: 64, stallTimeoutMs, replay: { last: 50_000 } },
+    producer: { queue: 64, stallTimeoutMs, replay: { last: replayed } },
     consumer: { criteria: { bucket: { $in: [wantedBucket] } } },
     selects: true,
     wantedCount,

@@ -179,10 +179,18 @@ const loops = new Map(
   cases.map((kind) => [kind.name, role === 'producer' ? new ProducerLoop(kind) : new ConsumerLoop(kind)]),
 )
 tell({ type: 'ready', addresses: host.addresses.value, peer: host.peerId })
-setInterval(() => {
-  tell({ type: 'memory', rssBytes: process.memoryUsage.rss() })
-  if (role === 'consumer') for (const loop of loops.values()) loop.report('report')
-}, 1_000).unref()
+if (role === 'consumer') {
+  setInterval(() => {
+    for (const loop of loops.values()) loop.report('report')
+  }, 1_000).unref()
+} else {
+  setInterval(() => {
+    // What is garbage says nothing about what is kept.
+    globalThis.gc()
+    const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
+    tell({ type: 'memory', bytes: rss, usedBytes: heapUsed + arrayBuffers })
+  }, 5_000).unref()
+}
 
 const orders = {
   stall: ({ kind, ms }) => loops.get(kind).stall(ms),

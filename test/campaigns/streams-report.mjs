@@ -10,12 +10,12 @@ export function mebibytesPerMinute(samples) {
   return (60_000 * covariance) / variance / 2 ** 20
 }
 
-/** The median of the samples of each minute. */
+/** The sample of each minute that has the median size. */
 export function byMinute(samples) {
   const minuteOf = ({ ms }) => Math.floor((ms - samples[0].ms) / 60_000) + 1
   return [...Map.groupBy(samples, minuteOf)].map(([minute, group]) => {
-    const sorted = group.map(({ bytes }) => bytes).sort((a, b) => a - b)
-    return [minute, sorted[Math.floor(sorted.length / 2)]]
+    const sorted = group.toSorted((a, b) => a.bytes - b.bytes)
+    return { minute, ...sorted[Math.floor(sorted.length / 2)] }
   })
 }
 
