@@ -125,10 +125,6 @@ export class OutgoingSubscription implements EgressSender, Holder {
     this.#drainAsked = firstSequence
   }
 
-  get queued(): { readonly datums: number; readonly bytes: number } {
-    return { datums: this.#queue.length, bytes: this.#queue.byteLength }
-  }
-
   /** What was written to the link, and what will never be. */
   get counts(): { readonly datums: number; readonly bytes: number; readonly dropped: number } {
     const dropped = this.#queue.droppedCount - this.#droppedBefore
