@@ -78,7 +78,7 @@ class Scene {
 
   /** Lets everything happen that needs no time. */
   async settle(): Promise<void> {
-    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
   }
 
   async advance(ms: number): Promise<void> {
@@ -193,7 +193,8 @@ describe('S-8: given a producer that refuses', () => {
       await start([CloseReasons[name]], { maxMs: 40_000, jitter: 0 })
       for (let beat = 0; beat < 1_000; beat++) {
         it.upstream.onEntry({ ...first })
-        await it.advance(10)
+        it.clock.advance(10)
+        if (beat % 100 === 0) await it.settle()
       }
       expect(it.attempts).toHaveLength(1)
       await it.advance(30_000)
