@@ -44,6 +44,7 @@ import { openingPayload, parseSubscribe, streamsProtocol, type Subscribe } from 
 
 /** How many subscriptions of one node may be in the middle of opening; more wait for their turn. */
 const openingMax = 64
+const noBytes = new Uint8Array()
 /** How much memory of logs is kept for later use, so that it need not be made again. */
 const pooledBytesMax = 4 * 1024 * 1024
 
@@ -251,23 +252,38 @@ export class Streams implements AsyncDisposable {
 
   /** A consumer of another node asks to subscribe. */
   async #handleLink(link: Link, accept: (payload?: unknown) => Promise<void>): Promise<void> {
+    const judged = this.#judge(link)
+    if ('refusal' in judged) {
+      await link.close(judged.refusal.reason)
+      return
+    }
+    const { producer, entry, request } = judged
+    link.forgetPayloads()
+    await producer.serve(link, request, entry, async (greeting) => {
+      await accept(openingPayload(greeting))
+      link.forgetPayloads()
+    })
+  }
+
+  /** @returns What lives as long as the subscription: without the signed entry and the shape, which have done their work. */
+  #judge(
+    link: Link,
+  ):
+    | { readonly refusal: Pick<Refusal, 'reason'> }
+    | { readonly producer: FanOut<unknown>; readonly entry: PeerEntry; readonly request: Subscribe } {
     const { discovery, metrics } = this.#context
     let request: Subscribe
     try {
       request = parseSubscribe(link.openPayload)
     } catch (error) {
       metrics.asked(undefined, 'malformed')
-      await link.close(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
-      return
+      return { refusal: { reason: closeReason(CloseReasons.ProtocolViolation, messageOf(error)) } }
     }
     learnEntry(this.#context, request.entry)
     const admitted = this.#admit(request, discovery.catalog.value.get(link.peer))
-    if ('refusal' in admitted) {
-      await link.close(admitted.refusal.reason)
-      return
-    }
-    const { producer, entry } = admitted
-    await producer.serve(link, request, entry, (greeting) => accept(openingPayload(greeting)))
+    return 'refusal' in admitted
+      ? admitted
+      : { ...admitted, request: { ...request, entry: noBytes, shape: undefined } }
   }
 
   #admit(
