@@ -184,7 +184,7 @@ describe('given a consumer that comes late and reads slowly', () => {
 test('given datums kept for a time, when that is over, then a late consumer does not get them', async () => {
   await using nodes = await startNodes({}, {})
   const [n0, n1] = nodes
-  const producer = n0!.streams.produce(Numbered, { onlineWhen: 0, replay: { for: 300 } })
+  const producer = n0!.streams.produce(Numbered, { onlineWhen: 0, replay: { for: 2_000 } })
   for (let n = 0; n < 10; n++) await producer.send({ n })
   const early = await open(n1!, n0!, request(Numbered, n1!, { start: 'oldest' }))
   expect(startOf(early).sequence).toBeLessThan(10)
