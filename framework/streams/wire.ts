@@ -26,11 +26,11 @@ const digestBytes = z
   .transform((bytes): Digest => digestFromRaw(bytes))
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes')
 const sequence = z.int().min(0)
-const criteria = z.unknown().superRefine((value, { addIssue }) => {
+const criteria = z.unknown().superRefine((value, context) => {
   try {
     compileCriteria(value)
   } catch (error) {
-    addIssue(messageOf(error))
+    context.addIssue(messageOf(error))
   }
 })
 
