@@ -2,7 +2,7 @@ import type { PeerInfo, Preference, TicketValidator } from '#framework/discovery
 import type { CloseReason } from '#framework/network'
 import type { BackoffOptions, Lagged, PeerId, ReadonlyWatch } from '#framework/primitives'
 import type { OnlineWhen, StreamConditions } from './conditions.js'
-import type { Criteria } from './criteria.js'
+import type { Criteria } from './criteria/criteria.js'
 import type { StreamDefinition } from './definition.js'
 import type { SubscriptionStatus } from './subscription-status.js'
 

@@ -1,6 +1,6 @@
 import type { ConsumerOptions } from './consumer.js'
 import type { StreamDefinition } from './definition.js'
-import type { Requirements } from './eligibility.js'
+import type { Requirements } from './eligibility/eligibility.js'
 import type { ProducerOptions } from './producer.js'
 
 /**

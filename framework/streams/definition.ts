@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { digestOf, hashBytes, MosaikError, type Digest, type StreamId } from '#framework/primitives'
-import { canonicalSchema } from './canonical-schema.js'
+import { canonicalSchema } from './schema/canonical-schema.js'
 import { codecOf } from './codec/codec-of.js'
 import type { DatumCodec } from './codec/datum-codec.js'
 import type { StreamDefaults } from './defaults.js'

@@ -1,4 +1,4 @@
-export { StreamAlreadyProducedError } from './already-produced-error.js'
+export { StreamAlreadyProducedError } from './producing/already-produced-error.js'
 export { type OnlineWhen, type StreamConditions, type SubscribedOptions } from './conditions.js'
 export {
   type BackoffPolicy,
@@ -8,10 +8,10 @@ export {
   type ConsumerStats,
   type Envelope,
 } from './consumer.js'
-export { type Criteria } from './criteria.js'
+export { type Criteria } from './criteria/criteria.js'
 export type { StreamDefaults } from './defaults.js'
 export { stream, type StreamDefinition } from './definition.js'
-export type { Requirements } from './eligibility.js'
+export type { Requirements } from './eligibility/eligibility.js'
 export {
   type AckOptions,
   type EgressOptions,
@@ -23,6 +23,6 @@ export {
   type UndeliveredCause,
 } from './producer.js'
 export { ProducerError, type ProducerErrorCode } from './producer-error.js'
-export { schemaDifferences } from './schema-diff.js'
+export { schemaDifferences } from './schema/schema-diff.js'
 export { Streams, type StreamsOptions } from './streams.js'
 export { type SubscriptionState, type SubscriptionStatus } from './subscription-status.js'

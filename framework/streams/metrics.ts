@@ -7,8 +7,8 @@ import {
   type MetricsRegistry,
   type StreamId,
 } from '#framework/primitives'
-import type { AdmissionResult } from './admission.js'
-import type { TicketProblem } from './eligibility.js'
+import type { AdmissionResult } from './eligibility/admission.js'
+import type { TicketProblem } from './eligibility/eligibility.js'
 
 /** Every metric of streams. Streams are labelled with their short id. */
 export const streamMetrics = {

@@ -1,8 +1,8 @@
 import { MosaikError } from '#framework/primitives'
-import { compileCriteria } from './compile-criteria.js'
+import { compileCriteria } from './criteria/compile-criteria.js'
 import type { ConsumerOptions } from './consumer.js'
 import type { StreamDefaults } from './defaults.js'
-import type { Requirements } from './eligibility.js'
+import type { Requirements } from './eligibility/eligibility.js'
 import {
   fields,
   isBoolean,

@@ -2,7 +2,7 @@ import type { Discovery, PeerEntry } from '#framework/discovery'
 import type { Host } from '#framework/network'
 import { isMosaikError, shortId, type Clock, type Logger, type Random } from '#framework/primitives'
 import type { StreamMetrics } from './metrics.js'
-import type { SegmentPool } from './segment-pool.js'
+import type { SegmentPool } from './producing/segment-pool.js'
 
 /** What the producers and consumers of one node have in common. */
 export interface StreamsContext {

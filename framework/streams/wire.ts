@@ -1,9 +1,9 @@
-// The messages of `/mosaik/streams/1.0`. The consumer opens the link; datums flow one way as BYTES frames (datum-frame.ts),
+// The messages of `/mosaik/streams/1.0`. The consumer opens the link; datums flow one way as BYTES frames (codec/datum-frame.ts),
 // everything else is one of these. Maps tolerate unknown fields, so that more can be added without a new protocol.
 import { z } from 'zod'
 import type { LinkProtocol } from '#framework/network'
 import { bytesOf, digestFromRaw, messageOf, MosaikError, type Digest } from '#framework/primitives'
-import { compileCriteria } from './compile-criteria.js'
+import { compileCriteria } from './criteria/compile-criteria.js'
 
 export const streamsProtocol: LinkProtocol = {
   id: '/mosaik/streams/1.0',
@@ -54,7 +54,7 @@ const subscribeSchema = z.object({
   resume: z.object({ epoch: z.string().min(1).max(64), sequence }).optional(),
   /** Where to begin when there is nothing to resume and the producer keeps a replay. Absent: with the newest. */
   start: z.enum(['oldest', 'newest']).optional(),
-  /** Which datums to send, as `criteria.ts` has it. With criteria, frames of datums have their other form. */
+  /** Which datums to send, as `criteria/criteria.ts` has it. With criteria, frames of datums have their other form. */
   criteria: criteria.optional(),
 })
 

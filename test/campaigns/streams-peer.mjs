@@ -207,8 +207,11 @@ const orders = {
   },
 }
 
-process.on('message', async (order) => {
+async function obey(order) {
   await orders[order.type](order)
   tell({ type: 'done', id: order.id })
   if (order.type === 'leave') process.disconnect()
-})
+}
+
+// A process that cannot do what it is told ends, and the campaign with it.
+process.on('message', (order) => void obey(order))

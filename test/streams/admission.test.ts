@@ -3,7 +3,11 @@ import { z } from 'zod'
 import { digestOf, type PeerId } from '#framework/primitives'
 import type { PeerEntry } from '#framework/discovery'
 import { stream } from '#framework/streams'
-import { admissionRefusal, type AdmissionRules, type Applicant } from '../../framework/streams/admission.js'
+import {
+  admissionRefusal,
+  type AdmissionRules,
+  type Applicant,
+} from '../../framework/streams/eligibility/admission.js'
 
 const offered = stream('load', z.object({ load: z.number() }))
 const other = stream('load', z.object({ load: z.string() }))

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { canonicalSchema } from '../../framework/streams/canonical-schema.js'
+import { canonicalSchema } from '../../framework/streams/schema/canonical-schema.js'
 import {
   DatumDecodeError,
   MessagePackCodec,

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { decode, encode } from '#framework/primitives'
 import type { Criteria } from '#framework/streams'
-import { compileCriteria } from '../../framework/streams/compile-criteria.js'
+import { compileCriteria } from '../../framework/streams/criteria/compile-criteria.js'
 
 interface Trade {
   readonly symbol: string

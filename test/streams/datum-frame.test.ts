@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { FrameBuilder } from '#framework/network'
-import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/datum-frame.js'
+import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/codec/datum-frame.js'
 
 const headerBytes = 5
 

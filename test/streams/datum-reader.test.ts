@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { DatumReader } from '../../framework/streams/datum-reader.js'
+import { DatumReader } from '../../framework/streams/consuming/datum-reader.js'
 import { emptyInbox, FakeSource } from './received-frames.js'
 
 function scene() {

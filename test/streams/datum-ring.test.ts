@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { DatumRing } from '../../framework/streams/datum-ring.js'
+import { DatumRing } from '../../framework/streams/producing/datum-ring.js'
 
 const kib = 1024
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { ManualClock } from '#framework/primitives'
 import type { EgressOptions } from '#framework/streams'
-import { EgressLimit } from '../../framework/streams/egress-limit.js'
-import { EgressTurns, type EgressSender } from '../../framework/streams/egress-turns.js'
+import { EgressLimit } from '../../framework/streams/producing/egress-limit.js'
+import { EgressTurns, type EgressSender } from '../../framework/streams/producing/egress-turns.js'
 
 interface Sent {
   readonly atMs: number

@@ -2,7 +2,11 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Expiration, PeerEntry, PeerInfo, TicketValidator } from '#framework/discovery'
 import { digestOf, encodeUtf8, silentLogger, type PeerId } from '#framework/primitives'
-import { Eligibility, type Judgement, type Requirements } from '../../framework/streams/eligibility.js'
+import {
+  Eligibility,
+  type Judgement,
+  type Requirements,
+} from '../../framework/streams/eligibility/eligibility.js'
 import { recordingLogger } from '../support/recording-logger.js'
 
 const now = 1_000_000

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { nextTurn } from '#framework/primitives'
-import { FlushSchedule } from '../../framework/streams/flush-schedule.js'
+import { FlushSchedule } from '../../framework/streams/producing/flush-schedule.js'
 
 /** How many datums each flush found, given how many are sent in each turn, one after the other as `await send()` does. */
 async function flushesOf(...turns: readonly number[]): Promise<number[]> {

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { seededRandom } from '#framework/primitives'
 import type { BackoffPolicy } from '#framework/streams'
-import { GuardedBackoff } from '../../framework/streams/guarded-backoff.js'
+import { GuardedBackoff } from '../../framework/streams/consuming/guarded-backoff.js'
 
 function guarded(policy: () => BackoffPolicy) {
   const errors: unknown[] = []

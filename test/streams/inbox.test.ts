@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { bare, enveloped, type Inbox } from '../../framework/streams/inbox.js'
-import { ProducerProgress } from '../../framework/streams/producer-progress.js'
+import { bare, enveloped, type Inbox } from '../../framework/streams/consuming/inbox.js'
+import { ProducerProgress } from '../../framework/streams/consuming/producer-progress.js'
 import { emptyInbox, FakeSource, producerId } from './received-frames.js'
 
 function takeAll(inbox: Inbox<number>): number[] {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { LogQueue } from '../../framework/streams/log-queue.js'
-import { LogRoom } from '../../framework/streams/log-room.js'
-import type { SendQueueLimits } from '../../framework/streams/send-queue.js'
+import type { LogQueue } from '../../framework/streams/producing/log-queue.js'
+import { LogRoom } from '../../framework/streams/producing/log-room.js'
+import type { SendQueueLimits } from '../../framework/streams/producing/send-queue.js'
 import { bodyBytesTarget } from '../../framework/streams/wire.js'
 import { fill, fillAll, plenty, range, TestLog } from './log-support.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { OwnQueue } from '../../framework/streams/own-queue.js'
+import { OwnQueue } from '../../framework/streams/producing/own-queue.js'
 import type { OverflowPolicy } from '#framework/streams'
 import { datumOf, fill, fillAll, plenty, range, TestLog } from './log-support.js'
 

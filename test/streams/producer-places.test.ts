@@ -5,7 +5,7 @@ import {
   ProducerPlaces,
   type PlacesPlan,
   type ProducerState,
-} from '../../framework/streams/producer-places.js'
+} from '../../framework/streams/consuming/producer-places.js'
 
 const [a, b, c, d] = ['a', 'b', 'c', 'd'] as PeerId[] as [PeerId, PeerId, PeerId, PeerId]
 type States = Record<string, ProducerState>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { frameCreditBytes } from '../../framework/streams/credit.js'
-import { ProducerProgress, type Acknowledging } from '../../framework/streams/producer-progress.js'
+import { ProducerProgress, type Acknowledging } from '../../framework/streams/consuming/producer-progress.js'
 import { frameOf, producerId } from './received-frames.js'
 
 function progressOf(acknowledging: Acknowledging = 'never', before?: ProducerProgress): ProducerProgress {

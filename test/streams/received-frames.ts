@@ -3,9 +3,9 @@ import { FrameBuilder } from '#framework/network'
 import { ZERO_DIGEST, type PeerId } from '#framework/primitives'
 import { stream } from '#framework/streams'
 import { DatumDecodeError } from '../../framework/streams/codec/datum-codec.js'
-import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/datum-frame.js'
-import { Inbox, type FrameSource, type ReceivedFrame } from '../../framework/streams/inbox.js'
-import { ProducerProgress, type Acknowledging } from '../../framework/streams/producer-progress.js'
+import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/codec/datum-frame.js'
+import { Inbox, type FrameSource, type ReceivedFrame } from '../../framework/streams/consuming/inbox.js'
+import { ProducerProgress, type Acknowledging } from '../../framework/streams/consuming/producer-progress.js'
 
 /** A stream of which the datums are one number; 255, 254 and 253 on the wire are mistakes of three kinds. */
 export const Bytes = stream('received-frames.bytes', z.number())

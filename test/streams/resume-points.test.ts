@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { PeerId } from '#framework/primitives'
-import { ProducerProgress } from '../../framework/streams/producer-progress.js'
-import { ResumePoints } from '../../framework/streams/resume-points.js'
+import { ProducerProgress } from '../../framework/streams/consuming/producer-progress.js'
+import { ResumePoints } from '../../framework/streams/consuming/resume-points.js'
 
 function progressOf(n: number, epoch = 'first'): ProducerProgress {
   return new ProducerProgress({ producer: peer(n), epoch, first: 0, acknowledging: 'never' })

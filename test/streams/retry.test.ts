@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { CloseReasons } from '#framework/network'
 import { Backoff, seededRandom } from '#framework/primitives'
-import { RetryPolicy, verdictOf } from '../../framework/streams/retry.js'
+import { RetryPolicy, verdictOf } from '../../framework/streams/consuming/retry.js'
 
 const never = { connectedMs: 0, datums: 0 }
 const policy = (): RetryPolicy => {

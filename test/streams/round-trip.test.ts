@@ -3,7 +3,7 @@ import type { PeerEntry } from '#framework/discovery'
 import type { Host } from '#framework/network'
 import { ManualClock, nextTurn, type PeerId } from '#framework/primitives'
 import { RttTracker } from '../../framework/network/rtt/rtt-tracker.js'
-import { measureRoundTrip } from '../../framework/streams/round-trip.js'
+import { measureRoundTrip } from '../../framework/streams/eligibility/round-trip.js'
 
 const peer = 'ab'.repeat(32) as PeerId
 const other = 'cd'.repeat(32) as PeerId

@@ -1,7 +1,7 @@
 import type { Frame, Link } from '#framework/network'
 import { bytesOf, toHex } from '#framework/primitives'
 import type { StreamDefinition } from '#framework/streams'
-import { DatumFrameReader } from '../../framework/streams/datum-frame.js'
+import { DatumFrameReader } from '../../framework/streams/codec/datum-frame.js'
 import { streamsProtocol } from '../../framework/streams/wire.js'
 import type { TestNode } from './support.js'
 

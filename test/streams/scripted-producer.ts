@@ -2,7 +2,7 @@ import { Discovery } from '#framework/discovery'
 import { FrameBuilder, Host, Identity, type Frame, type Link } from '#framework/network'
 import { bytesOf, type NetworkId } from '#framework/primitives'
 import type { StreamDefinition } from '#framework/streams'
-import { DatumFrameWriter } from '../../framework/streams/datum-frame.js'
+import { DatumFrameWriter } from '../../framework/streams/codec/datum-frame.js'
 import { streamsProtocol } from '../../framework/streams/wire.js'
 
 /** What a consumer has said to open a link. */

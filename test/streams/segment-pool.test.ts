@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { SegmentPool } from '../../framework/streams/segment-pool.js'
+import { SegmentPool } from '../../framework/streams/producing/segment-pool.js'
 import { TestLog, fillAll } from './log-support.js'
 
 test('given a buffer that came back, when one of about its length is wanted, then it is that one', () => {

@@ -1,8 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { FrameBuilder } from '#framework/network'
-import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/datum-frame.js'
-import { datumBytesMin, SendQueue, type SendQueueLimits } from '../../framework/streams/send-queue.js'
+import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/codec/datum-frame.js'
+import {
+  datumBytesMin,
+  SendQueue,
+  type SendQueueLimits,
+} from '../../framework/streams/producing/send-queue.js'
 import type { OverflowPolicy } from '#framework/streams'
 
 const plenty = { creditBytes: 1 << 20, bodyBytesTarget: 1 << 16 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { StallWatch, type Holder } from '../../framework/streams/stall-watch.js'
+import { StallWatch, type Holder } from '../../framework/streams/producing/stall-watch.js'
 
 class Consumer implements Holder {
   takenMark = 0

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { Unacknowledged } from '../../framework/streams/unacknowledged.js'
+import { Unacknowledged } from '../../framework/streams/consuming/unacknowledged.js'
 
 test('given acknowledgements out of order, then the first is the lowest that is missing', () => {
   const datums = new Unacknowledged()

@@ -13,8 +13,8 @@ import {
 import { ManualClock, seededRandom, silentLogger } from '#framework/primitives'
 import { stream, type BackoffPolicy, type ConsumerEvent, type SubscriptionStatus } from '#framework/streams'
 import { openingPayload, streamsProtocol, type Subscribe } from '../../framework/streams/wire.js'
-import { ResumePoints } from '../../framework/streams/resume-points.js'
-import { Upstream, type UpstreamOwner } from '../../framework/streams/upstream.js'
+import { ResumePoints } from '../../framework/streams/consuming/resume-points.js'
+import { Upstream, type UpstreamOwner } from '../../framework/streams/consuming/upstream.js'
 import { entryNamed } from '../discovery/ranking-support.js'
 
 const Data1 = stream('upstream.data1', z.object({ n: z.number() }))

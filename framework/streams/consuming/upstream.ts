@@ -1,14 +1,14 @@
 import type { PeerEntry } from '#framework/discovery'
 import { describeCloseReason, type CloseReason } from '#framework/network'
 import { messageOf, type BackoffOptions, type PeerId } from '#framework/primitives'
-import type { BackoffPolicy } from './consumer.js'
+import type { BackoffPolicy } from '../consumer.js'
 import { GuardedBackoff } from './guarded-backoff.js'
 import type { IntakeSink } from './intake.js'
 import type { ProducerState } from './producer-places.js'
 import { RetryPolicy } from './retry.js'
-import { peerLabel } from './streams-context.js'
+import { peerLabel } from '../streams-context.js'
 import { SubscriptionAttempt, type AttemptOwner } from './subscription-attempt.js'
-import type { SubscriptionState, SubscriptionStatus } from './subscription-status.js'
+import type { SubscriptionState, SubscriptionStatus } from '../subscription-status.js'
 
 /** What all upstreams of one consumer have in common. */
 export interface UpstreamOwner extends AttemptOwner, IntakeSink {

@@ -1,6 +1,6 @@
 import type { ConsumerQueue } from './consumer-queue.js'
-import { CriteriaJudge } from './criteria-judge.js'
-import type { DatumCodec } from './codec/datum-codec.js'
+import { CriteriaJudge } from '../criteria/criteria-judge.js'
+import type { DatumCodec } from '../codec/datum-codec.js'
 import type { DatumLog } from './datum-log.js'
 import { LogQueue } from './log-queue.js'
 import { LogRoom } from './log-room.js'

@@ -1,5 +1,5 @@
 import type { ConsumerQueue } from './consumer-queue.js'
-import type { DatumFrameWriter } from './datum-frame.js'
+import type { DatumFrameWriter } from '../codec/datum-frame.js'
 import type { DatumLog, LogReader } from './datum-log.js'
 import type { LogCursor } from './log-segment.js'
 import {

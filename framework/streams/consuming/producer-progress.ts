@@ -1,8 +1,8 @@
 import { Ring, type PeerId } from '#framework/primitives'
-import { frameCreditBytes } from './credit.js'
-import type { DatumFrameReader } from './datum-frame.js'
+import { frameCreditBytes } from '../credit.js'
+import type { DatumFrameReader } from '../codec/datum-frame.js'
 import { Unacknowledged } from './unacknowledged.js'
-import { StreamProtocolError } from './wire.js'
+import { StreamProtocolError } from '../wire.js'
 
 /**
  * When a datum counts as acknowledged: `never`, because the producer does not ask; `taken`, when the application asks for

@@ -1,15 +1,15 @@
 import type { PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, LinkClosedError, type CloseReason, type Link } from '#framework/network'
 import { isMosaikError, messageOf } from '#framework/primitives'
-import type { ConsumerEvent } from './consumer.js'
-import { initialCreditBytes } from './credit.js'
-import type { DatumFrameForm } from './datum-frame.js'
-import type { StreamDefinition } from './definition.js'
+import type { ConsumerEvent } from '../consumer.js'
+import { initialCreditBytes } from '../credit.js'
+import type { DatumFrameForm } from '../codec/datum-frame.js'
+import type { StreamDefinition } from '../definition.js'
 import { Intake, type IntakeSink } from './intake.js'
 import { ProducerProgress, type Acknowledging } from './producer-progress.js'
 import type { ResumePoints } from './resume-points.js'
-import { learnEntry, type StreamsContext } from './streams-context.js'
-import { parseSubscribed, type Subscribe, type Subscribed } from './wire.js'
+import { learnEntry, type StreamsContext } from '../streams-context.js'
+import { parseSubscribed, type Subscribe, type Subscribed } from '../wire.js'
 
 /** Opens a link to a producer: over the network, or within this node. */
 export type OpenSubscription = (entry: PeerEntry, request: Subscribe, signal: AbortSignal) => Promise<Link>

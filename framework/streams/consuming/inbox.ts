@@ -1,8 +1,8 @@
 import { messageOf, Ring } from '#framework/primitives'
-import { DatumDecodeError } from './codec/datum-codec.js'
-import type { Envelope } from './consumer.js'
-import type { DatumFrameReader } from './datum-frame.js'
-import type { StreamDefinition } from './definition.js'
+import { DatumDecodeError } from '../codec/datum-codec.js'
+import type { Envelope } from '../consumer.js'
+import type { DatumFrameReader } from '../codec/datum-frame.js'
+import type { StreamDefinition } from '../definition.js'
 import type { ProducerProgress } from './producer-progress.js'
 
 /** The subscription that a received frame came with. */

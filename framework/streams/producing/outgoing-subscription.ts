@@ -10,14 +10,14 @@ import {
 } from '#framework/network'
 import { messageOf, nextTurn, type Clock, type PeerId, type Timer } from '#framework/primitives'
 import type { ConsumerQueue } from './consumer-queue.js'
-import { CreditBalance } from './credit.js'
-import { DatumFrameWriter, type DatumFrameForm } from './datum-frame.js'
+import { CreditBalance } from '../credit.js'
+import { DatumFrameWriter, type DatumFrameForm } from '../codec/datum-frame.js'
 import type { EgressAllowance } from './egress-limit.js'
 import type { EgressSender, EgressTurns } from './egress-turns.js'
-import type { DropCause, ProducerCounters } from './metrics.js'
+import type { DropCause, ProducerCounters } from '../metrics.js'
 import type { Gap } from './send-queue.js'
 import type { Holder } from './stall-watch.js'
-import type { SubscriptionStatus } from './subscription-status.js'
+import type { SubscriptionStatus } from '../subscription-status.js'
 import {
   bodyBytesTarget,
   parseFromConsumer,
@@ -25,7 +25,7 @@ import {
   streamsProtocol,
   type FromProducer,
   type Subscribe,
-} from './wire.js'
+} from '../wire.js'
 
 /** How long the network may take for one frame, in milliseconds. */
 const writeTimeoutMs = 30_000

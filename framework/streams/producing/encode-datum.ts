@@ -1,9 +1,9 @@
 import { messageOf } from '#framework/primitives'
-import { datumOverheadBytes } from './datum-frame.js'
+import { datumOverheadBytes } from '../codec/datum-frame.js'
 import { DatumTooLargeError, type DatumLog } from './datum-log.js'
-import type { StreamDefinition } from './definition.js'
-import { ProducerError } from './producer-error.js'
-import { streamsProtocol } from './wire.js'
+import type { StreamDefinition } from '../definition.js'
+import { ProducerError } from '../producer-error.js'
+import { streamsProtocol } from '../wire.js'
 
 /** How long a datum may be: a frame's kind counts towards the frame's limit too. */
 export const datumBytesMax = streamsProtocol.frameBytesMax - 1 - datumOverheadBytes

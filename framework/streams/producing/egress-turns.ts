@@ -1,6 +1,6 @@
 import type { Clock, CounterHandle, Timer } from '#framework/primitives'
 import { EgressLimit, type EgressAllowance } from './egress-limit.js'
-import type { EgressOptions } from './producer.js'
+import type { EgressOptions } from '../producer.js'
 
 /** Who sends under a limit. */
 export interface EgressSender {
@@ -67,8 +67,9 @@ export class EgressTurns {
 
   readonly #onTimer = (): void => {
     this.#timer = undefined
-    // One round: who has more to send is behind all others then.
-    for (const sender of [...this.#waiting]) {
+    // One round: who has more to send comes behind all others, and not in this round again.
+    const round = Array.from(this.#waiting)
+    for (const sender of round) {
       if (!this.#waiting.has(sender)) continue
       if (this.#limit.allowance(this.#clock.monotonic(), this.#waiting.size) === undefined) break
       this.#waiting.delete(sender)

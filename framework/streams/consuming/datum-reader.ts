@@ -1,5 +1,5 @@
 import { MosaikError, nextTurn } from '#framework/primitives'
-import type { Envelope } from './consumer.js'
+import type { Envelope } from '../consumer.js'
 import { bare, enveloped, type Inbox } from './inbox.js'
 
 /** Calls that may wait for a datum at a time. */

@@ -1,7 +1,7 @@
 import type { ConsumerQueue } from './consumer-queue.js'
-import type { DatumFrameWriter } from './datum-frame.js'
+import type { DatumFrameWriter } from '../codec/datum-frame.js'
 import { DatumRing } from './datum-ring.js'
-import type { OverflowPolicy } from './producer.js'
+import type { OverflowPolicy } from '../producer.js'
 
 /** One encoded datum, which is offered to the queues of all consumers: each of them makes its own copy. */
 export interface QueuedDatum {

@@ -1,4 +1,4 @@
-import type { DatumFrameWriter } from './datum-frame.js'
+import type { DatumFrameWriter } from '../codec/datum-frame.js'
 import type { FrameBudget, Gap } from './send-queue.js'
 
 /**

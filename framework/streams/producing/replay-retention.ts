@@ -1,5 +1,5 @@
 import type { LogSegment } from './log-segment.js'
-import type { ReplayOptions } from './producer.js'
+import type { ReplayOptions } from '../producer.js'
 
 const bytesDefault = 16 * 1024 * 1024
 /** Into how many parts the time is divided for which datums are kept: they expire a part at a time. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from '#framework/primitives'
 import type { ConsumerQueue } from './consumer-queue.js'
-import type { DropCause } from './metrics.js'
+import type { DropCause } from '../metrics.js'
 
 export interface HeldPlacesOptions {
   /** How long a place is kept, in milliseconds. */

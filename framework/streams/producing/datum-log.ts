@@ -1,10 +1,10 @@
 import { MosaikError } from '#framework/primitives'
-import type { DatumCodec } from './codec/datum-codec.js'
-import { datumFrameHeadBytes, varintBytes } from './datum-frame.js'
+import type { DatumCodec } from '../codec/datum-codec.js'
+import { datumFrameHeadBytes, varintBytes } from '../codec/datum-frame.js'
 import { LogCursor, LogSegment } from './log-segment.js'
 import type { ReplayRetention } from './replay-retention.js'
 import type { SegmentPool } from './segment-pool.js'
-import { bodyBytesTarget } from './wire.js'
+import { bodyBytesTarget } from '../wire.js'
 
 /** How long segments become, unless one datum is longer: a full one is the body of a frame. */
 export const segmentBytesMax = bodyBytesTarget - datumFrameHeadBytes

@@ -1,6 +1,6 @@
-import type { DatumCodec } from './codec/datum-codec.js'
+import type { DatumCodec } from '../codec/datum-codec.js'
 import { compileCriteria } from './compile-criteria.js'
-import type { QueuedDatum } from './send-queue.js'
+import type { QueuedDatum } from '../producing/send-queue.js'
 
 /**
  * Judges a producer's datums by the criteria of its consumers. What is judged is what they would get, so a datum is decoded

@@ -1,6 +1,6 @@
 import { CloseReasons, type CloseReason } from '#framework/network'
 import type { Random } from '#framework/primitives'
-import type { BackoffPolicy } from './consumer.js'
+import type { BackoffPolicy } from '../consumer.js'
 
 /**
  * What the end of a subscription means for the next attempt:

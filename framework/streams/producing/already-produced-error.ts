@@ -1,5 +1,5 @@
 import { MosaikError } from '#framework/primitives'
-import type { Producer } from './producer.js'
+import type { Producer } from '../producer.js'
 
 /** The stream is produced on this node already. Code `STREAM_ALREADY_PRODUCED`. */
 export class StreamAlreadyProducedError extends MosaikError {

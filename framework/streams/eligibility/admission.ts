@@ -2,7 +2,7 @@ import type { PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
 import type { Digest } from '#framework/primitives'
 import type { Ineligible, Judgement } from './eligibility.js'
-import { schemaDifferences } from './schema-diff.js'
+import { schemaDifferences } from '../schema/schema-diff.js'
 
 /** Who asks to subscribe. */
 export interface Applicant {

@@ -1,5 +1,5 @@
 import { TokenBucket } from '#framework/primitives'
-import type { EgressOptions } from './producer.js'
+import type { EgressOptions } from '../producer.js'
 
 /** How many seconds of its rate a producer may send at once after it has sent nothing for so long. */
 const burstSeconds = 0.1

@@ -1,5 +1,5 @@
 import { Backoff, MosaikError, type BackoffOptions, type Random } from '#framework/primitives'
-import type { BackoffPolicy } from './consumer.js'
+import type { BackoffPolicy } from '../consumer.js'
 
 /**
  * A retry policy that does not fail: where one of the application's throws, or answers with what is no delay, the default

@@ -7,13 +7,13 @@ import {
   type Link,
 } from '#framework/network'
 import { messageOf, nextTurn, type Clock } from '#framework/primitives'
-import type { DatumDecodeError } from './codec/datum-codec.js'
-import type { ConsumerEvent } from './consumer.js'
-import { CreditWindow } from './credit.js'
-import { DatumFrameReader, type DatumFrameForm } from './datum-frame.js'
+import type { DatumDecodeError } from '../codec/datum-codec.js'
+import type { ConsumerEvent } from '../consumer.js'
+import { CreditWindow } from '../credit.js'
+import { DatumFrameReader, type DatumFrameForm } from '../codec/datum-frame.js'
 import type { FrameSource, ReceivedFrame } from './inbox.js'
 import type { ProducerProgress } from './producer-progress.js'
-import { parseFromProducer, StreamProtocolError, type FromConsumer, type FromProducer } from './wire.js'
+import { parseFromProducer, StreamProtocolError, type FromConsumer, type FromProducer } from '../wire.js'
 
 /** Datums of one life of a producer that are lost. */
 export type Gap = Omit<Extract<ConsumerEvent, { type: 'gap' }>, 'type'>

@@ -1,10 +1,10 @@
 import { MosaikError, Watch, type ReadonlyWatch } from '#framework/primitives'
-import { streamConditions, type StreamConditions } from './conditions.js'
-import type { StreamDefinition } from './definition.js'
+import { streamConditions, type StreamConditions } from '../conditions.js'
+import type { StreamDefinition } from '../definition.js'
 import type { FanOut } from './fan-out.js'
-import type { Producer, ProducerStats } from './producer.js'
-import { ProducerError } from './producer-error.js'
-import type { SubscriptionStatus } from './subscription-status.js'
+import type { Producer, ProducerStats } from '../producer.js'
+import { ProducerError } from '../producer-error.js'
+import type { SubscriptionStatus } from '../subscription-status.js'
 
 /** The one producer of a stream on a node, and how many handles to it are open. It closes with the last of them. */
 export class SharedProducer<T> {

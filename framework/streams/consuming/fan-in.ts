@@ -17,21 +17,21 @@ import {
   streamConditions,
   type OnlineWhen,
   type StreamConditions,
-} from './conditions.js'
-import type { Consumer, ConsumerEvent, ConsumerOptions, ConsumerStats, Envelope } from './consumer.js'
+} from '../conditions.js'
+import type { Consumer, ConsumerEvent, ConsumerOptions, ConsumerStats, Envelope } from '../consumer.js'
 import { DatumReader, type ReadOptions } from './datum-reader.js'
-import type { StreamDefinition } from './definition.js'
+import type { StreamDefinition } from '../definition.js'
 import { Inbox } from './inbox.js'
-import { LiveEligibility } from './live-eligibility.js'
-import type { ConsumerCounters } from './metrics.js'
+import { LiveEligibility } from '../eligibility/live-eligibility.js'
+import type { ConsumerCounters } from '../metrics.js'
 import { PreferredProducers } from './preferred-producers.js'
 import type { ProducerState } from './producer-places.js'
 import { ResumePoints } from './resume-points.js'
-import type { StreamsContext } from './streams-context.js'
+import type { StreamsContext } from '../streams-context.js'
 import type { OpenSubscription } from './subscription-attempt.js'
-import type { SubscriptionStatus } from './subscription-status.js'
+import type { SubscriptionStatus } from '../subscription-status.js'
 import { Upstream, type UpstreamOwner } from './upstream.js'
-import { shapeCharsMax, type Subscribe } from './wire.js'
+import { shapeCharsMax, type Subscribe } from '../wire.js'
 
 const subscriberBytes = 8
 /** How many events may wait for each reader of them. */

@@ -1,5 +1,5 @@
 import { messageOf, type Logger } from '#framework/primitives'
-import type { UndeliveredCause } from './producer.js'
+import type { UndeliveredCause } from '../producer.js'
 
 /** Hands the datums that no consumer was sent to the application, if it wants them, and counts them. */
 export class UndeliveredSink<T> {
