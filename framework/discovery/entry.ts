@@ -4,6 +4,8 @@ import {
   bytesOf,
   decode,
   encode,
+  encodeArray,
+  encodeMap,
   type Digest,
   type GroupId,
   type NetworkId,
@@ -102,17 +104,17 @@ export function normalizeContent(content: EntryContent): EntryContent {
  * few peers have is left out where it is empty.
  */
 export function encodeContent(content: EntryContent): Uint8Array {
-  return encode({
-    protocol: content.protocol,
-    addresses: content.addresses,
-    tags: content.tags,
-    ...(content.node && { node: content.node }),
-    produces: content.produces.map(offerToWire),
-    consumes: content.consumes.map(offerToWire),
-    ...(Object.keys(content.labels).length > 0 && { labels: content.labels }),
-    ...(content.groups.length > 0 && { groups: content.groups.map(bytesOf) }),
-    ...(content.tickets.length > 0 && { tickets: content.tickets.map(ticketToWire) }),
-    ...(content.serves.length > 0 && { serves: content.serves }),
+  return encodeMap({
+    protocol: encode(content.protocol),
+    addresses: encode(content.addresses),
+    tags: encode(content.tags),
+    ...(content.node && { node: encode(content.node) }),
+    produces: encodeArray(content.produces.map(encodedOffer)),
+    consumes: encodeArray(content.consumes.map(encodedOffer)),
+    ...(Object.keys(content.labels).length > 0 && { labels: encode(content.labels) }),
+    ...(content.groups.length > 0 && { groups: encode(content.groups.map(bytesOf)) }),
+    ...(content.tickets.length > 0 && { tickets: encode(content.tickets.map(ticketToWire)) }),
+    ...(content.serves.length > 0 && { serves: encode(content.serves) }),
   })
 }
 
@@ -140,8 +142,18 @@ const contentSchema = z.object({
   serves: z.array(z.string()).default([]),
 })
 
-function offerToWire(offer: StreamOffer): Record<string, unknown> {
-  return { id: bytesOf(offer.id), name: offer.name, fingerprint: bytesOf(offer.fingerprint) }
+/** Offers in their canonical form. They stay the same objects while a node has more and more of them. */
+const canonicalOffers = new WeakSet<StreamOffer>()
+/** A node that begins to use its hundredth stream need not encode the other ninety-nine again. */
+const encodedOffers = new WeakMap<StreamOffer, Uint8Array>()
+
+function encodedOffer(offer: StreamOffer): Uint8Array {
+  const known = encodedOffers.get(offer)
+  if (known !== undefined) return known
+  const { id, name, fingerprint } = offer
+  const encoded = encode({ id: bytesOf(id), name, fingerprint: bytesOf(fingerprint) })
+  if (canonicalOffers.has(offer)) encodedOffers.set(offer, encoded)
+  return encoded
 }
 
 function sortedSet<T extends string>(values: readonly T[]): readonly T[] {
@@ -154,7 +166,8 @@ function sortedLabels(labels: Readonly<Record<string, string>>): Readonly<Record
 
 function sortedOffers(offers: readonly StreamOffer[], field: string): readonly StreamOffer[] {
   const byId = new Map<StreamId, StreamOffer>()
-  for (const { id, name, fingerprint } of offers) {
+  for (const offer of offers) {
+    const { id, name, fingerprint } = offer
     const known = byId.get(id)
     if (known && known.fingerprint !== fingerprint) {
       throw new MosaikError(
@@ -163,7 +176,12 @@ function sortedOffers(offers: readonly StreamOffer[], field: string): readonly S
         { details: { stream: id, field } },
       )
     }
-    byId.set(id, Object.freeze({ id, name, fingerprint }))
+    byId.set(id, canonicalOffers.has(offer) ? offer : canonicalOffer({ id, name, fingerprint }))
   }
   return Object.freeze([...byId.values()].toSorted((a, b) => (a.id < b.id ? -1 : 1)))
+}
+
+function canonicalOffer(offer: StreamOffer): StreamOffer {
+  canonicalOffers.add(Object.freeze(offer))
+  return offer
 }

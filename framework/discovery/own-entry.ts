@@ -136,6 +136,7 @@ export class OwnEntry {
       network: this.#network,
       stamp: this.#stamp,
       content: this.#encoded,
+      entry: this.#entry,
       ...(this.#supersedes !== undefined && { supersedes: this.#supersedes }),
     })
     this.#record = record

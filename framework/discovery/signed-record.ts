@@ -140,12 +140,16 @@ export function compareRecords(
   return compareStamps(a.stamp, b.stamp) || (a.digest < b.digest ? -1 : a.digest > b.digest ? 1 : 0)
 }
 
-/** Signs what the identity's node says about itself. `content` must come from `encodeContent`. */
+/**
+ * Signs what the identity's node says about itself. `content` must come from `encodeContent`.
+ *
+ * @param claim With `entry` where that is at hand already: then the content need not be read to make it.
+ */
 export function signEntry(
   identity: Identity,
-  claim: { network: NetworkId; stamp: Stamp; content: Uint8Array; supersedes?: Digest },
+  claim: { network: NetworkId; stamp: Stamp; content: Uint8Array; supersedes?: Digest; entry?: PeerEntry },
 ): EntryRecord & SignedRecord {
-  const { network, stamp, content, supersedes } = claim
+  const { network, stamp, content, supersedes, entry } = claim
   const header = sign(identity, network, [
     'entry',
     bytesOf(identity.peerId),
@@ -154,7 +158,8 @@ export function signEntry(
     content.length,
     supersedes === undefined ? null : bytesOf(supersedes),
   ])
-  return withContent(header as EntryHeader & SignedHeader, content)
+  const signed = header as EntryHeader & SignedHeader
+  return entry === undefined ? withContent(signed, content) : Object.freeze({ ...signed, entry, content })
 }
 
 /** Signs the farewell of the identity's node. */

@@ -2,6 +2,7 @@ export { Backoff, type BackoffOptions } from './backoff.js'
 export { concatBytes, encodeUtf8, equalBytes, fromHex, toHex } from './bytes.js'
 export { ManualClock, nextTurn, systemClock, type Clock, type Deadline, type Timer } from './clock.js'
 export { CodecError, decode, encode, encodeShared } from './codec.js'
+export { encodeArray, encodeMap } from './codec-parts.js'
 export {
   ZERO_DIGEST,
   abbreviate,
