@@ -34,6 +34,8 @@ class Scene {
   readonly events: ConsumerEvent[] = []
   readonly upstream: Upstream
   startsBySelf = true
+  /** What comes of the entry in the producer's greeting. */
+  onGreeting: () => void = () => undefined
   readonly #answers: Answer[]
   readonly #running: Promise<void>
 
@@ -46,7 +48,7 @@ class Scene {
     const owner = {
       context: {
         host: { peerId: me.peer } as Host,
-        discovery: { feed: () => true } as unknown as Discovery,
+        discovery: { feed: () => this.onGreeting() } as unknown as Discovery,
         clock: this.clock,
         random: seededRandom(1),
         logger: silentLogger,
@@ -122,6 +124,12 @@ class Scene {
 }
 
 let it: Scene
+
+async function startGreeted(onGreeting: () => void): Promise<void> {
+  it = new Scene(['link'])
+  it.onGreeting = onGreeting
+  await it.settle()
+}
 
 async function start(answers: Answer[], backoff?: UpstreamOwner['backoff']): Promise<void> {
   it = new Scene(answers, backoff)
@@ -295,6 +303,57 @@ test('S-17: given a consumer that leaves, then the producer is told Cancelled', 
   expect(await it.links[0]!.closed).toMatchObject({ code: 102 })
   await it.end()
   expect(it.events.map(({ type }) => type)).toEqual(['subscribed', 'unsubscribed'])
+})
+
+test('given a subscription that the consumer leaves, then it says at once that it has ended: before another one with the producer can begin', async () => {
+  await start(['link'])
+  it.upstream.stop(CloseReasons.NotAllowed)
+  expect(it.events.map(({ type }) => type)).toEqual(['subscribed', 'unsubscribed'])
+  expect(it.events.at(-1)).toMatchObject({ reason: { code: 10403 } })
+  await it.end()
+  expect(it.events).toHaveLength(2)
+})
+
+describe('given a greeting with an entry that is news', () => {
+  test('when the consumer leaves the producer for it, then there was no subscription', async () => {
+    await startGreeted(() => it.upstream.stop(CloseReasons.NotAllowed))
+    expect(await it.links[0]!.closed).toMatchObject({ code: 10403 })
+    await it.end()
+    expect(it.events).toEqual([])
+  })
+
+  test('when it says that the producer was restarted, then that is who greets, and the subscription goes on', async () => {
+    await startGreeted(() => it.upstream.onEntry({ ...first, version: { run: 2, update: 1 } }))
+    expect(it.status).toMatchObject({ state: 'connected', attempt: 1 })
+    it.upstream.onEntry({ ...first, version: { run: 2, update: 2 } })
+    await it.settle()
+    expect(it.status).toMatchObject({ state: 'connected', attempt: 1 })
+    it.upstream.onEntry({ ...first, version: { run: 3, update: 1 } })
+    it.onGreeting = () => undefined
+    await it.settle()
+    expect(it.status).toMatchObject({ state: 'connected', attempt: 2, lastClose: { code: 103 } })
+  })
+})
+
+describe('given a subscription, when this node says something new about itself', () => {
+  test('and is then refused for what it was before, then there is another attempt at once', async () => {
+    await start(['link'])
+    it.upstream.onOwnEntry()
+    await it.links[0]!.close(CloseReasons.NotAllowed)
+    await it.settle()
+    expect(it.status).toMatchObject({ state: 'connected', attempt: 2 })
+    // Nothing is new any more.
+    await it.links[1]!.close(CloseReasons.NotAllowed)
+    await it.settle()
+    expect(it.status).toMatchObject({ state: 'closed', attempt: 2 })
+  })
+
+  test('and it is then lost, then the back-off counts', async () => {
+    await start(['link'])
+    it.upstream.onOwnEntry()
+    await it.lose()
+    expect(it.status).toMatchObject({ state: 'closed', attempt: 1 })
+  })
 })
 
 function changed(content: Partial<Pick<PeerEntry, 'tags' | 'addresses'>>): PeerEntry {

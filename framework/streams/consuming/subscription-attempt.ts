@@ -9,10 +9,10 @@ import { Intake, type IntakeSink } from './intake.js'
 import { ProducerProgress, type Acknowledging } from './producer-progress.js'
 import type { ResumePoints } from './resume-points.js'
 import { learnEntry, type StreamsContext } from '../streams-context.js'
-import { parseSubscribed, type Subscribe, type Subscribed } from '../wire.js'
+import { parseSubscribed, type Greeting, type Subscribed, type SubscribeRequest } from '../wire.js'
 
 /** Opens a link to a producer: over the network, or within this node. */
-export type OpenSubscription = (entry: PeerEntry, request: Subscribe, signal: AbortSignal) => Promise<Link>
+export type OpenSubscription = (entry: PeerEntry, request: SubscribeRequest, signal: AbortSignal) => Promise<Link>
 
 /** What all subscriptions of one consumer have in common. */
 export interface AttemptOwner {
@@ -26,7 +26,7 @@ export interface AttemptOwner {
   readonly resumePoints: ResumePoints
   readonly open: OpenSubscription
   /** What to say to a producer. Each request outranks all those before it, whichever subscription they were for. */
-  readonly request: (resume: Subscribe['resume'], windowBytes: number) => Subscribe
+  readonly request: (resume: SubscribeRequest['resume'], windowBytes: number) => SubscribeRequest
   /** Tells whoever listens to the consumer's events. */
   readonly emit: (event: ConsumerEvent) => void
 }
@@ -53,13 +53,16 @@ export interface AttemptOutcome {
 export class SubscriptionAttempt {
   readonly #options: AttemptOptions
   readonly #owner: AttemptOwner
-  /** As it was when this began. */
-  readonly #entry: PeerEntry
+  /** What was known of the producer when this began; once it has greeted, what it says of itself. */
+  #entry: PeerEntry
   readonly #opening = new AbortController()
   #link: Link | undefined
   #intake: Intake | undefined
   #connectedSince: number | undefined
   #isLeft = false
+  /** The entry in the greeting is being taken in. */
+  #isBeingGreeted = false
+  #hasToldEnd = false
 
   constructor(options: AttemptOptions) {
     this.#options = options
@@ -77,15 +80,22 @@ export class SubscriptionAttempt {
 
   /** Ends it for a reason. Nothing arrives from now on. {@link run} ends soon. */
   leave(reason: CloseReason): void {
-    this.#intake?.stop()
     this.#isLeft = true
+    // Not when the link is closed: the next subscription to the same producer may have begun by then.
+    this.#endSubscription(reason)
     this.#opening.abort()
     // run() waits for the link to end.
     void this.#link?.close(reason)
   }
 
   /** The producer says something else about itself than when this began: no need to wait until what is dead shows that. */
-  onEntry({ version, addresses }: PeerEntry): void {
+  onEntry(entry: PeerEntry): void {
+    if (this.#isBeingGreeted) {
+      // It is whoever says this that the link is to.
+      this.#entry = entry
+      return
+    }
+    const { version, addresses } = entry
     const isSuccessor = version.run > this.#entry.version.run
     if (isSuccessor) {
       this.#link?.abort(closeReason(CloseReasons.UnexpectedClose, 'the producer has been restarted'))
@@ -117,7 +127,9 @@ export class SubscriptionAttempt {
       await link.close(greeting.reason)
       return greeting.reason
     }
-    if (link.peer !== context.host.peerId) learnEntry(context, greeting.entry)
+    if (link.peer !== context.host.peerId) this.#learn(greeting.entry)
+    // The consumer may not want the producer, seeing that. It has closed the link then.
+    if (this.#isLeft) return link.closed
     // What follows lives as long as the subscription: without the entries that were said on opening.
     link.forgetPayloads()
     const { epoch, sequence, ack = false } = greeting
@@ -126,7 +138,7 @@ export class SubscriptionAttempt {
 
   async #receive(
     link: Link,
-    greeting: Pick<Subscribed, 'epoch' | 'sequence' | 'ack'>,
+    greeting: Pick<Greeting, 'epoch' | 'sequence' | 'ack'>,
     last: ProducerProgress | undefined,
     initialBytes: number,
   ): Promise<CloseReason> {
@@ -161,12 +173,28 @@ export class SubscriptionAttempt {
     resumePoints.set(progress)
     this.#options.onConnected()
     const reason = await intake.run()
-    intake.stop()
-    emit({ type: 'unsubscribed', producer, reason })
+    this.#endSubscription(reason)
     return reason
   }
 
-  #greetingOf(link: Link, resume: Subscribe['resume']): Subscribed | { readonly reason: CloseReason } {
+  /** There is no subscription any more, if there was one. */
+  #endSubscription(reason: CloseReason): void {
+    if (this.#intake === undefined || this.#hasToldEnd) return
+    this.#hasToldEnd = true
+    this.#intake.stop()
+    this.#owner.emit({ type: 'unsubscribed', producer: this.#entry.peer, reason })
+  }
+
+  #learn(record: Uint8Array): void {
+    this.#isBeingGreeted = true
+    try {
+      learnEntry(this.#owner.context, record)
+    } finally {
+      this.#isBeingGreeted = false
+    }
+  }
+
+  #greetingOf(link: Link, resume: SubscribeRequest['resume']): Subscribed | { readonly reason: CloseReason } {
     const { stream } = this.#owner
     try {
       const greeting = parseSubscribed(link.acceptPayload)

@@ -45,8 +45,9 @@ export class Upstream {
   #retryAtMs: number | undefined
   /** Ends the wait that there is, if there is one. */
   #wake: (() => void) | undefined
-  /** There was a change that makes an attempt worth while, and no wait that it could end. */
-  #isChanged = false
+  /** The producer, or this node, has said something new about itself since the last attempt began. */
+  #isProducerChanged = false
+  #isOwnChanged = false
   #datums = 0
   #bytes = 0
   #lost = 0
@@ -116,7 +117,8 @@ export class Upstream {
     this.#entry = entry
     if (isNewContent) {
       this.#retry.onProducerChanged()
-      this.#tryAgain()
+      this.#isProducerChanged = true
+      this.#endWaitIfChanged()
       this.#current?.onEntry(entry)
     }
     return true
@@ -124,7 +126,8 @@ export class Upstream {
 
   /** This node says something new about itself, which may be what a producer that refused it was missing. */
   onOwnEntry(): void {
-    if (this.#retry.isWorthRetryingAfterOwnChange) this.#tryAgain()
+    this.#isOwnChanged = true
+    this.#endWaitIfChanged()
   }
 
   /** This end of the subscription as others see it. */
@@ -162,7 +165,8 @@ export class Upstream {
   /** @returns How long to wait before the next attempt, in milliseconds; undefined to wait until something changes. */
   async #attemptOnce(): Promise<number | undefined> {
     const { clock, logger } = this.#owner.context
-    this.#isChanged = false
+    this.#isProducerChanged = false
+    this.#isOwnChanged = false
     this.#attempt++
     const attempt = new SubscriptionAttempt({
       owner: this.#owner,
@@ -211,13 +215,13 @@ export class Upstream {
     const { clock } = this.#owner.context
     this.#phase = 'waiting'
     const { promise, resolve } = Promise.withResolvers<void>()
-    const timer =
-      this.#isChanged || delayMs === undefined ? undefined : clock.after(delayMs, () => this.#wake?.())
+    const isOver = this.#isWorthAnAttempt
+    const timer = isOver || delayMs === undefined ? undefined : clock.after(delayMs, () => this.#wake?.())
     this.#wake = () => {
       timer?.cancel()
       resolve()
     }
-    if (this.#isChanged) this.#wake()
+    if (isOver) this.#wake()
     else if (delayMs !== undefined) this.#retryAtMs = clock.now() + delayMs
     // Whoever is shown this may leave the producer.
     this.#show('closed')
@@ -237,9 +241,13 @@ export class Upstream {
     this.#wake = undefined
   }
 
-  #tryAgain(): void {
-    this.#isChanged = true
-    if (this.#phase === 'waiting') this.#wake?.()
+  /** Whether something has changed that makes an attempt worth while, whatever the wait is for. */
+  get #isWorthAnAttempt(): boolean {
+    return this.#isProducerChanged || (this.#isOwnChanged && this.#retry.isWorthRetryingAfterOwnChange)
+  }
+
+  #endWaitIfChanged(): void {
+    if (this.#phase === 'waiting' && this.#isWorthAnAttempt) this.#wake?.()
   }
 
   #show(state: SubscriptionState): void {
