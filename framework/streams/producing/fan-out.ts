@@ -7,7 +7,7 @@ import {
   type CloseReason,
   type Link,
 } from '#framework/network'
-import { MosaikError, toHex, Watch, type PeerId, type ReadonlyWatch, type Timer } from '#framework/primitives'
+import { MosaikError, toHex, Watch, type PeerId, type ReadonlyWatch } from '#framework/primitives'
 import { notAllowed, type AdmissionRules } from '../eligibility/admission.js'
 import { isSatisfied, onlineWhen, type OnlineWhen } from '../conditions.js'
 import type { ConsumerQueue } from './consumer-queue.js'
@@ -24,11 +24,11 @@ import { OutgoingSubscription } from './outgoing-subscription.js'
 import type { Producer, ProducerOptions, ProducerStats } from '../producer.js'
 import { ReplayRetention } from './replay-retention.js'
 import type { SendQueueLimits } from './send-queue.js'
-import { StallWatch } from './stall-watch.js'
+import { StallTimer } from './stall-timer.js'
 import { peerLabel, type StreamsContext } from '../streams-context.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
 import { UndeliveredSink } from './undelivered-sink.js'
-import type { Subscribe, Subscribed } from '../wire.js'
+import type { Greeting, SubscribeRequest } from '../wire.js'
 import { withAbort } from '../with-abort.js'
 
 /** How long closing lets consumers take what is queued. */
@@ -75,9 +75,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   readonly #undelivered: UndeliveredSink<T>
   readonly #egress: EgressTurns | undefined
   readonly #stallTimeoutMs: number
-  readonly #stalls: StallWatch<OutgoingSubscription>
-  /** Runs while sends wait for room. */
-  #stallTimer: Timer | undefined
+  readonly #stalls: StallTimer<OutgoingSubscription>
   #isClosing = false
   #closed: Promise<void> | undefined
   #sent = 0
@@ -137,7 +135,13 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     this.#undelivered = new UndeliveredSink(options.undelivered, this.#what, context.logger)
     this.#egress = options.egress && new EgressTurns(options.egress, clock, this.#counters.egressWaits)
     this.#stallTimeoutMs = options.stallTimeoutMs ?? stallTimeoutMsDefault
-    this.#stalls = new StallWatch(this.#stallTimeoutMs)
+    this.#stalls = new StallTimer({
+      timeoutMs: this.#stallTimeoutMs,
+      clock,
+      isWaiting: () => this.#sender.waitingCount > 0 && this.online,
+      holders: () => this.#holdingUp(),
+      onStalled: (subscription) => this.#dropStalled(subscription),
+    })
     this.#epoch = toHex(context.random.bytes(epochBytes))
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
     this.subscriptions = this.#statuses.asReadonly()
@@ -153,7 +157,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       },
       onLagging: (queues) => this.#dropLagging(queues),
       onUndelivered: (datum) => this.#onUndelivered(datum),
-      onWaiting: () => this.#watchStalls(),
+      onWaiting: () => this.#stalls.check(),
     })
   }
 
@@ -223,7 +227,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   }
 
   /** What a consumer's request is judged by. */
-  admissionRules(request: Pick<Subscribe, 'subscriber'>, consumer: PeerEntry): AdmissionRules {
+  admissionRules(request: Pick<SubscribeRequest, 'subscriber'>, consumer: PeerEntry): AdmissionRules {
     const { name, fingerprint, shape } = this.stream
     const taken = this.#served.has(keyOf(consumer.peer, request.subscriber)) ? 1 : 0
     return {
@@ -243,7 +247,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   }
 
   /** What a consumer with that request is told if it is served from this moment on. */
-  greeting(request: Subscribe, consumer: PeerEntry): Subscribed {
+  greeting(request: SubscribeRequest, consumer: PeerEntry): Greeting {
     const { id, fingerprint, codec } = this.stream
     return {
       stream: id,
@@ -252,7 +256,6 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       epoch: this.#epoch,
       ...(this.#places && { ack: true }),
       sequence: this.#startOf(request, consumer),
-      entry: this.#context.discovery.signedEntry(),
     }
   }
 
@@ -263,9 +266,9 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
    */
   async serve(
     link: Link,
-    request: Subscribe,
+    request: SubscribeRequest,
     entry: PeerEntry,
-    accept: (greeting: Subscribed) => Promise<void>,
+    accept: (greeting: Greeting) => Promise<void>,
   ): Promise<void> {
     const key = keyOf(entry.peer, request.subscriber)
     const earlier = this.#served.get(key)
@@ -337,7 +340,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
   }
 
   /** Where a consumer begins: where it was, or where it wants to, as far as that is kept. */
-  #startOf(request: Subscribe, consumer: PeerEntry): number {
+  #startOf(request: SubscribeRequest, consumer: PeerEntry): number {
     const key = keyOf(consumer.peer, request.subscriber)
     const { resume, start } = request
     const resumed = resume?.epoch === this.#epoch ? Math.min(resume.sequence, this.#log.next) : undefined
@@ -356,7 +359,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     return this.#places && isDeepStrictEqual(served.criteria, criteria) ? served.queue : undefined
   }
 
-  #subscribe(link: Link, request: Subscribe, entry: PeerEntry, start: number): OutgoingSubscription {
+  #subscribe(link: Link, request: SubscribeRequest, entry: PeerEntry, start: number): OutgoingSubscription {
     const place = this.#places?.take(keyOf(entry.peer, request.subscriber), request.criteria)
     const redeliveredBelow = place?.writtenUpTo ?? start
     place?.rewind(start)
@@ -407,31 +410,15 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     return this.#served.get(keyOf(subscription.consumer, subscription.subscriber)) === subscription
   }
 
-  /** Has consumers watched that make sends wait; and no longer when none waits for room. */
-  #watchStalls(): void {
-    const isWaiting = this.#sender.waitingCount > 0 && this.online && this.#stallTimeoutMs !== Infinity
-    if (isWaiting && this.#stallTimer === undefined) return this.#lookForStalls()
-    if (isWaiting || this.#stallTimer === undefined) return
-    this.#stallTimer.cancel()
-    this.#stallTimer = undefined
-    this.#stalls.clear()
+  /** Those for which the send that is next cannot be accepted. */
+  #holdingUp(): OutgoingSubscription[] {
+    const byteLength = this.#sender.waitingBytes
+    return [...this.#served.values()].filter((subscription) => subscription.isHoldingUp(byteLength))
   }
 
-  #lookForStalls(): void {
-    const { clock } = this.#context
-    const byteLength = this.#sender.waitingBytes
-    const holders = [...this.#served.values()].filter((subscription) => subscription.isHoldingUp(byteLength))
-    const { stalled, suspected, nextMs } = this.#stalls.look(clock.monotonic(), new Set(holders))
-    // Somebody who only waits for a turn may be holding up by then.
-    this.#stallTimer = clock.after(nextMs ?? this.#stallTimeoutMs / 2, () => {
-      this.#stallTimer = undefined
-      this.#watchStalls()
-    })
-    for (const subscription of suspected) subscription.probe()
-    for (const subscription of stalled) {
-      const message = `others have waited for ${this.#stallTimeoutMs} ms, and it took nothing`
-      this.#dropSlow(subscription, 'stalled', message)
-    }
+  #dropStalled(subscription: OutgoingSubscription): void {
+    const message = `others have waited for ${this.#stallTimeoutMs} ms, and it took nothing`
+    this.#dropSlow(subscription, 'stalled', message)
   }
 
   /** Ends a subscription for a reason of ours. From now on it counts for nothing, but what waits for it may be kept. */

@@ -16,7 +16,7 @@ import type { EgressAllowance } from './egress-limit.js'
 import type { EgressSender, EgressTurns } from './egress-turns.js'
 import type { DropCause, ProducerCounters } from '../metrics.js'
 import type { Gap } from './send-queue.js'
-import type { Holder } from './stall-watch.js'
+import type { Stallable } from './stall-timer.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
 import {
   bodyBytesTarget,
@@ -24,7 +24,7 @@ import {
   StreamProtocolError,
   streamsProtocol,
   type FromProducer,
-  type Subscribe,
+  type SubscribeRequest,
 } from '../wire.js'
 
 /** How long the network may take for one frame, in milliseconds. */
@@ -38,7 +38,7 @@ const unwantedMs = 1_000
 
 export interface OutgoingSubscriptionOptions {
   readonly link: Link
-  readonly request: Subscribe
+  readonly request: SubscribeRequest
   readonly name: string
   readonly producer: PeerId
   readonly entry: PeerEntry
@@ -61,7 +61,7 @@ export interface OutgoingSubscriptionOptions {
 }
 
 /** The producer's end of one subscription: a queue, the consumer's credit, and never more than one frame in flight. */
-export class OutgoingSubscription implements EgressSender, Holder {
+export class OutgoingSubscription implements EgressSender, Stallable {
   readonly consumer: PeerId
   readonly subscriber: string
   readonly attempt: number
