@@ -28,6 +28,9 @@ class Libp2pByteStream implements ByteStream {
   #isClosed = false
   #closeError: Error | undefined
   #isEndTold = false
+  #isResuming = false
+  /** What the reader asked for last. */
+  #isPauseWanted = false
 
   constructor(stream: Stream, buffersReusable: boolean) {
     this.#stream = stream
@@ -60,17 +63,28 @@ class Libp2pByteStream implements ByteStream {
   }
 
   pause(): void {
-    if (this.#stream.readStatus === 'readable') this.#stream.pause()
+    this.#isPauseWanted = true
+    if (!this.#isResuming && this.#stream.readStatus === 'readable') this.#stream.pause()
   }
 
+  /**
+   * A stream first delivers what had waited and then tells its muxer that it takes more. A pause between the two would
+   * be forgotten by the muxer: the other side would go on until the buffer overflows and the stream is reset. So a
+   * pause that is asked for meanwhile comes afterwards.
+   */
   resume(): void {
-    if (this.#stream.readStatus !== 'paused') return
+    this.#isPauseWanted = false
+    if (this.#isResuming || this.#stream.readStatus !== 'paused') return
+    this.#isResuming = true
     try {
       this.#stream.resume()
     } catch {
       // A muxer's stream says that it takes more; when the connection below has just gone, it finds nobody to say it to.
       // That the stream is over is told by its own events.
+    } finally {
+      this.#isResuming = false
     }
+    if (this.#isPauseWanted) this.pause()
   }
 
   async endWrite({ signal }: { signal: AbortSignal }): Promise<void> {

@@ -90,6 +90,24 @@ describe.each([
     }
   })
 
+  test('given a reader that pauses again while it gets what had waited, the sender stalls and nothing is lost', async () => {
+    await using pair = await connectedPair(listen)
+    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    b.onBytes = () => b.stream.pause()
+    b.stream.pause()
+    const chunk = new Uint8Array(64 * KIB)
+    const total = 20 * MIB
+    const accepted = await fill(a, chunk, total)
+    if (name !== 'memory') expect(accepted).toBeLessThan(8 * MIB)
+    b.stream.resume()
+    await standstill(() => b.byteCount)
+    if (name !== 'memory') expect(b.byteCount).toBeLessThan(8 * MIB)
+    expect([a.end, b.end]).toEqual([undefined, undefined])
+    b.onBytes = () => {}
+    b.stream.resume()
+    await eventually(() => b.byteCount === total, { timeoutMs: 10_000 })
+  })
+
   test('given a reader that is paused when the data ends, it gets the data and then the clean end', async () => {
     await using pair = await connectedPair(listen)
     const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]

@@ -5,6 +5,7 @@ import { byteStreamOf } from '../../framework/network/libp2p-byte-stream.js'
 import { listenOn as listen } from '../../framework/network/listening.js'
 import { startTransports } from '../../framework/network/transports.js'
 import type { ByteStream, ByteStreamEnd } from '../../framework/network/byte-stream.js'
+import { within } from '../support/eventually.js'
 
 /** Two nodes with nothing above the transports, and a connection between them. */
 export interface ConnectedPair extends AsyncDisposable {
@@ -15,6 +16,11 @@ export interface ConnectedPair extends AsyncDisposable {
 }
 
 const PROTOCOL = '/tests/raw/1.0'
+/**
+ * For each step of connecting. Ample, because a handshake over TCP loads its cipher first, and because a side that gives
+ * up just when the other is done would leave that one with a connection that never arrived.
+ */
+const PATIENCE_MS = 10_000
 
 export async function connectedPair(
   addresses: readonly string[],
@@ -23,7 +29,12 @@ export async function connectedPair(
   const start = () =>
     startTransports({
       identity: Identity.random(),
-      limits: { ...defaultLimits, ...limits },
+      limits: {
+        ...defaultLimits,
+        dialTimeoutMs: PATIENCE_MS,
+        admissionTimeoutMs: PATIENCE_MS,
+        ...limits,
+      },
       clock: systemClock,
       logger: silentLogger,
       knock: () => () => {},
@@ -34,14 +45,14 @@ export async function connectedPair(
   two.libp2p.addEventListener('connection:open', ({ detail }) => accepted.resolve(detail))
   const arrivals: ((stream: Stream) => void)[] = []
   await two.libp2p.handle(PROTOCOL, (stream) => arrivals.shift()?.(stream), { maxInboundStreams: 10_000 })
-  const dialler = await one.dial(listening.addresses[0]!, AbortSignal.timeout(5_000))
+  const dialler = await one.dial(listening.addresses[0]!, AbortSignal.timeout(PATIENCE_MS))
   return {
     dialler,
-    acceptor: await accepted.promise,
+    acceptor: await within(PATIENCE_MS, accepted.promise),
     streams: async () => {
       const arrival = new Promise<Stream>((resolve) => arrivals.push(resolve))
-      const options = { signal: AbortSignal.timeout(5_000), maxOutboundStreams: 10_000 }
-      return [await dialler.newStream(PROTOCOL, options), await arrival]
+      const options = { signal: AbortSignal.timeout(PATIENCE_MS), maxOutboundStreams: 10_000 }
+      return [await dialler.newStream(PROTOCOL, options), await within(PATIENCE_MS, arrival)]
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(
@@ -60,6 +71,8 @@ export class End {
   byteCount = 0
   readonly chunks: Uint8Array[] = []
   end: ByteStreamEnd | undefined
+  /** Called of each chunk, after it was counted. */
+  onBytes: () => void = () => {}
 
   constructor(stream: Stream) {
     this.stream = byteStreamOf(stream, false)
@@ -67,6 +80,7 @@ export class End {
       onBytes: (chunk) => {
         this.byteCount += chunk.byteLength
         this.chunks.push(chunk)
+        this.onBytes()
       },
       onEnd: (end) => (this.end = end),
     })
