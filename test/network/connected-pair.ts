@@ -45,7 +45,9 @@ export async function connectedPair(
   two.libp2p.addEventListener('connection:open', ({ detail }) => accepted.resolve(detail))
   const arrivals: ((stream: Stream) => void)[] = []
   await two.libp2p.handle(PROTOCOL, (stream) => arrivals.shift()?.(stream), { maxInboundStreams: 10_000 })
-  const dialler = await one.dial(listening.addresses[0]!, AbortSignal.timeout(PATIENCE_MS))
+  // Cancelled when it is connected: the socket of a TCP connection stays under the signal that it was dialled with.
+  using deadline = systemClock.deadline(PATIENCE_MS)
+  const dialler = await one.dial(listening.addresses[0]!, deadline.signal)
   return {
     dialler,
     acceptor: await within(PATIENCE_MS, accepted.promise),
