@@ -81,7 +81,10 @@ export class LiveEligibility implements Disposable {
   #onExpiry(): void {
     const followed = this.#followed
     const expired = followed.filter((entry) => !this.#eligibility.judge(entry).isEligible)
-    for (const entry of expired) this.#options.onNews(entry)
+    for (const entry of expired) {
+      // What came of one may be that another is not followed any more, or that its ticket was renewed.
+      if (this.#followed.includes(entry)) this.#options.onNews(entry)
+    }
     // Unless the news has made others follow already.
     if (this.#followed === followed) this.follow(followed)
   }
