@@ -14,7 +14,7 @@ import {
   type PeerId,
   type ReadonlyWatch,
 } from '#framework/primitives'
-import { ANNOUNCEMENT_BYTES_MAX, encodeWhole } from './announcement.js'
+import { ANNOUNCEMENT_BYTES_MAX, encodeSignOfLife, encodeWhole } from './announcement.js'
 import { AnnouncePolicy } from './announce-policy.js'
 import { Announcer } from './announcer.js'
 import type { Catalog } from './catalog.js'
@@ -404,6 +404,11 @@ export class Discovery implements AsyncDisposable {
   /** This node's current record, to be shown in handshakes: the other side can {@link feed} it. */
   signedEntry(): Uint8Array {
     return encodeWhole(this.#store.ownRecord)
+  }
+
+  /** {@link signedEntry} without what it says, for those who know that: much shorter when this node has many streams. */
+  signOfLife(): Uint8Array {
+    return encodeSignOfLife(this.#store.ownRecord)
   }
 
   /** Says goodbye, which takes 500 ms at most (`departureMs`), and stops. The host stays open. Idempotent. */

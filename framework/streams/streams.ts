@@ -30,6 +30,7 @@ import type { Consumer, ConsumerOptions } from './consumer.js'
 import { consumerOptionsOf, isEmpty, producerOptionsOf } from './defaults.js'
 import type { StreamDefinition } from './definition.js'
 import { FanIn } from './consuming/fan-in.js'
+import { Introductions } from './introductions.js'
 import { FanOut } from './producing/fan-out.js'
 import { StreamMetrics } from './metrics.js'
 import { assertConsumerOptions, assertProducerOptions } from './options.js'
@@ -40,10 +41,17 @@ import { SharedProducer } from './producing/shared-producer.js'
 import { Slots } from './slots.js'
 import { learnEntry, peerLabel, type StreamsContext } from './streams-context.js'
 import type { SubscriptionStatus } from './subscription-status.js'
-import { openingPayload, parseSubscribe, streamsProtocol, type Subscribe } from './wire.js'
+import {
+  openingPayload,
+  parseSubscribe,
+  streamsProtocol,
+  type Subscribe,
+  type SubscribeRequest,
+} from './wire.js'
 
 /** How many subscriptions of one node may be in the middle of opening; more wait for their turn. */
 const openingMax = 64
+/** Nobody introduces itself to itself. */
 const noBytes = new Uint8Array()
 /** How much memory of logs is kept for later use, so that it need not be made again. */
 const pooledBytesMax = 4 * 1024 * 1024
@@ -62,6 +70,7 @@ export class Streams implements AsyncDisposable {
   readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
 
   readonly #context: StreamsContext
+  readonly #introductions: Introductions
   readonly #producers = new Map<StreamId, SharedProducer<unknown>>()
   readonly #consumers = new Set<FanIn<unknown>>()
   readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
@@ -87,9 +96,11 @@ export class Streams implements AsyncDisposable {
     const segments = new SegmentPool(pooledBytesMax)
     const metrics = new StreamMetrics(host.metrics)
     this.#context = { host, discovery, clock, random, logger, metrics, segments }
+    this.#introductions = new Introductions(host, discovery)
     this.#catalog = discovery.catalog.value
     this.subscriptions = this.#statuses.asReadonly()
     this.#stops = [
+      () => this.#introductions[Symbol.dispose](),
       host.handle(streamsProtocol, (link, accept) => this.#handleLink(link, accept)),
       discovery.catalog.subscribe((catalog) => this.#onCatalog(catalog)),
       this.#mirrorMetrics(),
@@ -260,7 +271,9 @@ export class Streams implements AsyncDisposable {
     const { producer, entry, request } = judged
     link.forgetPayloads()
     await producer.serve(link, request, entry, async (greeting) => {
-      await accept(openingPayload(greeting))
+      const me = this.#introductions.for(link.peer)
+      await accept(openingPayload({ ...greeting, entry: me.entry }))
+      me.onTold()
       link.forgetPayloads()
     })
   }
@@ -270,24 +283,23 @@ export class Streams implements AsyncDisposable {
     link: Link,
   ):
     | { readonly refusal: Pick<Refusal, 'reason'> }
-    | { readonly producer: FanOut<unknown>; readonly entry: PeerEntry; readonly request: Subscribe } {
+    | { readonly producer: FanOut<unknown>; readonly entry: PeerEntry; readonly request: SubscribeRequest } {
     const { discovery, metrics } = this.#context
-    let request: Subscribe
+    let subscribe: Subscribe
     try {
-      request = parseSubscribe(link.openPayload)
+      subscribe = parseSubscribe(link.openPayload)
     } catch (error) {
       metrics.asked(undefined, 'malformed')
       return { refusal: { reason: closeReason(CloseReasons.ProtocolViolation, messageOf(error)) } }
     }
-    learnEntry(this.#context, request.entry)
+    const { entry, ...request } = subscribe
+    learnEntry(this.#context, entry)
     const admitted = this.#admit(request, discovery.catalog.value.get(link.peer))
-    return 'refusal' in admitted
-      ? admitted
-      : { ...admitted, request: { ...request, entry: noBytes, shape: undefined } }
+    return 'refusal' in admitted ? admitted : { ...admitted, request: { ...request, shape: undefined } }
   }
 
   #admit(
-    request: Subscribe,
+    request: SubscribeRequest,
     entry: PeerEntry | undefined,
   ): { readonly refusal: Refusal } | { readonly producer: FanOut<unknown>; readonly entry: PeerEntry } {
     const { metrics, logger } = this.#context
@@ -310,19 +322,32 @@ export class Streams implements AsyncDisposable {
   }
 
   /** @param isNearOnly Whether the consumer wants to know how far away the producer is, and to leave it if it is too far. */
-  async #open(entry: PeerEntry, request: Subscribe, signal: AbortSignal, isNearOnly: boolean): Promise<Link> {
+  async #open(
+    entry: PeerEntry,
+    request: SubscribeRequest,
+    signal: AbortSignal,
+    isNearOnly: boolean,
+  ): Promise<Link> {
     const { host } = this.#context
     if (entry.peer === host.peerId) return this.#openLocal(entry, request)
     using _slot = await this.#openings.take(signal)
     if (isNearOnly) await measureRoundTrip(this.#context, entry, signal)
-    return await host.open({ peer: entry.peer, addresses: entry.addresses }, streamsProtocol, {
-      signal,
-      payload: openingPayload(request),
-    })
+    const { peer, addresses } = entry
+    // Not before: whoever begins to consume a hundred streams at once says the hundred of them once.
+    const me = this.#introductions.for(peer)
+    try {
+      const payload = openingPayload({ ...request, entry: me.entry })
+      const link = await host.open({ peer, addresses }, streamsProtocol, { signal, payload })
+      me.onTold()
+      return link
+    } catch (error) {
+      this.#introductions.forget(peer)
+      throw error
+    }
   }
 
   /** The same subscription, admission included, over a link that does not leave the process. */
-  #openLocal(me: PeerEntry, request: Subscribe): Link {
+  #openLocal(me: PeerEntry, request: SubscribeRequest): Link {
     const admitted = this.#admit(request, me)
     if ('refusal' in admitted) {
       throw new LinkClosedError(admitted.refusal.reason, 'remote', {
@@ -335,8 +360,8 @@ export class Streams implements AsyncDisposable {
       protocol: streamsProtocol,
       peerA: me.peer,
       peerB: me.peer,
-      openPayload: openingPayload(request),
-      acceptPayload: openingPayload(producer.greeting(request, me)),
+      openPayload: openingPayload({ ...request, entry: noBytes }),
+      acceptPayload: openingPayload({ ...producer.greeting(request, me), entry: noBytes }),
       clock: this.#context.clock,
     })
     this.#local.spawn(`local subscription to "${request.name}"`, () =>

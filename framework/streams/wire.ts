@@ -102,6 +102,9 @@ const fromConsumerSchema = z.object({
 
 export type Subscribe = z.output<typeof subscribeSchema>
 export type Subscribed = z.output<typeof subscribedSchema>
+/** What is said of the subscription itself. Who says it is shown when the message leaves the node. */
+export type SubscribeRequest = Omit<Subscribe, 'entry'>
+export type Greeting = Omit<Subscribed, 'entry'>
 export type FromProducer = z.output<typeof fromProducerSchema>
 export type FromConsumer = z.output<typeof fromConsumerSchema>
 

@@ -12,7 +12,7 @@ import {
 } from '#framework/network'
 import { ManualClock, seededRandom, silentLogger } from '#framework/primitives'
 import { stream, type BackoffPolicy, type ConsumerEvent, type SubscriptionStatus } from '#framework/streams'
-import { openingPayload, streamsProtocol, type Subscribe } from '../../framework/streams/wire.js'
+import { openingPayload, streamsProtocol, type SubscribeRequest } from '../../framework/streams/wire.js'
 import { ResumePoints } from '../../framework/streams/consuming/resume-points.js'
 import { Upstream, type UpstreamOwner } from '../../framework/streams/consuming/upstream.js'
 import { entryNamed } from '../discovery/ranking-support.js'
@@ -59,8 +59,8 @@ class Scene {
       acknowledging: 'taken',
       resumePoints: new ResumePoints(),
       backoff,
-      open: (entry: PeerEntry, _request: Subscribe, signal: AbortSignal) => this.#open(entry, signal),
-      request: () => ({}) as Subscribe,
+      open: (entry: PeerEntry, _request: SubscribeRequest, signal: AbortSignal) => this.#open(entry, signal),
+      request: () => ({}) as SubscribeRequest,
       emit: (event: ConsumerEvent) => void this.events.push(event),
       onStatus: () => undefined,
       onIdle: (upstream: Upstream) => {

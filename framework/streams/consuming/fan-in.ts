@@ -31,7 +31,7 @@ import type { StreamsContext } from '../streams-context.js'
 import type { OpenSubscription } from './subscription-attempt.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
 import { Upstream, type UpstreamOwner } from './upstream.js'
-import { shapeCharsMax, type Subscribe } from '../wire.js'
+import { shapeCharsMax, type SubscribeRequest } from '../wire.js'
 
 const subscriberBytes = 8
 /** How many events may wait for each reader of them. */
@@ -320,13 +320,12 @@ export class FanIn<T> implements Consumer<T> {
       acknowledging: this.#options.ack ?? 'taken',
       resumePoints: new ResumePoints(),
       open: this.#owner.open,
-      request: (resume, initialBytes): Subscribe => ({
+      request: (resume, initialBytes): SubscribeRequest => ({
         stream: id,
         name,
         fingerprint,
         ...(shape.length <= shapeCharsMax && { shape }),
         windowBytes: initialBytes,
-        entry: this.#context.discovery.signedEntry(),
         subscriber,
         durable,
         attempt: this.#owner.nextAttempt(),
