@@ -37,7 +37,7 @@ describe('S-12: quick flaps', () => {
     await using nodes = await startNodes({}, { tags: ['trusted'] })
     const [n0, n1] = nodes
     const producer = n0!.streams.produce(Data1, { require: isTrusted })
-    const consumer = n1!.streams.consume(Data1, { backoff: { maxMs: 200 } })
+    const consumer = n1!.streams.consume(Data1)
     await discoverAll(nodes)
     await connectedTo(producer, n1!)
     for (let flap = 0; flap < 10; flap++) {
