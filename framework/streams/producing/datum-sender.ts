@@ -7,6 +7,7 @@ import { draftDatum, validateDatum } from './encode-datum.js'
 import { FlushSchedule } from './flush-schedule.js'
 import { ProducerError, type ProducerErrorCode } from '../producer-error.js'
 import { ReplayExpiry } from './replay-expiry.js'
+import type { SegmentPool } from './segment-pool.js'
 import { datumBytesMin } from './send-queue.js'
 import { TurnBudget } from '../turn-budget.js'
 import { WaitingSends } from './waiting-sends.js'
@@ -17,6 +18,8 @@ export interface DatumSenderOptions<T> {
   readonly what: string
   readonly log: DatumLog<T>
   readonly queues: ConsumerQueues<T>
+  /** Memory for sends that wait. */
+  readonly pool: SegmentPool
   /** Whether enough consumers are subscribed. */
   readonly online: ReadonlyWatch<boolean>
   readonly clock: Clock
@@ -38,7 +41,7 @@ export class DatumSender<T> {
   readonly #log: DatumLog<T>
   readonly #queues: ConsumerQueues<T>
   readonly #online: ReadonlyWatch<boolean>
-  readonly #waiting = new WaitingSends<T>()
+  readonly #waiting: WaitingSends<T>
   readonly #budget = new TurnBudget()
   readonly #flushes = new FlushSchedule(() => this.#flush())
   readonly #expiry: ReplayExpiry
@@ -53,6 +56,7 @@ export class DatumSender<T> {
     this.#log = options.log
     this.#queues = options.queues
     this.#online = options.online
+    this.#waiting = new WaitingSends(options.pool, this.pump)
     // What a consumer missed of what has expired shows behind what it has.
     this.#expiry = new ReplayExpiry(options.log, options.clock, () => this.#flush())
   }
@@ -111,14 +115,17 @@ export class DatumSender<T> {
     // Sending makes room, which calls this again: the loop that is going on sees to it.
     if (this.#isPumping) return
     this.#isPumping = true
-    this.#waiting.release(
-      ({ bytes }) => this.#online.value && this.#queues.hasRoomFor(bytes.byteLength),
-      ({ datum, bytes }) => {
-        this.#log.draftEncoded(bytes)
-        this.#dispatch(datum)
-      },
-    )
-    this.#isPumping = false
+    try {
+      this.#waiting.release(
+        ({ bytes }) => this.#online.value && this.#queues.hasRoomFor(bytes.byteLength),
+        ({ datum, bytes }) => {
+          this.#log.draftEncoded(bytes)
+          this.#dispatch(datum)
+        },
+      )
+    } finally {
+      this.#isPumping = false
+    }
     this.#options.onWaiting()
   }
 
@@ -170,7 +177,7 @@ export class DatumSender<T> {
     if (!this.#waiting.hasRoomFor(view)) throw this.#waitingError(datum)
     // Whoever held up sends that were withdrawn since has its time again.
     if (this.#waiting.size === 0) this.#options.onWaiting()
-    const sent = this.#waiting.add(datum, new Uint8Array(view), signal)
+    const sent = this.#waiting.add(datum, view, signal)
     this.#options.onWaiting()
     return sent
   }

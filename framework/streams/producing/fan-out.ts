@@ -150,6 +150,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
       what: this.#what,
       log: this.#log,
       queues: this.#queues,
+      pool: context.segments,
       online: this.#online,
       clock,
       onFlush: () => {

@@ -1,0 +1,67 @@
+import { expect, test } from '@jest/globals'
+import { SegmentPool } from '../../framework/streams/producing/segment-pool.js'
+import { WaitingSends } from '../../framework/streams/producing/waiting-sends.js'
+
+const long = 16 * 1024
+
+function filled(byteLength: number, value: number): Uint8Array {
+  return new Uint8Array(byteLength).fill(value)
+}
+
+test('given sends of datums long and short that wait, when they are released, then each has its own bytes, in order', async () => {
+  const waiting = new WaitingSends<number>(new SegmentPool(1024 * 1024), () => {})
+  const reused = new Uint8Array(long)
+  const sent = [long, 10, long, 5_000, 4_095].map((byteLength, datum) => {
+    const view = reused.subarray(0, byteLength).fill(datum)
+    return waiting.add(datum, view, undefined)
+  })
+  reused.fill(255)
+  const released: [number, Uint8Array][] = []
+  waiting.release(
+    () => true,
+    ({ datum, bytes }) => released.push([datum, Uint8Array.from(bytes)]),
+  )
+  await Promise.all(sent)
+  expect(released).toEqual([
+    [0, filled(long, 0)],
+    [1, filled(10, 1)],
+    [2, filled(long, 2)],
+    [3, filled(5_000, 3)],
+    [4, filled(4_095, 4)],
+  ])
+  expect(waiting.size).toBe(0)
+})
+
+test('given a long datum that waited, when it has been accepted, then the next one waits in the same memory', async () => {
+  const pool = new SegmentPool(1024 * 1024)
+  const waiting = new WaitingSends<string>(pool, () => {})
+  const memory = new Set<ArrayBufferLike>()
+  for (const datum of ['first', 'second', 'third']) {
+    const sent = waiting.add(datum, filled(long, 1), undefined)
+    waiting.release(
+      () => true,
+      ({ bytes }) => {
+        // Whoever is accepting still reads it.
+        expect(pool.byteLength).toBe(0)
+        memory.add(bytes.buffer)
+      },
+    )
+    await sent
+    expect(pool.byteLength).toBe(long)
+  }
+  expect(memory.size).toBe(1)
+})
+
+test('given long datums that wait, when one is withdrawn and the other one is rejected, then their memory is there for others', async () => {
+  const pool = new SegmentPool(1024 * 1024)
+  const waiting = new WaitingSends<string>(pool, () => {})
+  const aborter = new AbortController()
+  const withdrawn = waiting.add('withdrawn', filled(long, 1), aborter.signal)
+  const rejected = waiting.add('rejected', filled(long, 2), undefined)
+  aborter.abort(new Error('too late'))
+  await expect(withdrawn).rejects.toThrow('too late')
+  expect(pool.byteLength).toBe(long)
+  waiting.rejectAll(({ datum }) => new Error(datum))
+  await expect(rejected).rejects.toThrow('rejected')
+  expect(pool.byteLength).toBe(2 * long)
+})
