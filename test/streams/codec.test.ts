@@ -288,6 +288,29 @@ describe('which codec there is', () => {
     expect(layoutOf(stream('a', a).shape)).toEqual(layoutOf(stream('b', b).shape))
   })
 
+  test.each(ways)(
+    'given alternatives that only their fields tell apart, one in the other, when it is %s, then what is inside is not judged again at each level',
+    (_, make) => {
+      const Tree: z.ZodType<unknown> = z.union([
+        z.object({ leaf: z.int() }),
+        z.object({ child: z.lazy(() => Tree) }),
+      ])
+      const program = make(layoutOf(stream('any', Tree).shape)!, 'fit')
+      let looks = 0
+      let tree: unknown = {
+        get leaf() {
+          looks++
+          return 1
+        },
+      }
+      for (let depth = 1; depth < 20; depth++) tree = { child: tree }
+      expect(program.accepts(tree)).toBe(true)
+      expect(looks).toBeLessThan(5)
+      expect(program.encode(tree, Buffer.alloc(1_000), 0)).toBe(21)
+      expect(looks).toBeLessThan(50)
+    },
+  )
+
   test('given recursion through a union of one, then the layout is that without the union', () => {
     const Direct: z.ZodType<unknown> = z.object({ next: z.lazy(() => Direct).nullable() })
     const Detour: z.ZodType<unknown> = z.union([z.object({ next: z.lazy(() => Detour).nullable() })])

@@ -2,7 +2,7 @@ import type { CodeWriter } from './code-writer.js'
 import type { Conditions } from './generate-conditions.js'
 import type { DatumLayout, Field, Layout } from './layout.js'
 import { bigintWordsMax } from './packed-writer.js'
-import { unionChoice, type Category } from './union-choice.js'
+import { unionChoice, type Category, type UnionChoice } from './union-choice.js'
 import type { Rules } from './values.js'
 
 /** Writes functions that say whether a value is accepted, and the parts of that which writing needs as well. */
@@ -93,11 +93,7 @@ export class JudgeWriter {
       if (places === undefined) continue
       this.#code.line(`${otherwise}if (${categoryTests[category](value)}) {`)
       if (category === 'object' && discriminator !== undefined) {
-        const tag = this.#code.local(`${value}[${JSON.stringify(discriminator.name)}]`)
-        const { places: byTag } = discriminator
-        this.#code.line(
-          `${place} = ${this.#conditions.placeOfChoice([...byTag.keys()], tag, [...byTag.values()])}`,
-        )
+        this.#code.line(`${place} = ${this.#placeByTag(discriminator, value)}`)
       } else {
         this.#tryInOrder(members, places, place, value, containers)
       }
@@ -160,19 +156,45 @@ export class JudgeWriter {
         this.#accept(layout.value, this.#code.local(`${value}[${key}]`), containers + 1)
         return this.#code.line('}')
       }
-      case 'union': {
-        const place = this.placeInUnion(layout.members, value, containers)
-        this.#code.line(`switch (${place}) {`)
-        layout.members.forEach((member, index) => {
-          this.#code.line(`case ${index}: {`)
-          this.#accept(member, value, containers)
-          this.#code.line('break\n}')
-        })
-        return this.#code.line(`default: ${refusal}\n}`)
-      }
+      case 'union':
+        return this.#acceptOneOf(layout.members, value, containers, refusal)
       case 'recursion':
         return this.#code.line(`if (!accepts${layout.part}(${value}, depth + ${containers})) ${refusal}`)
     }
+  }
+
+  /**
+   * Alternatives that have to be tried are judged once, as the one that was found by that needs no further look: looking
+   * twice at each level would double the time with every level.
+   */
+  #acceptOneOf(members: readonly Layout[], value: string, containers: number, refusal: string): void {
+    const { candidates, discriminator } = unionChoice(members, this.#layout)
+    for (const category of categoriesInOrder) {
+      const places = candidates.get(category)
+      if (places === undefined) continue
+      this.#code.line(`if (${categoryTests[category](value)}) {`)
+      if (category === 'object' && discriminator !== undefined) {
+        this.#code.line(`switch (${this.#placeByTag(discriminator, value)}) {`)
+        for (const place of places) {
+          this.#code.line(`case ${place}: {`)
+          this.#accept(members[place]!, value, containers)
+          this.#code.line('break\n}')
+        }
+        this.#code.line(`default: ${refusal}\n}`)
+      } else if (places.length === 1) {
+        this.#accept(members[places[0]!]!, value, containers)
+      } else {
+        const trials = places.map((place) => this.#trial(members[place]!, value, containers))
+        this.#code.require([`(${trials.join(' || ')})`], refusal)
+      }
+      this.#code.line('} else')
+    }
+    this.#code.line(refusal)
+  }
+
+  #placeByTag({ name, places }: NonNullable<UnionChoice['discriminator']>, value: string): string {
+    const tag = this.#code.local(`${value}[${JSON.stringify(name)}]`)
+    return this.#conditions.placeOfChoice([...places.keys()], tag, [...places.values()])
   }
 
   #tryInOrder(
@@ -183,12 +205,17 @@ export class JudgeWriter {
     containers: number,
   ): void {
     if (candidates.length === 1) return this.#code.line(`${place} = ${candidates[0]}`)
-    const tests = candidates.map((candidate) => {
-      const judge = this.#code.name()
-      this.write(members[candidate]!, judge)
-      return `if (${judge}(${value}, depth + ${containers})) ${place} = ${candidate}`
-    })
+    const tests = candidates.map(
+      (candidate) => `if (${this.#trial(members[candidate]!, value, containers)}) ${place} = ${candidate}`,
+    )
     this.#code.line(tests.join('\nelse '))
+  }
+
+  /** @returns An expression for whether one of several alternatives accepts the value. */
+  #trial(member: Layout, value: string, containers: number): string {
+    const judge = this.#code.name()
+    this.write(member, judge)
+    return `${judge}(${value}, depth + ${containers})`
   }
 }
 

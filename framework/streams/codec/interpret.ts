@@ -351,12 +351,16 @@ function record(layout: Extract<Layout, { kind: 'record' }>, whole: Whole): Step
 function union(layouts: readonly Layout[], whole: Whole): Step {
   const members = layouts.map((layout) => stepOf(layout, whole))
   const { candidates, discriminator } = unionChoice(layouts, whole.layout)
-  const placeOf = (value: unknown, depth: number): number | undefined => {
+  const candidatesFor = (value: unknown): readonly number[] => {
     const category = categoryOf(value, candidates)
     const places = (category !== undefined && candidates.get(category)) || []
-    if (category === 'object' && discriminator !== undefined) {
-      return discriminator.places.get((value as Readonly<Record<string, Choice>>)[discriminator.name]!)
-    }
+    if (category !== 'object' || discriminator === undefined) return places
+    const tag = (value as Readonly<Record<string, Choice>>)[discriminator.name]!
+    const place = discriminator.places.get(tag)
+    return place === undefined ? [] : [place]
+  }
+  const placeOf = (value: unknown, depth: number): number | undefined => {
+    const places = candidatesFor(value)
     return places.length === 1 ? places[0] : places.find((place) => members[place]!.accepts(value, depth))
   }
   return {
@@ -366,10 +370,7 @@ function union(layouts: readonly Layout[], whole: Whole): Step {
       const position = putByte(target, offset, place)
       return position < 0 ? position : members[place]!.encode(value, target, position, depth)
     },
-    accepts(value, depth) {
-      const place = placeOf(value, depth)
-      return place !== undefined && members[place]!.accepts(value, depth)
-    },
+    accepts: (value, depth) => candidatesFor(value).some((place) => members[place]!.accepts(value, depth)),
     decode: (reader, depth) => members[reader.place(members.length)]!.decode(reader, depth),
   }
 }
