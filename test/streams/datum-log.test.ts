@@ -155,6 +155,36 @@ describe('a replay', () => {
     expect(log.log.allocatedBytes).toBe(0)
   })
 
+  test('by age, when what has expired is still before a consumer, then nothing is to be done until that has read it', () => {
+    const log = new TestLog({ replay: { for: 100 } })
+    const queue = log.queue()
+    log.appendAll(50, 1_000)
+    log.nowMs = 100
+    log.log.expire()
+    expect(log.log.expiresAtMs).toBeUndefined()
+    log.appendAll(200, 1_000)
+    expect(fillAll(queue)).toEqual(range(0, 250))
+    expect(kept(log)).toEqual(range(50, 250))
+  })
+
+  test('by age expires although the last draft was not accepted', () => {
+    const log = new TestLog({ replay: { for: 100 } })
+    log.append(10)
+    log.nowMs = 50
+    log.log.draft(datumOf(1, 10))
+    log.nowMs = 100
+    log.log.expire()
+    expect(log.log.expiresAtMs).toBeUndefined()
+    expect(kept(log)).toEqual([])
+  })
+
+  test('of datums without any bytes ends as well', () => {
+    const log = new TestLog({ replay: { bytes: 1_000 } })
+    log.appendAll(200_000, 0)
+    expect(kept(log)).toEqual(range(199_000, 200_000))
+    expect(log.log.allocatedBytes).toBeLessThan(200_000)
+  })
+
   test('with several limits keeps what is within all of them', () => {
     const log = new TestLog({ replay: { last: 5, bytes: 350, for: 1_000 } })
     log.appendAll(10, 100)
@@ -205,6 +235,19 @@ describe('a consumer that comes late', () => {
     log.appendAll(100, 100)
     expect(queue.hasRoomFor(100)).toBe(true)
     expect(fillAll(queue)).toEqual(range(0, 600))
+    log.appendAll(10, 100)
+    expect(queue.hasRoomFor(100)).toBe(false)
+  })
+
+  test('with acknowledgement has caught up when it has acknowledged enough', () => {
+    const log = new TestLog({ replay: { last: 1_000 } })
+    log.appendAll(500, 100)
+    const queue = log.queue(
+      { ...limits, overflow: 'block' },
+      { cursor: log.log.cursorAtOldest(), isAcknowledged: true },
+    )
+    expect(fillAll(queue)).toEqual(range(0, 500))
+    queue.acknowledge(500)
     log.appendAll(10, 100)
     expect(queue.hasRoomFor(100)).toBe(false)
   })

@@ -24,6 +24,14 @@ test('given more than it keeps, then what it has had longest goes, and what is t
   expect(pool.take(100)).not.toBe(first)
 })
 
+test('does not keep what has no memory', () => {
+  const pool = new SegmentPool(1_000)
+  pool.give(Buffer.alloc(0))
+  expect(pool.count).toBe(0)
+  pool.give(pool.take(100))
+  expect(pool.count).toBe(1)
+})
+
 test('given a stream that goes on and on, then its log makes no memory but what it began with', () => {
   const log = new TestLog()
   const queue = log.queue()

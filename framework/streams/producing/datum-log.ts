@@ -230,15 +230,20 @@ export class DatumLog<T> {
   get expiresAtMs(): number | undefined {
     const retention = this.#retention
     if (retention?.isByAge !== true) return undefined
-    const segment = this.#head.count > 0 ? this.#head : this.#head.next
-    return segment === undefined || segment.count === 0 ? undefined : retention.expiryOf(segment)
+    // What has expired already is here only until its readers have gone on, which needs no timer.
+    for (let segment: LogSegment | undefined = this.#head; segment; segment = segment.next) {
+      const isKept = segment.count > 0 && this.#isRetained(segment)
+      if (isKept) return retention.expiryOf(segment)
+    }
+    return undefined
   }
 
   /** Lets go of what has expired. */
   expire(): void {
     const tail = this.#tail
+    const nowMs = this.#draftTime()
     // What has expired in the last segment goes as well, although nothing follows that would complete it.
-    if (tail.count > 0 && this.#retention?.isExpired(tail, this, this.#draftTime()) === true) {
+    if (tail.count > 0 && this.#retention?.isExpired(tail, this, nowMs) === true) {
       this.#append()
     } else {
       this.#settle()

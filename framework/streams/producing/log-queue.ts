@@ -127,6 +127,7 @@ export class LogQueue implements ConsumerQueue, LogReader {
   acknowledge(sequence: number): void {
     if (this.#isOver || sequence <= this.#place.sequence) return
     this.#place.moveTo(Math.min(sequence, this.#cursor.sequence))
+    this.#maybeCatchUp()
     this.#log.trim()
   }
 

@@ -23,9 +23,10 @@ export class ReplayRetention {
   readonly #bytes: number
 
   constructor(options: ReplayOptions) {
-    this.#last = options.last ?? Infinity
     this.#forMs = options.for ?? Infinity
     this.#bytes = options.bytes ?? bytesDefault
+    // Datums of no bytes at all would never be too many bytes.
+    this.#last = Math.min(options.last ?? Infinity, this.#bytes)
   }
 
   /** Whether it asks what time it is. */

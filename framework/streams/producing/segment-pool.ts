@@ -21,6 +21,11 @@ export class SegmentPool {
     return this.#byteLength
   }
 
+  /** How many buffers that are. */
+  get count(): number {
+    return this.#buffers.length
+  }
+
   /** A buffer of at least this length, with any content. */
   take(byteLength: number): Buffer {
     const buffers = this.#buffers
@@ -37,7 +42,8 @@ export class SegmentPool {
 
   /** Takes back a buffer that nobody reads or writes any more. */
   give(buffer: Buffer): void {
-    if (buffer.byteLength > this.#bytesMax) return
+    // One without memory would count for nothing, and be kept for ever.
+    if (buffer.byteLength === 0 || buffer.byteLength > this.#bytesMax) return
     this.#buffers.push(buffer)
     this.#byteLength += buffer.byteLength
     while (this.#byteLength > this.#bytesMax) this.#byteLength -= this.#buffers.shift()!.byteLength
