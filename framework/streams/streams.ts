@@ -8,6 +8,7 @@ import {
   type Link,
 } from '#framework/network'
 import {
+  ComposedWatch,
   isMosaikError,
   messageOf,
   MosaikError,
@@ -15,7 +16,6 @@ import {
   systemClock,
   systemRandom,
   TaskScope,
-  Watch,
   type Clock,
   type Digest,
   type Logger,
@@ -66,14 +66,19 @@ export interface StreamsOptions {
 
 /** The streams that one node produces and consumes. */
 export class Streams implements AsyncDisposable {
-  /** Every subscription of this node, as a producer and as a consumer. */
+  /**
+   * Every subscription of this node, as a producer and as a consumer. Its value is always that of now; who follows it is told
+   * once for all changes of a turn of the event loop.
+   */
   readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
 
   readonly #context: StreamsContext
   readonly #introductions: Introductions
   readonly #producers = new Map<StreamId, SharedProducer<unknown>>()
   readonly #consumers = new Set<FanIn<unknown>>()
-  readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
+  readonly #statuses = new ComposedWatch<readonly SubscriptionStatus[]>(() =>
+    this.#users().flatMap((user) => user.subscriptions.value),
+  )
   readonly #openings = new Slots(openingMax)
   /** Subscriptions between a producer and a consumer of this very node. */
   readonly #local = new TaskScope()
@@ -98,7 +103,7 @@ export class Streams implements AsyncDisposable {
     this.#context = { host, discovery, clock, random, logger, metrics, segments }
     this.#introductions = new Introductions(host, discovery)
     this.#catalog = discovery.catalog.value
-    this.subscriptions = this.#statuses.asReadonly()
+    this.subscriptions = this.#statuses
     this.#stops = [
       () => this.#introductions[Symbol.dispose](),
       host.handle(streamsProtocol, (link, accept) => this.#handleLink(link, accept)),
@@ -137,7 +142,7 @@ export class Streams implements AsyncDisposable {
         this.#producers.delete(stream.id)
         this.#onLocalProducer()
       },
-      onSubscriptions: () => this.#refresh(),
+      onSubscriptions: () => this.#statuses.invalidate(),
     })
     const producer = new SharedProducer(fanOut)
     this.#producers.set(stream.id, producer as SharedProducer<unknown>)
@@ -170,7 +175,7 @@ export class Streams implements AsyncDisposable {
         this.#consumers.delete(consumer as FanIn<unknown>)
         if (!this.#consumes(stream.id)) this.#withdraw('consumes', stream.id)
       },
-      onSubscriptions: () => this.#refresh(),
+      onSubscriptions: () => this.#statuses.invalidate(),
     })
     this.#consumers.add(consumer as FanIn<unknown>)
     try {
@@ -370,9 +375,8 @@ export class Streams implements AsyncDisposable {
     return ours
   }
 
-  #refresh(): void {
-    const users = [...this.#fanOuts(), ...this.#consumers]
-    this.#statuses.set(users.flatMap((user) => user.subscriptions.value))
+  #users(): (FanOut<unknown> | FanIn<unknown>)[] {
+    return [...this.#fanOuts(), ...this.#consumers]
   }
 
   #mirrorMetrics(): () => void {

@@ -8,6 +8,7 @@ import type { ProducerState } from './producer-places.js'
 import { RetryPolicy } from './retry.js'
 import { peerLabel } from '../streams-context.js'
 import { SubscriptionAttempt, type AttemptOwner } from './subscription-attempt.js'
+import { SubscriptionSnapshot, type StatusCounters } from '../subscription-snapshot.js'
 import type { SubscriptionState, SubscriptionStatus } from '../subscription-status.js'
 
 /** What all upstreams of one consumer have in common. */
@@ -75,6 +76,10 @@ export class Upstream {
     return this.#state
   }
 
+  get counts(): StatusCounters['counts'] {
+    return { datums: this.#datums, bytes: this.#bytes, dropped: this.#lost }
+  }
+
   /** Whether its retry policy does not want another attempt yet. */
   get isWaiting(): boolean {
     return this.#phase === 'waiting'
@@ -133,12 +138,7 @@ export class Upstream {
   /** This end of the subscription as others see it. */
   status(): SubscriptionStatus {
     const { stream, context } = this.#owner
-    const counts = (): { datums: number; bytes: number; lost: number } => ({
-      datums: this.#datums,
-      bytes: this.#bytes,
-      lost: this.#lost,
-    })
-    return {
+    const status = {
       stream: stream.id,
       name: stream.name,
       role: 'consumer',
@@ -150,16 +150,8 @@ export class Upstream {
       lastClose: this.#lastClose,
       retryAtMs: this.#retryAtMs,
       attempt: this.#attempt,
-      get datums() {
-        return counts().datums
-      },
-      get bytes() {
-        return counts().bytes
-      },
-      get dropped() {
-        return counts().lost
-      },
-    }
+    } as const
+    return new SubscriptionSnapshot(status, this)
   }
 
   /** @returns How long to wait before the next attempt, in milliseconds; undefined to wait until something changes. */

@@ -17,6 +17,7 @@ import type { EgressSender, EgressTurns } from './egress-turns.js'
 import type { DropCause, ProducerCounters } from '../metrics.js'
 import type { Gap } from './send-queue.js'
 import type { Stallable } from './stall-timer.js'
+import { SubscriptionSnapshot } from '../subscription-snapshot.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
 import {
   bodyBytesTarget,
@@ -247,28 +248,18 @@ export class OutgoingSubscription implements EgressSender, Stallable {
   /** This end of the subscription as others see it. */
   status(): SubscriptionStatus {
     const { request, name, producer } = this.#options
-    const { consumer, entry } = this
-    const counts = (): OutgoingSubscription['counts'] => this.counts
-    return {
+    const status = {
       stream: request.stream,
       name,
       role: 'producer',
       producer,
-      consumer,
+      consumer: this.consumer,
       state: 'connected',
-      peer: entry,
+      peer: this.entry,
       connectedAtMs: this.#connectedAtMs,
       attempt: this.attempt,
-      get datums() {
-        return counts().datums
-      },
-      get bytes() {
-        return counts().bytes
-      },
-      get dropped() {
-        return counts().dropped
-      },
-    }
+    } as const
+    return new SubscriptionSnapshot(status, this)
   }
 
   /** @returns A promise of room; {@link written} when there is room already; undefined when nothing may be sent. */
