@@ -36,6 +36,23 @@ test('given a call that was aborted, then it takes nothing', async () => {
   await expect(reader.next({ signal: stop.signal })).rejects.toThrow('enough')
 })
 
+test('given a call of an iteration that is left while it waits, then it takes nothing: the datum is for whoever asks next', async () => {
+  const { reader, receive } = scene()
+  const iteration = reader.datums()
+  const calls = [iteration.next(), iteration.next()]
+  const other = reader.datums().next()
+  await iteration.return?.()
+  receive(1)
+  expect(await Promise.all(calls)).toEqual([
+    { done: true, value: undefined },
+    { done: true, value: undefined },
+  ])
+  expect(await other).toEqual({ done: false, value: 1 })
+  receive(2)
+  expect(await iteration.next()).toEqual({ done: true, value: undefined })
+  expect(reader.tryTake()).toBe(2)
+})
+
 test('given 1024 calls that wait, then the next is refused', async () => {
   const { reader } = scene()
   const calls = Array.from({ length: 1024 }, () => reader.next())

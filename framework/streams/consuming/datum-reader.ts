@@ -25,6 +25,8 @@ interface Form<R> {
 
 /** A call that waits for something to be there. */
 interface WaitingCall {
+  /** Which iteration has made it, if one has. */
+  readonly iteration: object | undefined
   /** False when there is nothing. */
   readonly serve: () => boolean
   readonly end: () => void
@@ -95,14 +97,25 @@ export class DatumReader<T> {
   }
 
   #iterate<R>(form: Form<IteratorResult<R>>, { signal }: ReadOptions = {}): AsyncIterator<R> {
-    return {
-      next: () => this.#ask(form, signal),
-      return: () => Promise.resolve({ done: true, value: undefined }),
+    let isLeft = false
+    const iteration: AsyncIterator<R> = {
+      next: () => (isLeft ? Promise.resolve(form.end) : this.#ask(form, signal, iteration)),
+      return: () => {
+        isLeft = true
+        this.#withdraw(iteration)
+        return Promise.resolve({ done: true, value: undefined })
+      },
     }
+    return iteration
+  }
+
+  /** Ends the calls of an iteration that still wait: nobody is there to take what they would be given. */
+  #withdraw(iteration: object): void {
+    for (const call of this.#waiting) if (call.iteration === iteration) call.end()
   }
 
   /** Costs a datum that is here no more than one promise. */
-  #ask<R>(form: Form<R>, signal: AbortSignal | undefined): Promise<R> {
+  #ask<R>(form: Form<R>, signal: AbortSignal | undefined, iteration?: object): Promise<R> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     this.#inbox.settle()
     // While calls wait there is nothing here: so nobody overtakes them.
@@ -117,7 +130,7 @@ export class DatumReader<T> {
         new MosaikError('CONSUMER_BUSY', `${this.#what}: ${waitingMax} calls wait for a datum`),
       )
     }
-    return this.#wait(form, signal)
+    return this.#wait(form, signal, iteration)
   }
 
   #takeBatch(): T[] | undefined {
@@ -142,7 +155,11 @@ export class DatumReader<T> {
     return true
   }
 
-  #wait<R>({ take, end }: Form<R>, signal: AbortSignal | undefined): Promise<R> {
+  #wait<R>(
+    { take, end }: Form<R>,
+    signal: AbortSignal | undefined,
+    iteration: object | undefined,
+  ): Promise<R> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         this.#waiting.delete(call)
@@ -154,6 +171,7 @@ export class DatumReader<T> {
         resolve(result)
       }
       const call: WaitingCall = {
+        iteration,
         serve: () => {
           const taken = take()
           if (taken !== undefined) settle(taken)
