@@ -140,6 +140,11 @@ function nested(levels: number): unknown {
   return levels === 1 ? 1 : { a: nested(levels - 1) }
 }
 
+/** Criteria for items of that many lists: two parts each. */
+function lists(count: number): unknown[] {
+  return Array.from({ length: count }, (_, n) => ({ [`list${n}`]: { $some: { $prefix: 'x' } } }))
+}
+
 describe('criteria that make no sense are refused with their place', () => {
   const cyclic: Record<string, unknown> = {}
   cyclic['again'] = cyclic
@@ -169,12 +174,41 @@ describe('criteria that make no sense are refused with their place', () => {
       { $or: Array.from({ length: 256 }, (_, price) => ({ price })) },
       /more than 256 parts/,
     ],
+    [
+      'too much that every item of a list is asked',
+      { tags: { $some: { $or: Array.from({ length: 16 }, (_, n) => ({ $prefix: `${n}` })) } } },
+      /more than 32 parts in "\$some"/,
+    ],
+    ['too much that items of several lists are asked', { $or: lists(17) }, /more than 32 parts in "\$some"/],
+    ['a key without end', { ['$'.repeat(100_000)]: 1 }, /^.{0,200}$/],
     ['too many bytes', { symbol: 'x'.repeat(4_096) }, /\d+ bytes are too long: at most 4096/],
     ['half a surrogate pair', { symbol: '\ud800' }, /malformed text/],
   ])('%s', (_, criteria, message) => {
     expect(() => compileCriteria(criteria)).toThrow(
       expect.objectContaining({ code: 'STREAM_CRITERIA_INVALID', message: expect.stringMatching(message) }),
     )
+  })
+
+  test('some parts for items are not too many, and values to look up are none', () => {
+    expect(compileCriteria({ $or: lists(15) })({ list14: ['x'] })).toBe(true)
+    const days = Array.from({ length: 300 }, (_, day) => new Date(day))
+    expect(compileCriteria({ $some: { $in: days } })([new Date(299)])).toBe(true)
+    expect(compileCriteria({ $some: { $in: days } })([new Date(300), 299])).toBe(false)
+  })
+
+  test('given many values to look up, then a datum is not compared with each', () => {
+    const bytes = Array.from({ length: 1_000 }, (_, n) => Uint8Array.of(n >> 8, n))
+    const dates = Array.from({ length: 500 }, (_, n) => new Date(1_000 * n))
+    let looks = 0
+    const date = new Date(500_000)
+    date.getTime = () => {
+      looks++
+      return 500_000
+    }
+    expect(compileCriteria({ $in: dates })(date)).toBe(false)
+    expect(looks).toBe(1)
+    expect(compileCriteria({ $in: bytes })(Uint8Array.of(3, 231))).toBe(true)
+    expect(compileCriteria({ $in: bytes })(Uint8Array.of(3, 232))).toBe(false)
   })
 
   test('eight levels are not too many', () => {
@@ -268,9 +302,21 @@ const { criteria: anyCriteria } = fc.letrec<{ criteria: unknown }>((tie) => {
   }
 })
 
+/** Whether criteria that make sense are within the limits. */
+function isShortEnough(criteria: unknown): boolean {
+  try {
+    compileCriteria(criteria)
+    return true
+  } catch (error) {
+    expect(error).toMatchObject({ details: { problem: expect.stringMatching(/^more than \d+ parts/) } })
+    return false
+  }
+}
+
 test('what criteria mean is what the documentation says', () => {
   fc.assert(
     fc.property(anyCriteria, datums, (criteria, datum) => {
+      fc.pre(isShortEnough(criteria))
       expect(compileCriteria(criteria)(datum)).toBe(meets(datum, criteria))
     }),
     { numRuns: 2_000 },

@@ -1,12 +1,16 @@
 import { types } from 'node:util'
-import { encode, equalBytes, messageOf, MosaikError, suggest } from '#framework/primitives'
+import { encode, equalBytes, messageOf, MosaikError, suggest, toHex } from '#framework/primitives'
 import type { CriteriaOperators, CriteriaValue } from './criteria.js'
 
 /** Bounds of what one consumer can ask a producer to keep, and to do for every datum. */
 const encodedBytesMax = 4 * 1024
 const depthMax = 8
-/** Every field, operator, value and group counts. */
+/** Every field, operator and group counts; the values of one `$in` are looked up at once. */
 const partsMax = 256
+/** Of these, those in `$some`: each is asked of every item, of which one datum can have a million. */
+const itemPartsMax = 32
+/** How much of a key is said in messages: whoever sends criteria chooses its length. */
+const keyCharsMax = 64
 
 /** Criteria that make no sense. Code `STREAM_CRITERIA_INVALID`. */
 export class CriteriaError extends MosaikError {
@@ -53,6 +57,9 @@ function assertShort(criteria: unknown): void {
 
 class Compiler {
   #partCount = 0
+  #itemPartCount = 0
+  /** How many `$some` are around the part that is compiled. */
+  #someDepth = 0
 
   compile(criteria: unknown, path: string, depth: number): Test {
     if (depth > depthMax) throw new CriteriaError(path, `more than ${depthMax} levels`)
@@ -62,7 +69,7 @@ class Compiler {
       throw new CriteriaError(path, `expected a value or an object, not ${describe(criteria)}`)
     return all(
       Object.entries(criteria).map(([key, operand]) => {
-        const at = `${path}/${key}`
+        const at = `${path}/${key.slice(0, keyCharsMax)}`
         return key.startsWith('$')
           ? this.#operator(key, operand, at, depth)
           : field(key, this.compile(operand, at, depth + 1))
@@ -77,11 +84,17 @@ class Compiler {
       const meant = suggest(key, operators.keys())
       throw new CriteriaError(path, `there is no such operator${meant === undefined ? '' : `: "${meant}"?`}`)
     }
-    return operator(operand, path, (criteria, at = path) => this.compile(criteria, at, depth + 1))
+    const isOfItems = key === '$some'
+    if (isOfItems) this.#someDepth++
+    const test = operator(operand, path, (criteria, at = path) => this.compile(criteria, at, depth + 1))
+    if (isOfItems) this.#someDepth--
+    return test
   }
 
   #count(path: string): void {
     if (++this.#partCount > partsMax) throw new CriteriaError(path, `more than ${partsMax} parts`)
+    if (this.#someDepth > 0 && ++this.#itemPartCount > itemPartsMax)
+      throw new CriteriaError(path, `more than ${itemPartsMax} parts in "$some"`)
   }
 }
 
@@ -150,8 +163,15 @@ function equals(expected: CriteriaValue): Test {
 
 function isOneOf(expected: readonly CriteriaValue[]): Test {
   const scalars = new Set<unknown>(expected.filter((value) => typeof value !== 'object' || value === null))
-  const others = expected.filter((value) => !scalars.has(value)).map(equals)
-  return (value) => scalars.has(value) || others.some((test) => test(value))
+  const times = new Set(expected.filter((value) => types.isDate(value)).map((date) => date.getTime()))
+  const byteStrings = expected.filter((value) => types.isUint8Array(value))
+  const lengths = new Set(byteStrings.map(({ byteLength }) => byteLength))
+  const contents = new Set(byteStrings.map(toHex))
+  return (value) => {
+    if (types.isDate(value)) return times.has(value.getTime())
+    if (types.isUint8Array(value)) return lengths.has(value.byteLength) && contents.has(toHex(value))
+    return scalars.has(value)
+  }
 }
 
 /** @param holds Given how the value compares to the operand: below zero when it is less. */

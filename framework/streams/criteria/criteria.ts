@@ -55,7 +55,7 @@ export type CriteriaOperators<T> = {
  * ```
  *
  * A key that begins with `$` is always an operator, so fields of such a name cannot be asked for. Criteria are at most
- * 4 KiB long as MessagePack, 8 levels deep, and have at most 256 parts.
+ * 4 KiB long as MessagePack, 8 levels deep, and have at most 256 parts, 32 of them in `$some`.
  */
 export type Criteria<T = unknown> = unknown extends T
   ? CriteriaValue | { readonly [key: string]: unknown }
