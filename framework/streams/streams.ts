@@ -124,18 +124,12 @@ export class Streams implements AsyncDisposable {
   produce<T>(stream: StreamDefinition<T>, options: ProducerOptions<NoInfer<T>> = {}): Producer<T> {
     this.#assertUsable(stream)
     assertProducerOptions(stream.name, options as ProducerOptions)
-    // Definitions of one stream that differ in the datum were refused above.
-    const existing = this.#producers.get(stream.id) as SharedProducer<T> | undefined
-    if (existing !== undefined) {
-      const { isRetired } = existing.fanOut
-      if (isEmpty(options) && !isRetired) return existing.handle()
-      throw new StreamAlreadyProducedError(
-        stream.name,
-        isRetired,
-        () => existing.handle() as Producer<unknown>,
-      )
-    }
+    const existing = this.#existingProducer(stream, options)
+    if (existing !== undefined) return existing
     this.#offer('produces', stream)
+    // Whoever has seen the announcement may have produced the stream as well.
+    const concurrent = this.#existingProducer(stream, options)
+    if (concurrent !== undefined) return concurrent
     const fanOut = new FanOut(stream, producerOptionsOf(stream, options), this.#context, {
       onRetiring: () => this.#withdraw('produces', stream.id),
       onClosed: () => {
@@ -206,6 +200,16 @@ export class Streams implements AsyncDisposable {
         `this node already uses stream "${name}" with another schema: define it once and import it everywhere`,
       )
     }
+  }
+
+  /** @throws StreamAlreadyProducedError */
+  #existingProducer<T>(stream: StreamDefinition<T>, options: ProducerOptions<T>): Producer<T> | undefined {
+    // Definitions of one stream that differ in the datum are refused before.
+    const existing = this.#producers.get(stream.id) as SharedProducer<T> | undefined
+    if (existing === undefined) return undefined
+    const { isRetired } = existing.fanOut
+    if (isEmpty(options) && !isRetired) return existing.handle()
+    throw new StreamAlreadyProducedError(stream.name, isRetired, () => existing.handle() as Producer<unknown>)
   }
 
   /** Producers take two consumers of one name for one, of which only the later is served. */

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { ProducerError, stream, StreamAlreadyProducedError } from '#framework/streams'
+import { ProducerError, stream, StreamAlreadyProducedError, type Producer } from '#framework/streams'
 import { eventually, within } from '../support/eventually.js'
 import { connectedTo, discoverAll, startNodes, take } from './support.js'
 
 const Data1 = stream('shared.data1', z.object({ text: z.string() }))
+type Data1 = z.output<typeof Data1.schema>
 
 function thrownBy(run: () => unknown): unknown {
   try {
@@ -38,6 +39,27 @@ describe('producer/builder', () => {
     const { streams } = nodes[0]!
     streams.produce(Data1, { onlineWhen: 0 })
     expect(streams.produce(Data1, { overflow: undefined } as object).online).toBe(true)
+  })
+
+  test('given somebody who sees the announcement and produces the stream at once, then both have handles of one producer', async () => {
+    await using nodes = await startNodes({})
+    const { streams, discovery } = nodes[0]!
+    const handles: Producer<Data1>[] = []
+    using unsubscribe = new DisposableStack()
+    unsubscribe.defer(
+      discovery.catalog.subscribe(() => {
+        if (handles.length === 0) handles.push(streams.produce(Data1))
+      }),
+    )
+    handles.push(streams.produce(Data1))
+    const consumer = streams.consume(Data1)
+    await within(3_000, Promise.all(handles.map((handle) => handle.when().online())))
+    for (const [index, handle] of handles.entries()) await handle.send({ text: `${index}` })
+    expect(await within(3_000, take(consumer, 2))).toEqual([{ text: '0' }, { text: '1' }])
+    await handles[0]!.close()
+    expect(discovery.me.produces).toHaveLength(1)
+    await handles[1]!.close()
+    expect(discovery.me.produces).toEqual([])
   })
 
   test('a producer that is being closed is not shared, and can be waited for', async () => {
