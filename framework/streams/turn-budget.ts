@@ -1,6 +1,9 @@
-/** How much may be sent between two turns of the event loop. */
+/**
+ * How much may be sent between two turns of the event loop: a few milliseconds of judging and encoding, for which the
+ * requests of others wait, and enough for a turn to cost next to nothing beside it.
+ */
 const datumsPerTurn = 1024
-const bytesPerTurn = 1024 * 1024
+const bytesPerTurn = 256 * 1024
 
 /**
  * Says when a producer that never has to wait must let the event loop turn: sockets, timers and its own consumers would

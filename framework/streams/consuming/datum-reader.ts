@@ -8,7 +8,7 @@ const waitingMax = 1024
 const batchMax = 1024
 /** How much is handed out between two turns of the event loop: some milliseconds of a handler that does little. */
 const datumsPerTurn = 4096
-const bytesPerTurn = 1024 * 1024
+const bytesPerTurn = 256 * 1024
 
 /** How a reader may wait. */
 export interface ReadOptions {
