@@ -75,7 +75,8 @@ export class Streams implements AsyncDisposable {
   readonly #context: StreamsContext
   readonly #introductions: Introductions
   readonly #producers = new Map<StreamId, SharedProducer<unknown>>()
-  readonly #consumers = new Set<FanIn<unknown>>()
+  /** By the stream that they consume. */
+  readonly #consumers = new Map<StreamId, Set<FanIn<unknown>>>()
   readonly #statuses = new ComposedWatch<readonly SubscriptionStatus[]>(() =>
     this.#users().flatMap((user) => user.subscriptions.value),
   )
@@ -161,17 +162,21 @@ export class Streams implements AsyncDisposable {
     this.#offer('consumes', stream)
     const effective = consumerOptionsOf(stream, options)
     const isNearOnly = (effective.maxRttMs ?? Infinity) < Infinity
+    const consumers = this.#consumers.get(stream.id) ?? new Set()
     const consumer = new FanIn(stream, effective, this.#context, {
       open: (entry, request, signal) => this.#open(entry, request, signal, isNearOnly),
       producesHere: () => this.#producers.get(stream.id)?.fanOut.isRetired === false,
       nextAttempt: () => ++this.#attempts,
       onClosed: () => {
-        this.#consumers.delete(consumer as FanIn<unknown>)
-        if (!this.#consumes(stream.id)) this.#withdraw('consumes', stream.id)
+        consumers.delete(consumer as FanIn<unknown>)
+        if (consumers.size > 0 || this.#consumers.get(stream.id) !== consumers) return
+        this.#consumers.delete(stream.id)
+        this.#withdraw('consumes', stream.id)
       },
       onSubscriptions: () => this.#statuses.invalidate(),
     })
-    this.#consumers.add(consumer as FanIn<unknown>)
+    consumers.add(consumer as FanIn<unknown>)
+    this.#consumers.set(stream.id, consumers)
     try {
       consumer.start(this.#context.discovery.catalog.value)
     } catch (error) {
@@ -215,8 +220,8 @@ export class Streams implements AsyncDisposable {
   /** Producers take two consumers of one name for one, of which only the later is served. */
   #assertNameFree({ id, name }: StreamDefinition<unknown>, consumerName: string | undefined): void {
     if (consumerName === undefined) return
-    for (const consumer of this.#consumers) {
-      if (consumer.stream.id !== id || !consumer.isNamed(consumerName)) continue
+    for (const consumer of this.#consumers.get(id) ?? []) {
+      if (!consumer.isNamed(consumerName)) continue
       throw new MosaikError(
         'CONSUMER_NAME_TAKEN',
         `this node has a consumer "${consumerName}" of stream "${name}" already: close it first, or use another name`,
@@ -225,16 +230,16 @@ export class Streams implements AsyncDisposable {
   }
 
   #fingerprintOf(stream: StreamId): Digest | undefined {
-    const users = [...this.#consumers, ...this.#fanOuts()]
-    return users.find((user) => user.stream.id === stream)?.stream.fingerprint
+    const [consumer] = this.#consumers.get(stream) ?? []
+    return (consumer ?? this.#producers.get(stream)?.fanOut)?.stream.fingerprint
   }
 
   #fanOuts(): FanOut<unknown>[] {
     return [...this.#producers.values()].map(({ fanOut }) => fanOut)
   }
 
-  #consumes(stream: StreamId): boolean {
-    return [...this.#consumers].some((consumer) => consumer.stream.id === stream)
+  #fanIns(): FanIn<unknown>[] {
+    return [...this.#consumers.values()].flatMap((consumers) => [...consumers])
   }
 
   #offer(side: 'produces' | 'consumes', { id, name, fingerprint }: StreamDefinition<unknown>): void {
@@ -267,7 +272,7 @@ export class Streams implements AsyncDisposable {
 
   #tell(catalog: Catalog, changed: ReadonlySet<PeerId>): void {
     for (const producer of this.#fanOuts()) producer.onCatalog(catalog, changed)
-    for (const consumer of this.#consumers) consumer.onCatalog(catalog, changed)
+    for (const consumer of this.#fanIns()) consumer.onCatalog(catalog, changed)
   }
 
   /** A consumer of another node asks to subscribe. */
@@ -380,7 +385,7 @@ export class Streams implements AsyncDisposable {
   }
 
   #users(): (FanOut<unknown> | FanIn<unknown>)[] {
-    return [...this.#fanOuts(), ...this.#consumers]
+    return [...this.#fanOuts(), ...this.#fanIns()]
   }
 
   #mirrorMetrics(): () => void {
@@ -391,7 +396,7 @@ export class Streams implements AsyncDisposable {
       queueItems: () => [...this.#producers].map(([id, { fanOut }]) => [id, fanOut.fullestQueue().datums]),
       producersOfConsumer: () => {
         const counts = new Map<StreamId, number>()
-        for (const { stream, subscriptions } of this.#consumers) {
+        for (const { stream, subscriptions } of this.#fanIns()) {
           const connected = subscriptions.value.filter(({ state }) => state === 'connected').length
           counts.set(stream.id, (counts.get(stream.id) ?? 0) + connected)
         }
@@ -402,7 +407,7 @@ export class Streams implements AsyncDisposable {
 
   async #shutDown(): Promise<void> {
     this.#isClosing = true
-    await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
+    await Promise.all(this.#fanIns().map((consumer) => consumer.close()))
     await Promise.all([...this.#producers.values()].map(({ fanOut }) => fanOut.close()))
     for (const stop of this.#stops) stop()
     await this.#local.close()

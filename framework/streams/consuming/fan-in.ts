@@ -24,6 +24,7 @@ import type { StreamDefinition } from '../definition.js'
 import { Inbox } from './inbox.js'
 import { LiveEligibility } from '../eligibility/live-eligibility.js'
 import type { ConsumerCounters } from '../metrics.js'
+import { isProducerOf } from './offers.js'
 import { PreferredProducers } from './preferred-producers.js'
 import type { ProducerState } from './producer-places.js'
 import { ResumePoints } from './resume-points.js'
@@ -239,7 +240,7 @@ export class FanIn<T> implements Consumer<T> {
   #isOfferedBy(entry: PeerEntry): boolean {
     const { local = true } = this.#options
     if (entry.peer === this.#me.peer) return local && this.#owner.producesHere()
-    return entry.produces.some(({ id }) => id === this.stream.id)
+    return isProducerOf(entry, this.stream.id)
   }
 
   #follow(entry: PeerEntry): void {
