@@ -141,6 +141,9 @@ export interface ConsumerStats {
  * ```
  *
  * Leaving such a loop does not close the consumer: what was not taken is taken by the next loop.
+ *
+ * Byte strings of datums that were handed out may share up to 16 KiB of memory with each other, never with what others
+ * receive: whoever keeps a few for long, or transfers one to another thread, takes a copy (`slice()`) first.
  */
 export interface Consumer<T> extends AsyncDisposable, AsyncIterable<T> {
   readonly stream: StreamDefinition<T>

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { decode, encodeShared, messageOf, MosaikError } from '#framework/primitives'
+import type { ByteMemory } from './byte-memory.js'
 
 /** Why received bytes are no datum: they cannot be decoded, or the value does not satisfy the schema. */
 export class DatumDecodeError extends MosaikError {
@@ -32,11 +33,12 @@ export interface DatumCodec<T> {
   encode(datum: T, target: Buffer, offset: number): number
 
   /**
-   * Reads and judges one datum, which takes exactly the bytes from `start` to `end`. It shares no memory with them.
+   * Reads and judges one datum, which takes exactly the bytes from `start` to `end`.
    *
+   * @param memory Where its byte strings go, if they are not to be copies. Default: it shares no memory with the bytes.
    * @throws DatumDecodeError `DATUM_INVALID`
    */
-  decode(bytes: Uint8Array, start: number, end: number): T
+  decode(bytes: Uint8Array, start: number, end: number, memory?: ByteMemory): T
 }
 
 /** The codec for any schema: the schema judges, and MessagePack carries. */

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { CodecError, encodeShared } from '#framework/primitives'
+import type { ByteMemory } from './byte-memory.js'
 import { DatumDecodeError, judgeDatum, judgeReceived, type DatumCodec } from './datum-codec.js'
 import { canGenerate, generate } from './generate.js'
 import { interpret } from './interpret.js'
@@ -54,11 +55,11 @@ export class PackedCodec<T> implements DatumCodec<T> {
     throw this.#refusalOf(value)
   }
 
-  decode(bytes: Uint8Array, start: number, end: number): T {
+  decode(bytes: Uint8Array, start: number, end: number, memory?: ByteMemory): T {
     const reader = this.#reader
     let value
     try {
-      reader.open(bytes, start, end)
+      reader.open(bytes, start, end, memory)
       value = this.#program.decode(reader)
       reader.finish()
     } catch (error) {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { separateMemory, type ByteMemory } from './byte-memory.js'
 import { bigintWords, bigintWordsMax } from './packed-writer.js'
 
 /** Bytes that are no value of the layout. */
@@ -17,9 +18,6 @@ const characters = Array.from({ length: shortTextBytes + 1 }, (_, length) => Arr
 const { utf8Slice } = Buffer.prototype as unknown as {
   utf8Slice: (this: Uint8Array, start: number, end: number) => string
 }
-
-/** Byte strings up to this length are copied here, as a view for the copy would take longer than the copy. */
-const shortBytes = 32
 
 /** The greatest distance of a Date from 1970, in milliseconds (ECMA-262, time values). */
 const dateMsMax = 8.64e15
@@ -40,12 +38,14 @@ export class PackedReader {
   /** Whether a value broke a constraint of the layout since the reader was put to these bytes. */
   isRefused = false
   #bytes: Uint8Array = noBytes
+  #memory = separateMemory
   #offset = 0
   #end = 0
 
   /** Puts the reader to the bytes from `start` to `end`. */
-  open(bytes: Uint8Array, start: number, end: number): void {
+  open(bytes: Uint8Array, start: number, end: number, memory: ByteMemory = separateMemory): void {
     this.isRefused = false
+    this.#memory = memory
     this.#bytes = bytes
     this.#offset = start
     this.#end = end
@@ -54,6 +54,7 @@ export class PackedReader {
   /** Lets go of the bytes. */
   close(): void {
     this.#bytes = noBytes
+    this.#memory = separateMemory
   }
 
   /** That all bytes were read. */
@@ -127,15 +128,10 @@ export class PackedReader {
     return byteLength <= shortTextBytes ? this.#shortText(start, byteLength) : this.#longText(start)
   }
 
-  /** A copy. */
   bytes(): Uint8Array {
     const byteLength = this.varint()
     const start = this.#skip(byteLength)
-    const copy = new Uint8Array(byteLength)
-    const bytes = this.#bytes
-    if (byteLength > shortBytes) copy.set(bytes.subarray(start, this.#offset))
-    else for (let index = 0; index < byteLength; index++) copy[index] = bytes[start + index]!
-    return copy
+    return this.#memory.keep(this.#bytes, start, this.#offset)
   }
 
   bigint(): bigint {

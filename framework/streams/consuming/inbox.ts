@@ -1,4 +1,5 @@
 import { messageOf, Ring } from '#framework/primitives'
+import { FrameMemory } from '../codec/byte-memory.js'
 import { DatumDecodeError } from '../codec/datum-codec.js'
 import type { Envelope } from '../consumer.js'
 import type { DatumFrameReader } from '../codec/datum-frame.js'
@@ -38,6 +39,7 @@ const framesMax = 2 ** 31
 export class Inbox<T> {
   readonly #codec: StreamDefinition<T>['codec']
   readonly #frames = new Ring<ReceivedFrame>(framesMax)
+  readonly #memory = new FrameMemory()
   /** The producers of which datums were handed out since the last {@link settle}. */
   readonly #unsettled: ProducerProgress[] = []
   /** The frame that is being taken, not in the ring any more. */
@@ -98,7 +100,7 @@ export class Inbox<T> {
       this.#waitingCount--
       let datum: T
       try {
-        datum = this.#codec.decode(reader.bytes, reader.start, reader.end)
+        datum = this.#codec.decode(reader.bytes, reader.start, reader.end, this.#memory)
         // It would be taken for the end, or for none.
         if (datum === undefined) throw new DatumDecodeError('mismatch', '/: undefined is no datum')
       } catch (error) {
@@ -127,6 +129,7 @@ export class Inbox<T> {
     const frame = this.#frames.popFront()
     if (frame === undefined) return undefined
     this.#frame = frame
+    this.#memory.open(frame.reader.bytes, frame.reader.count)
     this.#lostBefore = frame.lostBefore + frame.source.progress.takeDiscarded()
     return frame
   }
@@ -142,6 +145,7 @@ export class Inbox<T> {
 
   #release({ source, reader }: ReceivedFrame): void {
     this.#frame = undefined
+    this.#memory.close()
     this.#bytes -= reader.byteLength
     source.progress.release(reader)
   }
