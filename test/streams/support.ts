@@ -110,9 +110,12 @@ export class TestNode implements AsyncDisposable {
     return this.host.peerId
   }
 
-  /** Exchanges catalogs with another node. */
+  /** Exchanges catalogs with another node; once more where the machine is too busy to shake hands in time. */
   async meet(other: TestNode): Promise<void> {
-    await this.discovery.syncWith({ peer: other.peerId, addresses: other.host.addresses.value })
+    const target = { peer: other.peerId, addresses: other.host.addresses.value }
+    await eventually(async () => {
+      await this.discovery.syncWith(target)
+    })
   }
 
   /** Disappears without a word to anybody, as far as that is possible within a process. */
