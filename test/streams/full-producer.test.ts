@@ -72,3 +72,16 @@ test('given a full queue under drop-newest, when datums are sent, then valid one
   expect((await within(5_000, take(consumer, 5))).map(({ n }) => n)).toEqual([0, 1, 2, 3, 4])
   await eventually(() => expect(consumer.stats()).toMatchObject({ lost: 2 }))
 })
+
+test('given a send that waits behind a longer one, when that is withdrawn and there is room for it, then it is accepted', async () => {
+  await using nodes = await startNodes({}, {})
+  const { producer } = await fullPair(nodes, { overflow: 'block', queue: 100, queueBytes: 4_500 })
+  const withdrawing = new AbortController()
+  const longer = producer.send({ n: 5, pad }, { signal: withdrawing.signal })
+  const shorter = producer.send({ n: 6, pad: '' })
+  expect(producer.stats()).toMatchObject({ waiting: 2, accepted: 5 })
+  withdrawing.abort(new Error('no longer wanted'))
+  await expect(longer).rejects.toThrow('no longer wanted')
+  await within(5_000, shorter)
+  expect(producer.stats()).toMatchObject({ waiting: 0, accepted: 6 })
+})

@@ -215,7 +215,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.async
     signal?.throwIfAborted()
     const target = this.#log.next
     const drained = Promise.all(
-      [...this.#served.values()].map((subscription) => subscription.drained(target)),
+      [...this.#served.values()].map((subscription) => subscription.drained(target, signal)),
     )
     await withAbort(drained, signal)
     // A producer that closes ends its subscriptions: then nobody can say what was taken.

@@ -78,8 +78,8 @@ export class OutgoingSubscription implements EgressSender, Stallable {
   readonly #connectedAtMs: number
   /** Which process of the consumer's this is. */
   readonly #run: number
-  /** Nothing is sent before the consumer was told that it is served. */
-  #phase: 'opening' | 'open' | 'over' = 'opening'
+  /** Nothing is sent before the consumer was told that it is served, nor behind the end. */
+  #phase: 'opening' | 'open' | 'ending' | 'over' = 'opening'
   #isWriting = false
   /** Runs while the network does not take what is written. */
   #writeTimer: Timer | undefined
@@ -169,7 +169,8 @@ export class OutgoingSubscription implements EgressSender, Stallable {
 
   /** The link is open in both directions: serves it until it ends, and says why it did. Never rejects. */
   async run(): Promise<CloseReason> {
-    this.#phase = 'open'
+    // It may have ended while the consumer was told: then what waits is for another subscription.
+    if (this.#phase === 'opening') this.#phase = 'open'
     this.flush()
     try {
       for (;;) this.#handleFrame(await this.#link.recv())
@@ -194,7 +195,6 @@ export class OutgoingSubscription implements EgressSender, Stallable {
     if (!isKept) this.#queue.clear()
     this.#countDrops('disconnected')
     for (const drain of this.#drains) drain.resolve()
-    this.#drains.clear()
     this.#emptied?.resolve()
   }
 
@@ -221,11 +221,23 @@ export class OutgoingSubscription implements EgressSender, Stallable {
     if (this.#queue.unwrittenCount === 0) this.#emptied?.resolve()
   }
 
-  /** Resolves when the consumer's application has taken everything below the sequence number, or the link has ended. */
-  drained(target: number): Promise<void> {
-    if (this.#taken >= target) return Promise.resolve()
+  /**
+   * Resolves when the consumer's application has taken everything below the sequence number, when the link has ended, or
+   * when nobody wants to know any more.
+   */
+  drained(target: number, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#taken >= target || this.#phase === 'over') return Promise.resolve()
     return new Promise((resolve) => {
-      this.#drains.add({ target, resolve })
+      const drain = {
+        target,
+        resolve: () => {
+          signal?.removeEventListener('abort', drain.resolve)
+          this.#drains.delete(drain)
+          resolve()
+        },
+      }
+      signal?.addEventListener('abort', drain.resolve)
+      this.#drains.add(drain)
       this.#drainTarget = Math.max(this.#drainTarget, target)
       this.flush()
     })
@@ -234,6 +246,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
   /** Ends in good order: sends what is queued until the signal aborts, marks the end, and closes. Never rejects. */
   async finish(endSequence: number, signal: AbortSignal): Promise<void> {
     await this.#whenEmpty(signal)
+    if (this.#phase !== 'over') this.#phase = 'ending'
     if (this.#options.form === 'selection') this.#tellRest()
     // Whether it gets out is the link's business: close() comes behind it, and is bounded.
     this.#link.send({ kind: 'end', sequence: endSequence } satisfies FromProducer).catch(() => {})
@@ -371,9 +384,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
     this.#taken = Math.max(this.#taken, sequence)
     if (acked !== undefined) this.#acknowledge(acked)
     for (const drain of this.#drains) {
-      if (this.#taken < drain.target) continue
-      this.#drains.delete(drain)
-      drain.resolve()
+      if (this.#taken >= drain.target) drain.resolve()
     }
     this.flush()
   }

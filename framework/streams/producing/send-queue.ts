@@ -20,8 +20,8 @@ export interface SendQueueLimits {
 export const datumBytesMin = 1
 
 /**
- * What became of a datum: `refused` leaves it with the caller, `lagging` asks for the end of the subscription, `unwanted`
- * does not meet the consumer's criteria.
+ * What became of a datum: `refused` leaves it with the caller, `lagging` drops it and asks for the end of the subscription,
+ * `unwanted` does not meet the consumer's criteria.
  */
 export type OfferOutcome = 'queued' | 'dropped' | 'refused' | 'lagging' | 'unwanted'
 
@@ -126,6 +126,7 @@ export class SendQueue implements ConsumerQueue {
         case 'block':
           return 'refused'
         case 'disconnect':
+          this.skip(datum.sequence)
           return 'lagging'
         case 'drop-newest':
           this.skip(datum.sequence)
