@@ -192,6 +192,17 @@ describe('given a consumer that ends its subscription', () => {
     expect(producer.stats().dropped).toBe(0)
   })
 
+  test('given a peer that leaves the catalog, then its subscription is ended, and its place is kept', async () => {
+    await using nodes = await startNodes({ discovery: { meshPeers: 0 } }, { discovery: { meshPeers: 0 } })
+    const { producer, link } = await served(nodes, { count: 5, acked: 2 })
+    await eventually(() => expect(producer.stats().queued.datums).toBe(3))
+    const departure = nodes[1]!.discovery.close()
+    expect(await within(5_000, link.closed)).toMatchObject({ code: 401 })
+    await departure
+    expect(producer.subscriptions.value).toEqual([])
+    expect(producer.stats()).toMatchObject({ held: 1, queued: { datums: 3 }, dropped: 0 })
+  })
+
   test('a later attempt of a consumer that is still served goes on where the earlier one was', async () => {
     await using nodes = await startNodes({}, {})
     const { producer, link, reconnect } = await served(nodes, { count: 5, acked: 2 })
