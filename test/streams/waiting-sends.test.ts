@@ -65,3 +65,49 @@ test('given long datums that wait, when one is withdrawn and the other one is re
   await expect(rejected).rejects.toThrow('rejected')
   expect(pool.byteLength).toBe(2 * long)
 })
+
+test('given sends with one signal and with others, when it aborts, then they are withdrawn together, and the others wait on', async () => {
+  let withdrawals = 0
+  const waiting = new WaitingSends<string>(new SegmentPool(1024 * 1024), () => withdrawals++)
+  const aborter = new AbortController()
+  const other = new AbortController()
+  const accepted = waiting.add('accepted', filled(10, 0), aborter.signal)
+  const withdrawn = ['first', 'second'].map((datum) => waiting.add(datum, filled(10, 1), aborter.signal))
+  const others = [other.signal, undefined].map((signal) => waiting.add('other', filled(10, 2), signal))
+  let room = 1
+  const release = (): void =>
+    waiting.release(
+      () => room > 0,
+      () => room--,
+    )
+  release()
+  await accepted
+  aborter.abort(new Error('too late'))
+  for (const send of withdrawn) await expect(send).rejects.toThrow('too late')
+  expect({ withdrawals, size: waiting.size }).toEqual({ withdrawals: 1, size: 2 })
+  room = 2
+  release()
+  await Promise.all(others)
+  // Nothing is left that would hear of it.
+  other.abort()
+  expect({ withdrawals, size: waiting.size }).toEqual({ withdrawals: 1, size: 0 })
+})
+
+test('given short datums that wait, when the last of those in a chunk is accepted, then its memory is there for others', () => {
+  const pool = new SegmentPool(1024 * 1024)
+  const waiting = new WaitingSends<number>(pool, () => {})
+  for (let datum = 0; datum < 40; datum++) void waiting.add(datum, filled(1_000, datum), undefined)
+  // Sixteen in each chunk of 16 KiB.
+  const after: number[] = []
+  waiting.release(
+    ({ datum }) => {
+      after.push(pool.byteLength / long)
+      return datum < 32
+    },
+    ({ datum, bytes }) => expect(bytes).toEqual(Buffer.alloc(1_000, datum)),
+  )
+  expect(after.indexOf(1)).toBe(16)
+  expect(after.indexOf(2)).toBe(32)
+  void waiting.add(40, filled(1_000, 40), undefined)
+  expect(pool.byteLength).toBe(2 * long)
+})

@@ -1,3 +1,4 @@
+import { BytesKeeper, type KeptBytes } from './kept-bytes.js'
 import type { SegmentPool } from './segment-pool.js'
 
 /** A send that waits for consumers, or for room. */
@@ -7,32 +8,37 @@ export interface WaitingSend<T> {
   readonly bytes: Uint8Array
 }
 
-interface Entry<T> extends WaitingSend<T> {
-  /** The memory of the bytes, if it is to go back into the pool. */
-  readonly pooled: Buffer | undefined
+interface Entry<T> extends WaitingSend<T>, KeptBytes {
+  readonly signal: AbortSignal | undefined
   readonly resolve: () => void
   readonly reject: (cause: unknown) => void
+}
+
+/** The sends that one signal withdraws. */
+interface SignalledSends<T> {
+  readonly entries: Set<Entry<T>>
+  readonly onAbort: () => void
 }
 
 /** How many sends may wait at a time, and how many bytes they may have together; one may always wait. */
 export const waitingSendsMax = 1024
 const waitingBytesMax = 64 * 1024 * 1024
-/** Memory for datums from this length on comes from the pool. For shorter ones, Node has a pool of its own. */
-const pooledBytesMin = 4 * 1024
 
 /** The sends that a producer could not accept at once: first in, first out, bounded, and each can be withdrawn. */
 export class WaitingSends<T> {
-  readonly #pool: SegmentPool
+  readonly #keeper: BytesKeeper
   readonly #onWithdrawn: () => void
   readonly #entries = new Set<Entry<T>>()
+  /** One listener for each signal: a listener of its own would be most of what a waiting send costs. */
+  readonly #bySignal = new Map<AbortSignal, SignalledSends<T>>()
   #byteLength = 0
 
   /**
-   * @param pool For the bytes of long datums: a producer at full speed has nearly each of them wait.
-   * @param onWithdrawn A send was withdrawn: there may be room for those behind it.
+   * @param pool For the bytes: a producer at full speed has nearly each of its long datums wait.
+   * @param onWithdrawn Sends were withdrawn: there may be room for those behind them.
    */
   constructor(pool: SegmentPool, onWithdrawn: () => void) {
-    this.#pool = pool
+    this.#keeper = new BytesKeeper(pool)
     this.#onWithdrawn = onWithdrawn
   }
 
@@ -63,29 +69,13 @@ export class WaitingSends<T> {
    * when all are rejected.
    */
   add(datum: T, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        if (!this.#remove(entry)) return
-        this.#forget(entry)
-        reject(signal?.reason as Error)
-        this.#onWithdrawn()
-      }
-      const entry: Entry<T> = {
-        datum,
-        ...this.#copyOf(bytes),
-        resolve: () => {
-          signal?.removeEventListener('abort', onAbort)
-          resolve()
-        },
-        reject: (cause) => {
-          signal?.removeEventListener('abort', onAbort)
-          reject(cause as Error)
-        },
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#entries.add(entry)
-      this.#byteLength += bytes.byteLength
-    })
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const { bytes: copy, chunk } = this.#keeper.keep(bytes)
+    const entry: Entry<T> = { datum, bytes: copy, chunk, signal, resolve, reject }
+    this.#entries.add(entry)
+    this.#byteLength += copy.byteLength
+    if (signal !== undefined) this.#sendsOf(signal).entries.add(entry)
+    return promise
   }
 
   /** Accepts sends in order, each by `accept`, for as long as the first of them `isReady`. */
@@ -95,35 +85,44 @@ export class WaitingSends<T> {
       this.#remove(entry)
       entry.resolve()
       accept(entry)
-      this.#forget(entry)
+      this.#keeper.release(entry)
     }
   }
 
   rejectAll(causeOf: (send: WaitingSend<T>) => unknown): void {
-    for (const entry of this.#entries) {
-      this.#remove(entry)
-      entry.reject(causeOf(entry))
-      this.#forget(entry)
-    }
+    for (const entry of this.#entries) this.#reject(entry, causeOf(entry))
   }
 
-  /** Takes a send out. False when it is not there any more. */
-  #remove(entry: Entry<T>): boolean {
-    if (!this.#entries.delete(entry)) return false
+  #reject(entry: Entry<T>, cause: unknown): void {
+    this.#remove(entry)
+    entry.reject(cause)
+    this.#keeper.release(entry)
+  }
+
+  /** Takes a send out of the order. Its bytes are still there. */
+  #remove(entry: Entry<T>): void {
+    this.#entries.delete(entry)
     this.#byteLength -= entry.bytes.byteLength
-    return true
+    const { signal } = entry
+    if (signal === undefined) return
+    const { entries, onAbort } = this.#sendsOf(signal)
+    entries.delete(entry)
+    if (entries.size > 0) return
+    this.#bySignal.delete(signal)
+    signal.removeEventListener('abort', onAbort)
   }
 
-  /** Nobody reads the bytes of a send any more. */
-  #forget({ pooled }: Entry<T>): void {
-    if (pooled !== undefined) this.#pool.give(pooled)
-  }
-
-  #copyOf(bytes: Uint8Array): Pick<Entry<T>, 'bytes' | 'pooled'> {
-    const { byteLength } = bytes
-    if (byteLength < pooledBytesMin) return { bytes: Buffer.from(bytes), pooled: undefined }
-    const pooled = this.#pool.take(byteLength)
-    pooled.set(bytes)
-    return { bytes: pooled.subarray(0, byteLength), pooled }
+  #sendsOf(signal: AbortSignal): SignalledSends<T> {
+    const known = this.#bySignal.get(signal)
+    if (known !== undefined) return known
+    const entries = new Set<Entry<T>>()
+    const onAbort = (): void => {
+      for (const entry of entries) this.#reject(entry, signal.reason)
+      this.#onWithdrawn()
+    }
+    const sends = { entries, onAbort }
+    this.#bySignal.set(signal, sends)
+    signal.addEventListener('abort', onAbort, { once: true })
+    return sends
   }
 }
