@@ -288,7 +288,8 @@ class Snapshot implements Catalog, Live {
   }
 
   changedSince(earlier: Snapshot): readonly PeerId[] {
-    const peers = this.peers.changedSince(earlier.peers)
+    // Most often it is this node alone that says something else.
+    const peers = this.peers === earlier.peers ? [] : this.peers.changedSince(earlier.peers)
     return earlier.me === this.me ? peers : [this.me.peer, ...peers]
   }
 }
