@@ -12,7 +12,11 @@ import { learnEntry, type StreamsContext } from '../streams-context.js'
 import { parseSubscribed, type Greeting, type Subscribed, type SubscribeRequest } from '../wire.js'
 
 /** Opens a link to a producer: over the network, or within this node. */
-export type OpenSubscription = (entry: PeerEntry, request: SubscribeRequest, signal: AbortSignal) => Promise<Link>
+export type OpenSubscription = (
+  entry: PeerEntry,
+  request: SubscribeRequest,
+  signal: AbortSignal,
+) => Promise<Link>
 
 /** What all subscriptions of one consumer have in common. */
 export interface AttemptOwner {
