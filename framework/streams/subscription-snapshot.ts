@@ -51,8 +51,7 @@ export class SubscriptionSnapshot implements SubscriptionStatus {
   }
 
   /** The counters are no members of their own, and would otherwise be missing. */
-  toJSON(): SubscriptionStatus {
-    const { datums, bytes, dropped } = this
-    return { ...this, datums, bytes, dropped }
+  toJSON(): object {
+    return Object.assign({}, this, this.#counters.counts)
   }
 }
