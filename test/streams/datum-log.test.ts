@@ -50,6 +50,25 @@ describe('a datum', () => {
     log.append(10)
     expect(fillAll(queue)).toEqual([0, 1])
   })
+
+  test('that is sent from within another one is refused, and the other one is whole', () => {
+    const log: TestLog = new TestLog({
+      codec: {
+        ...plainCodec,
+        encode: (datum, target, offset) => {
+          const nested = (): number => log.log.draft(datumOf(7, 10))
+          expect(nested).toThrow(expect.objectContaining({ code: 'DATUM_NESTED' }))
+          expect(log.log.isDrafting).toBe(true)
+          return plainCodec.encode(datum, target, offset)
+        },
+      },
+    })
+    const queue = log.queue()
+    log.append(10)
+    log.append(10)
+    expect(log.log.isDrafting).toBe(false)
+    expect(fillAll(queue)).toEqual([0, 1])
+  })
 })
 
 test('datums of any lengths are read as they were written, through as many segments as they take', () => {

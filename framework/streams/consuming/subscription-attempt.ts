@@ -123,8 +123,10 @@ export class SubscriptionAttempt {
     }
     this.#link = link
     if (this.#opening.signal.aborted) {
-      await link.close(CloseReasons.Cancelled)
-      return CloseReasons.Cancelled
+      // To a producer, Cancelled is a goodbye: from one who only looks for it elsewhere, it would lose its place for it.
+      const reason = this.#isLeft ? CloseReasons.Cancelled : CloseReasons.UnexpectedClose
+      await link.close(reason)
+      return reason
     }
     const greeting = this.#greetingOf(link, resume)
     if ('reason' in greeting) {

@@ -67,6 +67,7 @@ export class DatumLog<T> {
   #draftAtMs = 0
   /** How long the last draft was: about as long is the next one. */
   #expectedBytes = 0
+  #isDrafting = false
 
   constructor(options: DatumLogOptions<T>) {
     this.#codec = options.codec
@@ -121,18 +122,24 @@ export class DatumLog<T> {
    * there is another draft instead.
    *
    * @returns The length of the datum.
-   * @throws What the codec throws; {@link DatumTooLargeError}.
+   * @throws What the codec throws; {@link DatumTooLargeError}; MosaikError `DATUM_NESTED` when another one is
+   *   being encoded, of which a getter or a refinement does this.
    */
   draft(datum: T): number {
-    const expected = this.#expectedBytes
-    this.#prepare(expected)
-    for (;;) {
-      const { buffer, length } = this.#tail
-      const start = length + varintBytes(expected)
-      const end = start < buffer.byteLength ? this.#codec.encode(datum, buffer, start) : -1
-      if (end >= 0 && this.#closeDraft(start, end)) return this.draftBytes
-      this.#makeRoom(expected)
+    if (this.#isDrafting) {
+      throw new MosaikError('DATUM_NESTED', 'it is sent from within another datum of the stream')
     }
+    this.#isDrafting = true
+    try {
+      return this.#encode(datum)
+    } finally {
+      this.#isDrafting = false
+    }
+  }
+
+  /** Whether a datum is being encoded: what is written now would be in its place. */
+  get isDrafting(): boolean {
+    return this.#isDrafting
   }
 
   /** {@link draft} of a datum that is encoded already. */
@@ -266,6 +273,18 @@ export class DatumLog<T> {
     }
     this.#head = this.#tail
     this.#readers.clear()
+  }
+
+  #encode(datum: T): number {
+    const expected = this.#expectedBytes
+    this.#prepare(expected)
+    for (;;) {
+      const { buffer, length } = this.#tail
+      const start = length + varintBytes(expected)
+      const end = start < buffer.byteLength ? this.#codec.encode(datum, buffer, start) : -1
+      if (end >= 0 && this.#closeDraft(start, end)) return this.draftBytes
+      this.#makeRoom(expected)
+    }
   }
 
   #isRetained(segment: LogSegment): boolean {

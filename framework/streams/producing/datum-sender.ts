@@ -112,8 +112,9 @@ export class DatumSender<T> {
 
   /** Lets waiting sends through, in order, as long as there is room. */
   readonly pump = (): void => {
-    // Sending makes room, which calls this again: the loop that is going on sees to it.
-    if (this.#isPumping) return
+    // Sending makes room, which calls this again: the loop that is going on sees to it. And a datum of which a getter
+    // withdraws a send is still being encoded, where the next one would be put: they go when there is room again.
+    if (this.#isPumping || this.#log.isDrafting) return
     this.#isPumping = true
     try {
       this.#waiting.release(
