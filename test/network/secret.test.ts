@@ -243,7 +243,7 @@ describe('a stranger to a closed network', () => {
   }
 
   test('that opens like a member and never proves anything is not admitted, and none of its links is heard', async () => {
-    await using host = await closed({ limits: { admissionTimeoutMs: 400 } })
+    await using host = await closed({ limits: { admissionTimeoutMs: 1_500 } })
     let calls = 0
     host.handle(protocol(), async () => void calls++)
     await using stranger = await startStranger()
@@ -257,7 +257,7 @@ describe('a stranger to a closed network', () => {
     const received = new Received(impatient)
     impatient.send(openFrame(host.network))
     expect(peerCount(host)).toBe(0)
-    await eventually(() => connection.status === 'closed', { timeoutMs: 3_000 })
+    await eventually(() => connection.status === 'closed', { timeoutMs: 6_000 })
     expect(peerCount(host)).toBe(0)
     expect(received.bytes).toHaveLength(0)
     expect(calls).toBe(0)
