@@ -118,7 +118,7 @@ describe('a member that floods gossip', () => {
       .flatMap(({ control }) => control?.iwant ?? [])
       .flatMap((each) => each.messageIDs)
     expect(asked.length).toBeLessThanOrEqual(10 * 200)
-    await eventually(() => distrusted(a.host, 'everything') === 1, { timeoutMs: 20_000 })
+    await eventually(() => distrusted(a.host, 'everything') === 1, { timeoutMs: 12_000 })
     await a.talk('after it')
   })
 
