@@ -8,6 +8,7 @@
 // `lost` says how many of those that are missing are lost.
 import type { FrameBuilder } from '#framework/network'
 import { MosaikError } from '#framework/primitives'
+import { varintBytes, writeVarint } from './varint.js'
 
 /** Whether a subscription's frames hold every datum, or those that meet the consumer's criteria. */
 export type DatumFrameForm = 'all' | 'selection'
@@ -249,22 +250,6 @@ export class DatumFrameReader {
     }
     throw new DatumFrameError('a number that does not end')
   }
-}
-
-/** How many bytes a length takes in front of its datum. */
-export function varintBytes(value: number): number {
-  return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x20_0000 ? 3 : 4
-}
-
-/** @returns Where it ends. */
-function writeVarint(target: Uint8Array, offset: number, value: number): number {
-  let rest = value
-  while (rest > 0x7f) {
-    target[offset++] = (rest & 0x7f) | 0x80
-    rest >>>= 7
-  }
-  target[offset++] = rest
-  return offset
 }
 
 function writeU64(target: Uint8Array, offset: number, value: number): void {

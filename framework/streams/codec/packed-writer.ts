@@ -1,6 +1,7 @@
 // Writing the values of `packed/1` (layout.ts), with nothing allocated. Every function returns the offset after what it
 // wrote, `FULL` when the target has not enough room, or `REFUSED` for a value that has no bytes; it may have written
 // something in the room there is before it finds out.
+import { varintBytes } from './varint.js'
 
 /** There is not enough room. */
 export const FULL = -1
@@ -117,13 +118,6 @@ function putLongText(target: Buffer, offset: number, text: string): number {
   if (start < 0 || target.length - start < byteLength) return FULL
   target.write(text, start, byteLength)
   return start + byteLength
-}
-
-/** @param length Of a text: there are no longer ones than of 2^30 units. */
-function varintBytes(length: number): number {
-  let bytes = 1
-  for (let rest = length; rest > 0x7f; rest >>>= 7) bytes++
-  return bytes
 }
 
 export function putBytes(target: Buffer, offset: number, bytes: Uint8Array): number {

@@ -1,6 +1,7 @@
 import { MosaikError } from '#framework/primitives'
 import type { DatumCodec } from '../codec/datum-codec.js'
-import { datumFrameHeadBytes, varintBytes } from '../codec/datum-frame.js'
+import { datumFrameHeadBytes } from '../codec/datum-frame.js'
+import { varintBytes, writeVarint } from '../codec/varint.js'
 import { LogCursor, LogSegment } from './log-segment.js'
 import type { ReplayRetention } from './replay-retention.js'
 import type { SegmentPool } from './segment-pool.js'
@@ -314,14 +315,7 @@ export class DatumLog<T> {
       if (draftStart + bytes > buffer.byteLength) return false
       buffer.copyWithin(draftStart, start, end)
     }
-    let rest = bytes
-    for (let offset = length; ; rest >>>= 7) {
-      if (rest < 0x80) {
-        buffer[offset] = rest
-        break
-      }
-      buffer[offset++] = (rest & 0x7f) | 0x80
-    }
+    writeVarint(buffer, length, bytes)
     this.#draftStart = draftStart
     this.#draftEnd = draftStart + bytes
     this.#expectedBytes = bytes
