@@ -70,8 +70,8 @@ export class Eligibility {
     const { require, requireTicket, maxRttMs = Infinity } = options.requirements
     this.#options = options
     this.#calls = new GuardedCalls(options.what, options.logger)
-    this.#predicates = listOf(require)
-    this.#validators = listOf(requireTicket).map((validator) => this.#guarded(validator))
+    this.#predicates = [require ?? []].flat()
+    this.#validators = [requireTicket ?? []].flat().map((validator) => this.#guarded(validator))
     this.maxRttMs = maxRttMs
     this.dependsOnRtt = this.#predicates.length > 0 || maxRttMs < Infinity
   }
@@ -135,11 +135,6 @@ export class Eligibility {
       'invalid'
     return { class: validator.class, signature: validator.signature, validate }
   }
-}
-
-function listOf<T>(option: T | readonly T[] | undefined): readonly T[] {
-  if (option === undefined) return []
-  return Array.isArray(option) ? option : [option as T]
 }
 
 function isBoolean(answer: unknown): answer is boolean {
