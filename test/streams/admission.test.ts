@@ -1,30 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { digestOf, type PeerId } from '#framework/primitives'
-import type { PeerEntry } from '#framework/discovery'
 import { stream } from '#framework/streams'
 import {
   admissionRefusal,
   type AdmissionRules,
   type Applicant,
 } from '../../framework/streams/eligibility/admission.js'
+import { entryWith } from './peer-entry.js'
 
 const offered = stream('load', z.object({ load: z.number() }))
 const other = stream('load', z.object({ load: z.string() }))
-const entry: PeerEntry = {
-  protocol: 'test',
-  network: digestOf('network'),
-  peer: 'cd'.repeat(32) as PeerId,
-  version: { run: 1, update: 1 },
-  addresses: [],
-  tags: [],
-  labels: {},
-  produces: [],
-  consumes: [],
-  groups: [],
-  tickets: [],
-  serves: [],
-}
+const entry = entryWith()
 
 const applicant: Applicant = {
   entry,

@@ -1,34 +1,17 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Expiration, PeerEntry, PeerInfo, TicketValidator } from '#framework/discovery'
-import { digestOf, encodeUtf8, silentLogger, type PeerId } from '#framework/primitives'
+import { digestOf, encodeUtf8, silentLogger } from '#framework/primitives'
 import {
   Eligibility,
   type Judgement,
   type Requirements,
 } from '../../framework/streams/eligibility/eligibility.js'
 import { recordingLogger } from '../support/recording-logger.js'
+import { entryWith } from './peer-entry.js'
 
 const now = 1_000_000
 const classes = [digestOf('first class'), digestOf('second class')] as const
-
-function entryWith(content: Partial<PeerEntry> = {}): PeerEntry {
-  return {
-    protocol: 'test',
-    network: digestOf('network'),
-    peer: 'ab'.repeat(32) as PeerId,
-    version: { run: 1, update: 1 },
-    addresses: [],
-    tags: [],
-    labels: {},
-    produces: [],
-    consumes: [],
-    groups: [],
-    tickets: [],
-    serves: [],
-    ...content,
-  }
-}
 
 const holding = (...tickets: readonly (readonly [ticketClass: number, until: Expiration | 'invalid'])[]) =>
   entryWith({
