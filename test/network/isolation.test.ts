@@ -168,13 +168,14 @@ describe('a stranger', () => {
     })
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
-    const stream = await connection.newStream(protocol().id)
-    const received = new Received(stream)
-    stream.send(openFrame(network))
-    await eventually(() => stream.status !== 'open', { timeoutMs: 2000 })
+    // The reset may overtake the answer to the negotiation, which then fails.
+    const stream = await connection.newStream(protocol().id).catch(() => undefined)
+    const received = stream === undefined ? undefined : new Received(stream)
+    stream?.send(openFrame(network))
+    await eventually(() => stream?.status !== 'open', { timeoutMs: 2000 })
     // Nothing of it is kept until the time for a hello is over.
     expect(connection.status).toBe('open')
-    expect(received.bytes).toHaveLength(0)
+    expect(received?.bytes ?? []).toHaveLength(0)
     expect(calls).toBe(0)
     expect(
       host.metrics.value('mosaik_links_refused_total', { protocol: protocol().id, reason: 'unadmitted' }),

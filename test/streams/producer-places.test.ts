@@ -97,6 +97,12 @@ describe('given a producer that is less preferred than another', () => {
   })
 })
 
+test('given two producers that are less preferred than the one attempted, of which one works, then that one keeps its place', () => {
+  const places = placesOf(a, b)
+  places.plan([c], activeOf({ a: 'connecting', b: 'connected', c: 'connecting' }))
+  expect(places.plan([c], activeOf({ b: 'connected', c: 'connecting' }))).toEqual(nothing)
+})
+
 test('given a producer that may not be preferred any more, and no other, then it is left', () => {
   expect(placesOf(a).plan([], activeOf({ a: 'connected' }))).toEqual({
     subscribe: [],

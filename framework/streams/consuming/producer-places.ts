@@ -72,11 +72,16 @@ export class ProducerPlaces {
     active: ReadonlyMap<PeerId, ProducerState>,
   ): Failover[] {
     const failovers: Failover[] = []
+    const isConnected = (peer: PeerId): boolean => active.get(peer) === 'connected'
     const challengers = this.#challengers(chosen)
-    const ready = challengers.filter((peer) => active.get(peer) === 'connected')
-    const unwanted = [...this.#holders].filter((peer) => !wanted.has(peer))
-    // As many as are still connecting are made up for.
-    const pendingCount = chosen.filter((peer) => active.get(peer) !== 'connected').length
+    const ready = challengers.filter((peer) => isConnected(peer))
+    const leftOver = [...this.#holders].filter((peer) => !wanted.has(peer))
+    // As many as are still connecting are made up for, and by those that work rather than by those that might.
+    const unwanted = [
+      ...leftOver.filter((peer) => isConnected(peer)),
+      ...leftOver.filter((peer) => !isConnected(peer)),
+    ]
+    const pendingCount = chosen.filter((peer) => !isConnected(peer)).length
     for (const from of unwanted.slice(pendingCount)) {
       const to = ready.shift()
       this.#replace(from, to)
