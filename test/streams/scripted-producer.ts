@@ -86,10 +86,12 @@ export class ScriptedProducer implements AsyncDisposable {
   }
 }
 
+/** Where datums are encoded: one memory for all of them, because one for each is a gigabyte for a thousand. */
+const encodeMemory = Buffer.alloc(streamsProtocol.frameBytesMax)
+
 /** A datum as it travels. */
 export function encoded<T>({ codec }: StreamDefinition<T>, datum: T): Uint8Array {
-  const target = Buffer.alloc(streamsProtocol.frameBytesMax)
-  return target.subarray(0, codec.encode(datum, target, 0))
+  return Uint8Array.from(encodeMemory.subarray(0, codec.encode(datum, encodeMemory, 0)))
 }
 
 /** The next thing that a consumer says on a link. */
