@@ -109,7 +109,9 @@ export function ticketToWire({ class: ticketClass, data }: Ticket): Record<strin
 
 function judgedBy(validator: TicketValidator, data: Uint8Array, entry: PeerEntry): Expiration | 'invalid' {
   try {
-    return validator.validate(data, entry)
+    const answer: unknown = validator.validate(data, entry)
+    // Anything else is no answer: compared with a time, the promise of one would count as "not yet expired".
+    return answer === 'never' || (typeof answer === 'number' && !Number.isNaN(answer)) ? answer : 'invalid'
   } catch {
     return 'invalid'
   }

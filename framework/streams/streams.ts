@@ -1,4 +1,10 @@
-import type { Catalog, Discovery, PeerEntry, StreamOffer } from '#framework/discovery'
+import {
+  Introductions,
+  type Catalog,
+  type Discovery,
+  type PeerEntry,
+  type StreamOffer,
+} from '#framework/discovery'
 import {
   CloseReasons,
   closeReason,
@@ -30,7 +36,6 @@ import type { Consumer, ConsumerOptions } from './consumer.js'
 import { consumerOptionsOf, isEmpty, producerOptionsOf } from './defaults.js'
 import type { StreamDefinition } from './definition.js'
 import { FanIn } from './consuming/fan-in.js'
-import { Introductions } from './introductions.js'
 import { FanOut } from './producing/fan-out.js'
 import { StreamMetrics } from './metrics.js'
 import { assertConsumerOptions, assertProducerOptions } from './options.js'

@@ -86,6 +86,15 @@ describe('validating tickets', () => {
     expect(validateTicket(entryWith(ticketOf('100', other)), validatorOf())).toBe('invalid')
   })
 
+  test.each<[string, unknown]>([
+    ['a promise', Promise.resolve('never')],
+    ['no number', NaN],
+    ['nothing', undefined],
+  ])('given a validator that answers with %s, then it has refused', (_, answer) => {
+    const validator = { ...validatorOf(), validate: () => answer as Expiration }
+    expect(validateTicket(entryWith(ticketOf('100')), validator)).toBe('invalid')
+  })
+
   test('given several validators, then all must be satisfied, and the earliest expiration counts', () => {
     const entry = entryWith(ticketOf('100'), ticketOf('300'), ticketOf('200', other))
     expect(validateTickets(entry, [validatorOf(), validatorOf(other)])).toBe(200)

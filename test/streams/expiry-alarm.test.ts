@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
+import { ExpiryAlarm } from '#framework/discovery'
 import { ManualClock } from '#framework/primitives'
-import { ExpiryAlarm } from '../../framework/streams/eligibility/expiry-alarm.js'
 
 let clock: ManualClock
 let rings: number[]

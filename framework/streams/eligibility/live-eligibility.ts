@@ -1,7 +1,6 @@
-import type { Expiration, PeerEntry } from '#framework/discovery'
+import { ExpiryAlarm, type Expiration, type PeerEntry } from '#framework/discovery'
 import type { PeerId } from '#framework/primitives'
 import { Eligibility, type Ineligible, type Judgement, type Requirements } from './eligibility.js'
-import { ExpiryAlarm } from './expiry-alarm.js'
 import type { StreamsContext } from '../streams-context.js'
 
 export interface LiveEligibilityOptions {

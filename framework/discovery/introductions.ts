@@ -1,6 +1,6 @@
-import type { Discovery } from '#framework/discovery'
 import type { Host } from '#framework/network'
 import type { PeerId } from '#framework/primitives'
+import type { Discovery } from './discovery.js'
 
 /**
  * What this node says about itself in handshakes, so that nobody need wait until gossip has caught up. With hundreds of

@@ -1,5 +1,5 @@
-import { compareExpirations, type Expiration } from '#framework/discovery'
 import type { Clock, Timer } from '#framework/primitives'
+import { compareExpirations, type Expiration } from './tickets.js'
 
 /** The wall clock may be set while we wait for it to show a time: it is looked at again after this, in milliseconds. */
 const lookMsMax = 60_000
