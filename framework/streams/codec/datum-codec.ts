@@ -1,6 +1,6 @@
 import type { z } from 'zod'
 import { decode, encodeShared, messageOf, MosaikError } from '#framework/primitives'
-import type { ByteMemory } from './byte-memory.js'
+import type { DatumMemory } from './datum-memory.js'
 
 /** Why received bytes are no datum: they cannot be decoded, or the value does not satisfy the schema. */
 export class DatumDecodeError extends MosaikError {
@@ -35,10 +35,10 @@ export interface DatumCodec<T> {
   /**
    * Reads and judges one datum, which takes exactly the bytes from `start` to `end`.
    *
-   * @param memory Where its byte strings go, if they are not to be copies. Default: it shares no memory with the bytes.
+   * @param memory Where its byte strings and texts go. Default: they share no memory with anything.
    * @throws DatumDecodeError `DATUM_INVALID`
    */
-  decode(bytes: Uint8Array, start: number, end: number, memory?: ByteMemory): T
+  decode(bytes: Uint8Array, start: number, end: number, memory?: DatumMemory): T
 }
 
 /** The codec for any schema: the schema judges, and MessagePack carries. */

@@ -2,7 +2,10 @@ import type { CodeWriter } from './code-writer.js'
 import type { Conditions } from './generate-conditions.js'
 import { bytesMin, containersMax, type DatumLayout, type Layout } from './layout.js'
 
-/** Writes functions that read a value, and say whether it is accepted. */
+/**
+ * Writes functions that read a value, and say whether it is accepted. The offset is a local of theirs, because a field of
+ * the reader would be loaded and stored for each value; whatever else reads is told the offset before and asked after.
+ */
 export class DecoderWriter {
   readonly #code: CodeWriter
   readonly #conditions: Conditions
@@ -15,43 +18,51 @@ export class DecoderWriter {
   }
 
   write(layout: Layout, name: string): void {
-    this.#code.function(name, 'reader, depth', () => this.#code.line(`return ${this.#decode(layout, 0)}`))
+    this.#code.function(name, 'reader, depth', () => {
+      this.#code.line('const { bytes, end, memory } = reader')
+      this.#code.line('let offset = reader.offset')
+      const value = this.#decode(layout, 0)
+      this.#code.line('reader.offset = offset')
+      this.#code.line(`return ${value}`)
+    })
   }
 
   /** @returns An expression for the value that was read, without effects. */
   #decode(layout: Layout, containers: number): string {
     switch (layout.kind) {
       case 'text': {
-        const text = this.#code.local('reader.text()')
+        const text = this.#slice('memory.textOf')
+        this.#code.line(`if (${text} === undefined) throw notUtf8()`)
         this.#refuseUnless(this.#conditions.ofText(layout, text))
         return text
       }
       case 'number': {
-        const number = this.#code.local('reader.number()')
+        this.#code.line('if (end - offset < 8) throw endsEarly()')
+        const number = this.#code.local('numberAt(bytes, offset)')
+        this.#code.line('offset += 8')
         this.#refuseUnless(this.#conditions.ofNumber(layout, number))
         return number
       }
       case 'integer': {
-        const integer = this.#code.local(layout.isSigned ? 'reader.signed()' : 'reader.varint()')
+        const integer = layout.isSigned ? this.#delegate('reader.signed()') : this.#varint()
         this.#refuseUnless(this.#conditions.ofBounds(layout, integer))
         return integer
       }
       case 'date':
-        return this.#code.local('reader.date()')
+        return this.#delegate('reader.date()')
       case 'bigint':
-        return this.#code.local('reader.bigint()')
+        return this.#delegate('reader.bigint()')
       case 'bytes':
-        return this.#code.local('reader.bytes()')
+        return this.#slice('memory.bytesOf')
       case 'choice': {
         const { values } = layout
         const { length } = values
         if (length === 1) return JSON.stringify(values[0])
-        return this.#code.local(
-          `${this.#code.constant(values)}[reader.${length <= 256 ? 'place' : 'widePlace'}(${length})]`,
-        )
+        const place = length <= 256 ? this.#place(length) : this.#delegate(`reader.widePlace(${length})`)
+        return this.#code.local(`${this.#code.constant(values)}[${place}]`)
       }
       case 'array': {
-        const length = this.#code.local(`reader.count(${this.#bytesMin(layout.element)})`)
+        const length = this.#delegate(`reader.count(${this.#bytesMin(layout.element)})`)
         this.#refuseUnless(this.#conditions.ofLength(layout, length))
         this.#refuseDepth(containers, `${length} > 0`)
         const array = this.#code.local('[]')
@@ -73,7 +84,7 @@ export class DecoderWriter {
       case 'union': {
         const value = this.#code.name()
         this.#code.line(`let ${value}`)
-        this.#code.line(`switch (reader.place(${layout.members.length})) {`)
+        this.#code.line(`switch (${this.#place(layout.members.length)}) {`)
         layout.members.forEach((member, index) => {
           this.#code.line(`case ${index}: {`)
           this.#code.line(`${value} = ${this.#decode(member, containers)}`)
@@ -83,7 +94,7 @@ export class DecoderWriter {
         return value
       }
       case 'recursion':
-        return this.#code.local(`decode${layout.part}(reader, depth + ${containers})`)
+        return this.#delegate(`decode${layout.part}(reader, depth + ${containers})`)
     }
   }
 
@@ -92,7 +103,7 @@ export class DecoderWriter {
     if (required.length + optional.length > 0) this.#refuseDepth(containers)
     const presence: string[] = []
     for (let first = 0; first < optional.length; first += 8) {
-      presence.push(this.#code.local(`reader.place(${1 << Math.min(8, optional.length - first)})`))
+      presence.push(this.#place(1 << Math.min(8, optional.length - first)))
     }
     const members = required.map(
       ({ name, layout: member }) => `${JSON.stringify(name)}: ${this.#decode(member, containers + 1)}`,
@@ -108,7 +119,7 @@ export class DecoderWriter {
   }
 
   #decodeRecord(layout: Extract<Layout, { kind: 'record' }>, containers: number): string {
-    const count = this.#code.local(`reader.count(${1 + this.#bytesMin(layout.value)})`)
+    const count = this.#delegate(`reader.count(${1 + this.#bytesMin(layout.value)})`)
     this.#refuseDepth(containers, `${count} > 0`)
     const object = this.#code.local('{}')
     const index = this.#code.name()
@@ -118,6 +129,42 @@ export class DecoderWriter {
     this.#code.line(`${object}[${key}] = ${this.#decode(layout.value, containers + 1)}`)
     this.#code.line('}')
     return object
+  }
+
+  /** The place of one of `count` values, of which there are at most 256. */
+  #place(count: number): string {
+    this.#code.line('if (offset >= end) throw endsEarly()')
+    const place = this.#code.local('bytes[offset++]')
+    if (count < 256) this.#code.line(`if (${place} >= ${count}) throw noSuchPlace()`)
+    return place
+  }
+
+  #varint(): string {
+    const value = this.#code.name()
+    this.#code.line('if (offset >= end) throw endsEarly()')
+    this.#code.line(`let ${value} = bytes[offset++]`)
+    this.#code.line(`if (${value} > 0x7f) {`)
+    this.#code.line('reader.offset = offset')
+    this.#code.line(`${value} = reader.moreOf(${value} & 0x7f, 7)`)
+    this.#code.line('offset = reader.offset\n}')
+    return value
+  }
+
+  /** What the function makes of the bytes behind their length. */
+  #slice(read: string): string {
+    const byteLength = this.#varint()
+    this.#code.line(`if (${byteLength} > end - offset) throw endsEarly()`)
+    const value = this.#code.local(`${read}(bytes, offset, offset + ${byteLength})`)
+    this.#code.line(`offset += ${byteLength}`)
+    return value
+  }
+
+  /** What something else reads that has the reader. */
+  #delegate(read: string): string {
+    this.#code.line('reader.offset = offset')
+    const value = this.#code.local(read)
+    this.#code.line('offset = reader.offset')
+    return value
   }
 
   #refuseUnless(conditions: readonly string[]): void {

@@ -7,7 +7,7 @@ import { EncoderWriter } from './generate-encoder.js'
 import { JudgeWriter } from './generate-judge.js'
 import type { DatumLayout } from './layout.js'
 import type { PackedProgram } from './packed-program.js'
-import { Malformed, type PackedReader } from './packed-reader.js'
+import { endsEarly, Malformed, noSuchPlace, notUtf8, numberAt, type PackedReader } from './packed-reader.js'
 import {
   bigintWords,
   putBigint,
@@ -25,10 +25,14 @@ import { codePointsOf, isBytes, isCarriedBy, isFielded, keysOf, timeOf, type Rul
 const runtime = {
   bigintWords,
   codePointsOf,
+  endsEarly,
   isBytes,
   isCarriedBy,
   isFielded,
   keysOf,
+  noSuchPlace,
+  notUtf8,
+  numberAt,
   putBigint,
   putByte,
   putBytes,

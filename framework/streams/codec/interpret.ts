@@ -99,7 +99,7 @@ function stepOf(layout: Layout, whole: Whole): Step {
         read: (reader) => reader.bigint(),
       })
     case 'bytes':
-      return leaf<Uint8Array>({ accepts: isBytes, put: putBytes, read: (reader) => reader.bytes() })
+      return leaf<Uint8Array>({ accepts: isBytes, put: putBytes, read: (reader) => reader.byteString() })
     case 'array':
       return array(layout, whole)
     case 'tuple':

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { CodecError, encodeShared } from '#framework/primitives'
-import type { ByteMemory } from './byte-memory.js'
 import { DatumDecodeError, judgeDatum, judgeReceived, type DatumCodec } from './datum-codec.js'
+import type { DatumMemory } from './datum-memory.js'
 import { canGenerate, generate } from './generate.js'
 import { interpret } from './interpret.js'
 import type { DatumLayout } from './layout.js'
@@ -55,7 +55,7 @@ export class PackedCodec<T> implements DatumCodec<T> {
     throw this.#refusalOf(value)
   }
 
-  decode(bytes: Uint8Array, start: number, end: number, memory?: ByteMemory): T {
+  decode(bytes: Uint8Array, start: number, end: number, memory?: DatumMemory): T {
     const reader = this.#reader
     let value
     try {

@@ -1,22 +1,10 @@
-import { isUtf8 } from 'node:buffer'
-import { separateMemory, type ByteMemory } from './byte-memory.js'
+import { separateMemory, type DatumMemory } from './datum-memory.js'
 import { bigintWords, bigintWordsMax } from './packed-writer.js'
 
 /** Bytes that are no value of the layout. */
 export class Malformed extends Error {
   /** Where in the value, from the outside to the inside, as far as that is known. */
   readonly path: (string | number)[] = []
-}
-
-/** Texts up to this length are looked at here; beyond, the call into the runtime is quicker. */
-const shortTextBytes = 20
-
-/** For each short length an array of this length, to hand the characters of a text over in. */
-const characters = Array.from({ length: shortTextBytes + 1 }, (_, length) => Array<number>(length).fill(0))
-
-/** The runtime's quickest way from bytes to text, which its declarations leave out; it takes any Uint8Array. */
-const { utf8Slice } = Buffer.prototype as unknown as {
-  utf8Slice: (this: Uint8Array, start: number, end: number) => string
 }
 
 /** The greatest distance of a Date from 1970, in milliseconds (ECMA-262, time values). */
@@ -37,73 +25,68 @@ const highWord = 1 - lowWord
 export class PackedReader {
   /** Whether a value broke a constraint of the layout since the reader was put to these bytes. */
   isRefused = false
-  #bytes: Uint8Array = noBytes
-  #memory = separateMemory
-  #offset = 0
-  #end = 0
+  bytes: Uint8Array = noBytes
+  /** Where the next value begins. Generated code keeps it to itself, and sets it when it calls a method here. */
+  offset = 0
+  end = 0
+  memory = separateMemory
 
   /** Puts the reader to the bytes from `start` to `end`. */
-  open(bytes: Uint8Array, start: number, end: number, memory: ByteMemory = separateMemory): void {
+  open(bytes: Uint8Array, start: number, end: number, memory: DatumMemory = separateMemory): void {
     this.isRefused = false
-    this.#memory = memory
-    this.#bytes = bytes
-    this.#offset = start
-    this.#end = end
+    this.memory = memory
+    this.bytes = bytes
+    this.offset = start
+    this.end = end
   }
 
   /** Lets go of the bytes. */
   close(): void {
-    this.#bytes = noBytes
-    this.#memory = separateMemory
+    this.bytes = noBytes
+    this.memory = separateMemory
   }
 
   /** That all bytes were read. */
   finish(): void {
-    if (this.#offset !== this.#end) throw new Malformed('there is more after the datum')
+    if (this.offset !== this.end) throw new Malformed('there is more after the datum')
   }
 
   byte(): number {
-    if (this.#offset >= this.#end) throw endsEarly()
-    return this.#bytes[this.#offset++]!
+    if (this.offset >= this.end) throw endsEarly()
+    return this.bytes[this.offset++]!
   }
 
   /** The place of one of `count` values, of which there are at most 256. */
   place(count: number): number {
     const place = this.byte()
-    if (place >= count) throw new Malformed('there is no such alternative')
+    if (place >= count) throw noSuchPlace()
     return place
   }
 
   /** The place of one of `count` values, of which there are more than 256. */
   widePlace(count: number): number {
     const place = this.byte() | (this.byte() << 8)
-    if (place >= count) throw new Malformed('there is no such alternative')
+    if (place >= count) throw noSuchPlace()
     return place
   }
 
   varint(): number {
-    if (this.#offset >= this.#end) throw endsEarly()
-    const first = this.#bytes[this.#offset++]!
-    return first < 0x80 ? first : this.#moreOf(first & 0x7f, 0x80)
+    if (this.offset >= this.end) throw endsEarly()
+    const first = this.bytes[this.offset++]!
+    return first < 0x80 ? first : this.moreOf(first & 0x7f, 7)
   }
 
   signed(): number {
     const first = this.byte()
     const lowest = first & 0x3f
-    const magnitude = first < 0x80 ? lowest : this.#moreOf(lowest, 0x40)
+    const magnitude = first < 0x80 ? lowest : this.moreOf(lowest, 6)
     if ((first & 0x40) === 0) return magnitude
     if (magnitude === 0) throw new Malformed('zero has no sign')
     return -magnitude
   }
 
   number(): number {
-    const bytes = this.#bytes
-    const start = this.#skip(8)
-    doubleWords[lowWord] =
-      bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24)
-    doubleWords[highWord] =
-      bytes[start + 4]! | (bytes[start + 5]! << 8) | (bytes[start + 6]! << 16) | (bytes[start + 7]! << 24)
-    return double[0]!
+    return numberAt(this.bytes, this.#skip(8))
   }
 
   date(): Date {
@@ -118,77 +101,86 @@ export class PackedReader {
   /** How many elements, each of which takes at least `bytesMin` bytes. */
   count(bytesMin: number): number {
     const count = this.varint()
-    if (count * bytesMin > this.#end - this.#offset) throw endsEarly()
+    if (count * bytesMin > this.end - this.offset) throw endsEarly()
     return count
   }
 
   text(): string {
-    const byteLength = this.varint()
-    const start = this.#skip(byteLength)
-    return byteLength <= shortTextBytes ? this.#shortText(start, byteLength) : this.#longText(start)
+    const start = this.#skip(this.varint())
+    const text = this.memory.textOf(this.bytes, start, this.offset)
+    if (text === undefined) throw notUtf8()
+    return text
   }
 
-  bytes(): Uint8Array {
-    const byteLength = this.varint()
-    const start = this.#skip(byteLength)
-    return this.#memory.keep(this.#bytes, start, this.#offset)
+  byteString(): Uint8Array {
+    const start = this.#skip(this.varint())
+    return this.memory.bytesOf(this.bytes, start, this.offset)
   }
 
   bigint(): bigint {
     const words = this.byte()
     if (words === 0 || words > bigintWordsMax) throw new Malformed('an integer has no such length')
     const start = this.#skip(8 * words)
-    const view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset + start, 8 * words)
+    const view = new DataView(this.bytes.buffer, this.bytes.byteOffset + start, 8 * words)
     let value = view.getBigInt64(8 * (words - 1), true)
     for (let word = words - 2; word >= 0; word--) value = (value << 64n) | view.getBigUint64(8 * word, true)
     if (bigintWords(value) !== words) throw new Malformed('an integer is longer than it has to be')
     return value
   }
 
-  /** The rest of a varint, whose lowest bits are there. */
-  #moreOf(lowest: number, scale: number): number {
+  /** The rest of a varint of which the lowest bits are there, so many as `bitCount` says: 6 or 7. */
+  moreOf(lowest: number, bitCount: number): number {
     let value = lowest
-    for (let weight = scale; ; weight *= 0x80) {
+    // Three bytes fit into an integer of 32 bits, and four into another.
+    let shift = bitCount
+    for (; shift <= 21; shift += 7) {
       const byte = this.byte()
-      if (weight > 2 ** 52) throw new Malformed('an integer is not exact as a number')
-      value += (byte & 0x7f) * weight
-      if (byte < 0x80) {
-        if (byte === 0) throw new Malformed('an integer is longer than it has to be')
-        if (value > Number.MAX_SAFE_INTEGER) throw new Malformed('an integer is not exact as a number')
-        return value
-      }
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return byte === 0 ? tooLong() : value
     }
+    const weight = 2 ** shift
+    let high = 0
+    for (let highShift = 0; highShift < 28; highShift += 7) {
+      const byte = this.byte()
+      high |= (byte & 0x7f) << highShift
+      if (byte >= 0x80) continue
+      if (byte === 0) return tooLong()
+      value += high * weight
+      if (value > Number.MAX_SAFE_INTEGER) break
+      return value
+    }
+    throw new Malformed('an integer is not exact as a number')
   }
 
   #skip(byteLength: number): number {
-    const start = this.#offset
-    if (byteLength > this.#end - start) throw endsEarly()
-    this.#offset = start + byteLength
+    const start = this.offset
+    if (byteLength > this.end - start) throw endsEarly()
+    this.offset = start + byteLength
     return start
-  }
-
-  #shortText(start: number, byteLength: number): string {
-    const bytes = this.#bytes
-    const units = characters[byteLength]!
-    let seen = 0
-    for (let index = 0; index < byteLength; index++) {
-      const byte = bytes[start + index]!
-      seen |= byte
-      units[index] = byte
-    }
-    return seen < 0x80 ? String.fromCharCode.apply(undefined, units) : this.#longText(start)
-  }
-
-  #longText(start: number): string {
-    const text = utf8Slice.call(this.#bytes, start, this.#offset)
-    // Malformed bytes become replacement characters, which can also be meant.
-    if (text.includes('\ufffd') && !isUtf8(this.#bytes.subarray(start, this.#offset))) {
-      throw new Malformed('a text is not UTF-8')
-    }
-    return text
   }
 }
 
-function endsEarly(): Malformed {
+/** The number in the next eight bytes. */
+export function numberAt(bytes: Uint8Array, start: number): number {
+  doubleWords[lowWord] =
+    bytes[start]! | (bytes[start + 1]! << 8) | (bytes[start + 2]! << 16) | (bytes[start + 3]! << 24)
+  doubleWords[highWord] =
+    bytes[start + 4]! | (bytes[start + 5]! << 8) | (bytes[start + 6]! << 16) | (bytes[start + 7]! << 24)
+  return double[0]!
+}
+
+export function endsEarly(): Malformed {
   return new Malformed('the datum ends early')
+}
+
+export function noSuchPlace(): Malformed {
+  return new Malformed('there is no such alternative')
+}
+
+export function notUtf8(): Malformed {
+  return new Malformed('a text is not UTF-8')
+}
+
+function tooLong(): never {
+  throw new Malformed('an integer is longer than it has to be')
 }

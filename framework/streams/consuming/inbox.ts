@@ -1,6 +1,6 @@
 import { messageOf, Ring } from '#framework/primitives'
-import { FrameMemory } from '../codec/byte-memory.js'
 import { DatumDecodeError } from '../codec/datum-codec.js'
+import { FrameMemory } from '../codec/datum-memory.js'
 import type { Envelope } from '../consumer.js'
 import type { DatumFrameReader } from '../codec/datum-frame.js'
 import type { StreamDefinition } from '../definition.js'

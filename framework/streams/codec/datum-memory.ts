@@ -1,3 +1,5 @@
+import { FrameTexts, textOf } from './texts.js'
+
 /** Byte strings up to this length are copied one byte after the other: a view for the copy would take longer than the copy. */
 const shortBytes = 32
 /** Byte strings up to this length lie within an object of the heap, which is quicker than any sharing. */
@@ -7,21 +9,24 @@ const sharedBytesMax = 4 * 1024
 /** How much memory byte strings share, and so how much one of them that is kept can keep with it. */
 const sectionBytes = 16 * 1024
 
-/** Where the byte strings of decoded datums lie. */
-export interface ByteMemory {
+/** Where the byte strings and the texts of decoded datums lie. */
+export interface DatumMemory {
   /** The same bytes, where nobody writes any more. */
-  keep(bytes: Uint8Array, start: number, end: number): Uint8Array
+  bytesOf(bytes: Uint8Array, start: number, end: number): Uint8Array
+  /** The text of these bytes; undefined when they are not UTF-8. */
+  textOf(bytes: Uint8Array, start: number, end: number): string | undefined
 }
 
-/** Each byte string has memory of its own. */
-export const separateMemory: ByteMemory = { keep: copyOf }
+/** Each byte string and each text has memory of its own. */
+export const separateMemory: DatumMemory = { bytesOf: copyOf, textOf }
 
 /**
- * Where the byte strings of one frame after the other lie. Making memory known to the collector of garbage takes longer
+ * Where the byte strings and texts of one frame after the other lie. Making memory known to the collector of garbage takes longer
  * than copying a kilobyte: so byte strings that are neither short nor long are copied together, a section of the frame
  * at a time, and the one datum of a frame that has its memory to itself stays in it.
  */
-export class FrameMemory implements ByteMemory {
+export class FrameMemory implements DatumMemory {
+  readonly #texts = new FrameTexts()
   /** A copy of a part of the frame that is being read; undefined when there is none yet. */
   #section: ArrayBuffer | undefined
   /** Where in the frame that part begins. */
@@ -31,7 +36,7 @@ export class FrameMemory implements ByteMemory {
 
   /** Datums of another frame follow. */
   open(frame: Uint8Array, datumCount: number): void {
-    this.#section = undefined
+    this.close()
     // What other datums are still to be read from must not be in anybody's hands.
     this.#isGivenAway = datumCount === 1 && frame.byteLength === frame.buffer.byteLength
   }
@@ -39,9 +44,14 @@ export class FrameMemory implements ByteMemory {
   /** Lets go of the memory. */
   close(): void {
     this.#section = undefined
+    this.#texts.close()
   }
 
-  keep(frame: Uint8Array, start: number, end: number): Uint8Array {
+  textOf(frame: Uint8Array, start: number, end: number): string | undefined {
+    return this.#texts.textOf(frame, start, end)
+  }
+
+  bytesOf(frame: Uint8Array, start: number, end: number): Uint8Array {
     const byteLength = end - start
     if (this.#isGivenAway && 2 * byteLength >= frame.byteLength)
       return new Uint8Array(frame.buffer, start, byteLength)

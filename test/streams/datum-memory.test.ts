@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { FrameMemory } from '../../framework/streams/codec/byte-memory.js'
+import { FrameMemory } from '../../framework/streams/codec/datum-memory.js'
 
 const kib = 1024
 
@@ -9,7 +9,7 @@ describe('the memory of the byte strings of one frame', () => {
     const frame = counting(64 * kib)
     const memory = new FrameMemory()
     memory.open(frame, 64)
-    const kept = Array.from({ length: 64 }, (_, index) => memory.keep(frame, index * kib, (index + 1) * kib))
+    const kept = Array.from({ length: 64 }, (_, index) => memory.bytesOf(frame, index * kib, (index + 1) * kib))
     expect(new Set(kept.map(({ buffer }) => buffer)).size).toBe(4)
     for (const { buffer } of kept) expect(buffer.byteLength).toBe(16 * kib)
   })
@@ -19,33 +19,33 @@ describe('the memory of the byte strings of one frame', () => {
     const memory = new FrameMemory()
     memory.open(frame, 2)
     for (const byteLength of [0, 1, 32, 33, 64, 4 * kib + 1, 60 * kib])
-      expect(memory.keep(frame, 10, 10 + byteLength).buffer.byteLength).toBe(byteLength)
+      expect(memory.bytesOf(frame, 10, 10 + byteLength).buffer.byteLength).toBe(byteLength)
   })
 
   test('given a frame with its own memory and one datum, then a byte string of half its length or more stays in it', () => {
     const frame = counting(64 * kib)
     const memory = new FrameMemory()
     memory.open(frame, 1)
-    expect(memory.keep(frame, 100, 100 + 32 * kib).buffer).toBe(frame.buffer)
-    expect(memory.keep(frame, 100, 99 + 32 * kib).buffer).not.toBe(frame.buffer)
+    expect(memory.bytesOf(frame, 100, 100 + 32 * kib).buffer).toBe(frame.buffer)
+    expect(memory.bytesOf(frame, 100, 99 + 32 * kib).buffer).not.toBe(frame.buffer)
   })
 
   test('given other datums in the frame, or other bytes beside it, then nothing of it is given away', () => {
     const whole = counting(64 * kib)
     const memory = new FrameMemory()
     memory.open(whole, 2)
-    expect(memory.keep(whole, 100, 60 * kib).buffer).not.toBe(whole.buffer)
+    expect(memory.bytesOf(whole, 100, 60 * kib).buffer).not.toBe(whole.buffer)
     const part = whole.subarray(5)
     memory.open(part, 1)
-    expect(memory.keep(part, 100, 60 * kib).buffer).not.toBe(whole.buffer)
+    expect(memory.bytesOf(part, 100, 60 * kib).buffer).not.toBe(whole.buffer)
   })
 
   test('given the next frame, then it shares nothing with the one before', () => {
     const memory = new FrameMemory()
     const kept = [counting(kib), counting(kib)].map((frame) => {
       memory.open(frame, 2)
-      const first = memory.keep(frame, 100, 200)
-      const second = memory.keep(frame, 200, 300)
+      const first = memory.bytesOf(frame, 100, 200)
+      const second = memory.bytesOf(frame, 200, 300)
       expect(first.buffer).toBe(second.buffer)
       memory.close()
       return first
@@ -68,7 +68,7 @@ describe('the memory of the byte strings of one frame', () => {
         let offset = gap
         for (const byteLength of byteLengths) {
           expected.push(Uint8Array.from(frame.subarray(offset, offset + byteLength)))
-          kept.push(memory.keep(frame, offset, offset + byteLength))
+          kept.push(memory.bytesOf(frame, offset, offset + byteLength))
           offset += byteLength + gap
         }
         frame.fill(0xff)
@@ -84,7 +84,7 @@ describe('the memory of the byte strings of one frame', () => {
     const frame = Buffer.alloc(2 * kib, 1)
     const memory = new FrameMemory()
     memory.open(frame, 2)
-    const kept = [memory.keep(frame, 0, 20), memory.keep(frame, 100, 1100)]
+    const kept = [memory.bytesOf(frame, 0, 20), memory.bytesOf(frame, 100, 1100)]
     frame.fill(2)
     for (const bytes of kept) expect(bytes).toEqual(new Uint8Array(bytes.byteLength).fill(1))
   })
