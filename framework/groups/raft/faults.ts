@@ -1,0 +1,32 @@
+/**
+ * Bugs that real implementations have had, to be switched on one at a time by the simulator, which must find each. Never
+ * set otherwise.
+ *
+ * @internal
+ */
+export interface CoreFaults {
+  /** Grants a vote to whoever asks, also when another one has it in this term. */
+  readonly votesTwiceInATerm?: boolean
+  /** The hard state that is written does not say whom this member voted for. */
+  readonly forgetsVote?: boolean
+  /** Commits entries of earlier terms as soon as a majority has them (Raft, figure 8). */
+  readonly commitsOldTermByCounting?: boolean
+  /** A majority of the voters that were heard of lately elects and commits. */
+  readonly quorumByReachability?: boolean
+  /** Lets a leader take back what is committed. */
+  readonly truncatesBelowCommit?: boolean
+  /** A leader serves lease reads for ever. */
+  readonly staleLeaseRead?: boolean
+  /** Confirms strong reads without asking anybody. */
+  readonly readsWithoutQuorum?: boolean
+  /** Votes and acknowledges entries before they are durable. */
+  readonly acknowledgesBeforePersisted?: boolean
+  /** Hands out entries to be applied as soon as they are in the log. */
+  readonly appliesUncommitted?: boolean
+  /** Takes any new configuration at any time. */
+  readonly configurationTakesTwoSteps?: boolean
+  /** Appends without looking at what is in front. */
+  readonly skipsPrevCheck?: boolean
+  /** Acknowledgements of learners count. */
+  readonly learnerCounts?: boolean
+}

@@ -1,0 +1,7 @@
+export type { ChainHasher, HashedFields } from './chain-hash.js'
+export type { CoreFaults } from './faults.js'
+export type * from './messages.js'
+export { DEFAULT_LIMITS, type RaftLimits, type RaftOptions } from './options.js'
+export { RaftCore } from './raft-core.js'
+export type * from './ready.js'
+export type * from './types.js'
