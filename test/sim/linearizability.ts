@@ -27,14 +27,19 @@ export interface SequentialModel<State, Input, Output> {
 }
 
 export type Verdict<Input, Output> =
-  | { readonly linearizable: true }
+  | { readonly linearizable: 'yes' }
+  /** The search was given up. */
+  | { readonly linearizable: 'undecided' }
   | {
-      readonly linearizable: false
+      readonly linearizable: 'no'
       /** The longest order that was found for as many operations as possible. */
       readonly prefix: readonly Operation<Input, Output>[]
       /** The operation that had to come before any later one could, and did not fit behind the prefix. */
       readonly stuckAt: Operation<Input, Output>
     }
+
+/** How many steps a search takes before it is given up, unless told otherwise: some seconds. */
+const STEPS_MAX = 5_000_000
 
 /**
  * Whether there is an order of the operations in which each of them takes effect at one moment between its invocation and
@@ -42,18 +47,20 @@ export type Verdict<Input, Output> =
  *
  * The search is that of Wing and Gong ("Testing and verifying concurrent objects", 1993) with Lowe's memory of the places
  * where it has been ("Testing for linearizability", 2017): the same operations done with the same state as the outcome lead
- * nowhere a second time. Exponential in the number of operations that overlap, linear in those that do not. Objects that
- * have nothing to do with each other are to be checked one by one: see {@link partition}.
+ * nowhere a second time. Exponential in the number of operations that overlap, linear in those that do not; an operation
+ * of unknown outcome overlaps with all that come later, so it is only tried where nothing else fits. Objects that have
+ * nothing to do with each other are to be checked one by one: see {@link partition}.
  */
 export function checkLinearizability<State, Input, Output>(
   model: SequentialModel<State, Input, Output>,
   operations: readonly Operation<Input, Output>[],
+  stepsMax: number = STEPS_MAX,
 ): Verdict<Input, Output> {
   // A read without an outcome says nothing and does nothing.
   const relevant = operations.filter(
     ({ input, completion }) => completion !== undefined || !model.isReadOnly(input),
   )
-  return new Search(model, relevant).run()
+  return new Search(model, relevant).run(stepsMax)
 }
 
 /** The operations on each key, in the order given. Linearizability of the whole is that of its parts (ibid., theorem 1). */
@@ -78,6 +85,7 @@ interface Place<Input, Output> {
 
 /** The beginning or the end of an operation, in a doubly linked list in the order of their times. */
 interface Mark<Input, Output> extends Place<Input, Output> {
+  readonly at: number
   readonly operation: Operation<Input, Output>
   readonly number: number
   /** The mark of the end, on a beginning that has one. */
@@ -94,53 +102,64 @@ interface Step<State, Input, Output> {
 class Search<State, Input, Output> {
   readonly #model: SequentialModel<State, Input, Output>
   readonly #completedCount: number
-  readonly #head: Place<Input, Output>
-  readonly #done: Set32
+  /** Beginnings and ends of what was completed. */
+  readonly #completed: Place<Input, Output> = { next: undefined }
+  /** Beginnings of what has no known end. */
+  readonly #unknown: Place<Input, Output> = { next: undefined }
+  readonly #done: HashedSet
   readonly #visited: VisitedPlaces<State>
 
   constructor(model: SequentialModel<State, Input, Output>, operations: readonly Operation<Input, Output>[]) {
     this.#model = model
-    this.#completedCount = operations.filter(({ completion }) => completion !== undefined).length
-    this.#head = linkedMarks(operations)
-    this.#done = new Set32(operations.length)
+    const marks = operations.flatMap((operation, number) => marksOf(operation, number))
+    const completed = marks.filter(({ operation }) => operation.completion !== undefined)
+    this.#completedCount = completed.length / 2
+    link(this.#completed, completed)
+    link(
+      this.#unknown,
+      marks.filter(({ operation }) => operation.completion === undefined),
+    )
+    this.#done = new HashedSet(operations.length)
     this.#visited = new VisitedPlaces((a, b) => model.sameState(a, b))
   }
 
-  run(): Verdict<Input, Output> {
+  run(stepsMax: number): Verdict<Input, Output> {
     const path: Step<State, Input, Output>[] = []
     let state = this.#model.initial
-    let doneCount = 0
+    let completedCount = 0
     let longest: readonly Operation<Input, Output>[] = []
     let stuckAt: Operation<Input, Output> | undefined
-    let mark = this.#head.next
-    while (doneCount < this.#completedCount) {
-      if (mark && !mark.isEnd) {
+    let mark = this.#completed.next
+    for (let steps = 0; completedCount < this.#completedCount; steps++) {
+      if (steps === stepsMax) return { linearizable: 'undecided' }
+      if (mark?.isEnd) mark = this.#firstUnknownBefore(mark.at)
+      if (mark) {
         const next = this.#tryNext(mark, state)
         if (next) {
           path.push({ mark, stateBefore: state })
           state = next.state
-          if (mark.end) doneCount++
+          if (mark.end) completedCount++
           lift(mark)
-          mark = this.#head.next
+          mark = this.#completed.next
         } else {
-          mark = mark.next
+          mark = this.#following(mark)
         }
         continue
       }
-      // All that may come next was tried: every other operation begins after the end of this one.
+      // All that may come next was tried: every other operation begins after the end of one that was not done.
       if (stuckAt === undefined || path.length > longest.length) {
         longest = path.map((step) => step.mark.operation)
-        stuckAt = mark?.operation
+        stuckAt = this.#firstEnd().operation
       }
       const last = path.pop()
-      if (!last) return { linearizable: false, prefix: longest, stuckAt: stuckAt! }
+      if (!last) return { linearizable: 'no', prefix: longest, stuckAt }
       state = last.stateBefore
       this.#done.delete(last.mark.number)
-      if (last.mark.end) doneCount--
+      if (last.mark.end) completedCount--
       restore(last.mark)
-      mark = last.mark.next
+      mark = this.#following(last.mark)
     }
-    return { linearizable: true }
+    return { linearizable: 'yes' }
   }
 
   /** Does the operation next, unless its answer does not fit or this place was seen before. */
@@ -153,27 +172,43 @@ class Search<State, Input, Output> {
     this.#done.delete(mark.number)
     return undefined
   }
+
+  /** What may come next instead of the operation that begins at `mark`. */
+  #following(mark: Mark<Input, Output>): Mark<Input, Output> | undefined {
+    if (mark.end || !mark.next || mark.next.at <= this.#firstEnd().at) return mark.next
+    return undefined
+  }
+
+  #firstUnknownBefore(endMs: number): Mark<Input, Output> | undefined {
+    const first = this.#unknown.next
+    return first && first.at <= endMs ? first : undefined
+  }
+
+  /** There is one as long as not all that was completed is done. */
+  #firstEnd(): Mark<Input, Output> {
+    let mark = this.#completed.next!
+    while (!mark.isEnd) mark = mark.next!
+    return mark
+  }
 }
 
-function linkedMarks<Input, Output>(operations: readonly Operation<Input, Output>[]): Place<Input, Output> {
-  const head: Place<Input, Output> = { next: undefined }
-  const marks: { readonly at: number; readonly mark: Mark<Input, Output> }[] = []
-  for (const [number, operation] of operations.entries()) {
-    const { invokedAt, completion } = operation
-    const unplaced = { operation, number, previous: head, next: undefined }
-    const end = completion && { ...unplaced, end: undefined, isEnd: true }
-    marks.push({ at: invokedAt, mark: { ...unplaced, end, isEnd: false } })
-    if (completion && end) marks.push({ at: completion.at, mark: end })
-  }
+function marksOf<Input, Output>(operation: Operation<Input, Output>, number: number): Mark<Input, Output>[] {
+  const unplaced = { operation, number, previous: { next: undefined }, next: undefined }
+  const { invokedAt, completion } = operation
+  if (!completion) return [{ ...unplaced, at: invokedAt, end: undefined, isEnd: false }]
+  const end = { ...unplaced, at: completion.at, end: undefined, isEnd: true }
+  return [{ ...unplaced, at: invokedAt, end, isEnd: false }, end]
+}
+
+function link<Input, Output>(head: Place<Input, Output>, marks: Mark<Input, Output>[]): void {
   // What begins when another ends overlaps with it: beginnings first, so that equal times exclude nothing.
-  marks.sort((a, b) => a.at - b.at || Number(a.mark.isEnd) - Number(b.mark.isEnd))
+  marks.sort((a, b) => a.at - b.at || Number(a.isEnd) - Number(b.isEnd))
   let last = head
-  for (const { mark } of marks) {
+  for (const mark of marks) {
     mark.previous = last
     last.next = mark
     last = mark
   }
-  return head
 }
 
 /** Takes both marks of an operation out of the list. They remember where they were. */
@@ -199,7 +234,7 @@ function relink<Input, Output>(mark: Mark<Input, Output>): void {
 }
 
 /** A set of small integers that knows its hash. */
-class Set32 {
+class HashedSet {
   readonly words: Uint32Array
   hash = 0
 
@@ -228,7 +263,7 @@ class VisitedPlaces<State> {
   }
 
   /** False when it was there already. */
-  add(done: Set32, state: State): boolean {
+  add(done: HashedSet, state: State): boolean {
     const places = this.#places.get(done.hash)
     if (!places) {
       this.#places.set(done.hash, [{ words: done.words.slice(), state }])

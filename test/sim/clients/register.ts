@@ -1,4 +1,4 @@
-import type { SequentialModel } from './linearizability.js'
+import type { SequentialModel } from '../linearizability.js'
 
 /** What a client may ask of one of the registers, which all hold the empty text at first. */
 export type RegisterInput =
