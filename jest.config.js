@@ -9,7 +9,8 @@ export default {
   testEnvironmentOptions: { customExportConditions: ['mosaik-source', 'node', 'node-addons'] },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  testTimeout: 15_000 * Number(process.env.TIME_FACTOR ?? 1),
+  // Ends a test that hangs. Whatever a test waits for has a deadline of its own, and is to say so before this does.
+  testTimeout: 60_000 * Number(process.env.TIME_FACTOR ?? 1),
   transform: {
     '\\.ts$': [
       '@swc/jest',

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { eventually } from '../support/eventually.js'
 import {
   folderWith,
@@ -26,14 +26,35 @@ const edges = [
   { stream: 'numbers', from: 'counter-0', to: 'printer-1' },
 ]
 
-describe('mosaik up', () => {
-  test('starts every replica, reports the edges, converges, and --for stops it: exit 0, no process left', async () => {
-    await using folder = await folderWith(files('up-for'))
-    await using run = new MosaikProcess(['up', '--json', '--for', '4s'], { cwd: folder.path })
-    const converged = await run.event('converged')
-    expect(converged).toEqual(expect.objectContaining({ edges: 2, ms: expect.any(Number) }))
-    expect(await run.exit()).toBe(0)
+/** A run of the counting manifest, with its folder. */
+async function countingRun(network: string): Promise<Running> {
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.use(await folderWith(files(network)))
+  const run = stack.use(new MosaikProcess(['up', '--json'], { cwd: folder.path }))
+  const all = stack.move()
+  return { path: folder.path, run, [Symbol.asyncDispose]: () => all.disposeAsync() }
+}
 
+interface Running extends AsyncDisposable {
+  readonly path: string
+  readonly run: MosaikProcess
+}
+
+// Starting processes is most of what these tests cost: those of one describe share a run, and the last one ends it.
+describe('mosaik up: one run from its start to its end', () => {
+  let shared: Running
+  let run: MosaikProcess
+  beforeAll(async () => {
+    shared = await countingRun('up-whole')
+    run = shared.run
+    await run.event('converged')
+  })
+  afterAll(() => shared[Symbol.asyncDispose]())
+
+  test('starts every replica, reports the edges, and converges', async () => {
+    expect(await run.event('converged')).toEqual(
+      expect.objectContaining({ edges: 2, ms: expect.any(Number) }),
+    )
     const started = named(run, 'node-started')
     expect(started.map(({ node, replica }) => `${String(node)}-${String(replica)}`).sort()).toEqual([
       'counter-0',
@@ -47,27 +68,93 @@ describe('mosaik up', () => {
         expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/udp\/\d+\/quic-v1\/p2p\//),
       )
     expect(named(run, 'edge-up').map(edgeOf).sort(byText)).toEqual(edges)
-    expect(named(run, 'log')).toContainEqual(
-      expect.objectContaining({ node: 'printer', level: 'info', message: 'got a number' }),
-    )
-    expect(named(run, 'node-exit').map(({ code }) => code)).toEqual([0, 0, 0])
-    expect(run.events.at(-1)).toEqual(
-      expect.objectContaining({ event: 'stopped', exitCode: 0, reason: '4s are over' }),
-    )
-    expect(pidsOf(run).filter(isAlive)).toEqual([])
+    const { node, level } = await run.event('log', ({ message }) => message === 'got a number')
+    expect({ node, level }).toEqual({ node: 'printer', level: 'info' })
+  })
+
+  test('a node that is killed comes back as the same peer, and its edges return', async () => {
+    const before = named(run, 'node-ready').find(({ node }) => node === 'counter')
+    const pid = Number(named(run, 'node-started').find(({ node }) => node === 'counter')?.['pid'])
+    const since = run.events.length
+    process.kill(pid, 'SIGKILL')
+    await run.event('node-exit', ({ node, signal }) => node === 'counter' && signal === 'SIGKILL', { since })
+    await run.event('edge-down', () => true, { since })
+    const again = await run.event('node-ready', ({ node }) => node === 'counter', { since })
+    expect(again['peerId']).toBe(before?.['peerId'])
+    const restarted = await run.event('node-started', ({ node }) => node === 'counter', { since })
+    expect(restarted['restartCount']).toBe(1)
+    const back = await run.event('converged', () => true, { since })
+    expect(back['edges']).toBe(2)
   })
 
   test('Ctrl-C once stops in order: exit 0, every node closes by itself, no process left', async () => {
-    await using folder = await folderWith(files('up-int'))
-    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
-    await run.event('converged')
+    const since = run.events.length
     run.signal('SIGINT')
     // A launcher forwards what the terminal sent already: the same press, not an impatient second one.
     run.signal('SIGINT')
     expect(await run.exit()).toBe(0)
-    expect(named(run, 'node-exit').map(({ code, signal }) => ({ code, signal }))).toEqual(
+    const exits = run.events.slice(since).filter(({ event }) => event === 'node-exit')
+    expect(exits.map(({ code, signal }) => ({ code, signal }))).toEqual(
       Array(3).fill({ code: 0, signal: null }),
     )
+    expect(run.events.at(-1)).toEqual(
+      expect.objectContaining({ event: 'stopped', exitCode: 0, reason: 'interrupted' }),
+    )
+    expect(pidsOf(run).filter(isAlive)).toEqual([])
+  })
+})
+
+describe('mosaik up: two networks on one machine', () => {
+  let blue: Running
+  let green: Running
+  beforeAll(async () => {
+    ;[blue, green] = await Promise.all([countingRun('up-blue'), countingRun('up-green')])
+    await Promise.all([blue.run.event('converged'), green.run.event('converged')])
+  })
+  afterAll(async () => {
+    await Promise.all([blue[Symbol.asyncDispose](), green[Symbol.asyncDispose]()])
+  })
+
+  test('do not talk to each other, even where one is given an address of the other', async () => {
+    const addresses = (named(green.run, 'node-ready')[0]?.['addresses'] ?? []) as string[]
+    await using intruder = new MosaikProcess(
+      ['up', '--json', '--log-level', 'debug', '--node', 'printer', '--seed', ...addresses],
+      { cwd: blue.path },
+    )
+    await intruder.event('log', ({ message }) => message === 'could not connect')
+    intruder.signal('SIGINT')
+    expect(await intruder.exit()).toBe(0)
+    expect(named(intruder, 'edge-up')).toEqual([])
+    for (const { run } of [blue, green]) expect(named(run, 'edge-up').map(edgeOf).sort(byText)).toEqual(edges)
+  })
+
+  test('nodes end when their supervisor is killed', async () => {
+    const pids = pidsOf(green.run)
+    expect(pids.filter(isAlive)).toHaveLength(3)
+    process.kill(green.run.pid, 'SIGKILL')
+    await eventually(() => pids.filter(isAlive).length === 0, { timeoutMs: 10_000 })
+  })
+
+  test('a run ends when nobody reads its output any more', async () => {
+    const pids = pidsOf(blue.run)
+    expect(pids.filter(isAlive)).toHaveLength(3)
+    blue.run.closeStdout()
+    await blue.run.exit()
+    expect(pids.filter(isAlive)).toEqual([])
+  })
+})
+
+describe('mosaik up', () => {
+  test('--for stops it when that time is over: exit 0, no process left', async () => {
+    await using folder = await folderWith(files('up-for'))
+    await using run = new MosaikProcess(['up', '--json', '--node', 'counter', '--for', '1s'], {
+      cwd: folder.path,
+    })
+    expect(await run.exit()).toBe(0)
+    expect(run.events.at(-1)).toEqual(
+      expect.objectContaining({ event: 'stopped', exitCode: 0, reason: '1s are over' }),
+    )
+    expect(pidsOf(run)).toHaveLength(1)
     expect(pidsOf(run).filter(isAlive)).toEqual([])
   })
 
@@ -89,85 +176,6 @@ describe('mosaik up', () => {
     run.signal('SIGINT')
     expect(await run.exit(3_000)).toBe(130)
     expect(pidsOf(run).filter(isAlive)).toEqual([])
-  })
-
-  test('a node that is killed comes back as the same peer, and its edges return', async () => {
-    await using folder = await folderWith(files('up-kill'))
-    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
-    await run.event('converged')
-    const before = named(run, 'node-ready').find(({ node }) => node === 'counter')
-    const pid = Number(named(run, 'node-started').find(({ node }) => node === 'counter')?.['pid'])
-    const since = run.events.length
-    process.kill(pid, 'SIGKILL')
-    await run.event('node-exit', ({ node, signal }) => node === 'counter' && signal === 'SIGKILL', { since })
-    await run.event('edge-down', () => true, { since })
-    const again = await run.event('node-ready', ({ node }) => node === 'counter', { since })
-    expect(again['peerId']).toBe(before?.['peerId'])
-    const restarted = await run.event('node-started', ({ node }) => node === 'counter', { since })
-    expect(restarted['restartCount']).toBe(1)
-    const back = await run.event('converged', () => true, { since })
-    expect(back['edges']).toBe(2)
-    run.signal('SIGINT')
-    expect(await run.exit()).toBe(0)
-  })
-
-  test('a crash loop ends the run: exit 1 with the last lines of the node', async () => {
-    await using folder = await folderWith({
-      'services.ts': `
-import { Service } from 'mosaik'
-@Service()
-export class Faulty {
-  async onStart() {
-    console.log('about to open the database')
-    throw new Error('no such table: orders')
-  }
-}
-`,
-      'mosaik.yaml': 'mosaik: 1\nnetwork: up-crash\nnodes:\n  faulty: { use: ./services.ts }\n',
-    })
-    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
-    expect(await run.exit(40_000)).toBe(1)
-    expect(named(run, 'node-started').length).toBe(5)
-    const stopped = run.events.at(-1)
-    expect(stopped?.['reason']).toContain('faulty-0')
-    expect(stopped?.['reason']).toContain('no such table: orders')
-    expect(stopped?.['lastLines']).toContain('about to open the database')
-  }, 60_000)
-
-  test('a port that is taken: says which, does not try again, exit 1', async () => {
-    const taken = createSocket('udp4').bind(0, '127.0.0.1')
-    await once(taken, 'listening')
-    const { port } = taken.address()
-    await using manifest = await folderWith({
-      'services.ts': counting,
-      'mosaik.yaml': `mosaik: 1\nnetwork: up-port\nnodes:\n  counter: { use: ./services.ts#Counter, listen: ${port} }\n`,
-    })
-    await using run = new MosaikProcess(['up', '--json'], { cwd: manifest.path })
-    expect(await run.exit()).toBe(1)
-    expect(named(run, 'node-started').length).toBe(1)
-    expect(run.events.at(-1)?.['reason']).toMatch(new RegExp(`counter-0 cannot run: .*${port}.* in use`))
-    taken.close()
-  })
-
-  test('two networks on one machine do not talk to each other', async () => {
-    await using first = await folderWith(files('up-blue'))
-    await using second = await folderWith(files('up-green'))
-    await using blue = new MosaikProcess(['up', '--json'], { cwd: first.path })
-    await using green = new MosaikProcess(['up', '--json'], { cwd: second.path })
-    await Promise.all([blue.event('converged'), green.event('converged')])
-    const addresses = (named(green, 'node-ready')[0]?.['addresses'] ?? []) as string[]
-    // Even introduced to each other by address, they stay apart.
-    await using intruder = new MosaikProcess(
-      ['up', '--json', '--node', 'printer', '--seed', ...addresses, '--for', '2s'],
-      { cwd: first.path },
-    )
-    expect(await intruder.exit()).toBe(0)
-    expect(named(intruder, 'edge-up')).toEqual([])
-    for (const run of [blue, green]) {
-      expect(named(run, 'edge-up').map(edgeOf).sort(byText)).toEqual(edges)
-      run.signal('SIGINT')
-      expect(await run.exit()).toBe(0)
-    }
   })
 
   test('--node splits a manifest over two runs that join by --seed', async () => {
@@ -204,25 +212,6 @@ export class Faulty {
     }
   })
 
-  test('nodes end when the supervisor is killed', async () => {
-    await using folder = await folderWith(files('up-orphans'))
-    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
-    await run.event('converged')
-    const pids = pidsOf(run)
-    process.kill(run.pid, 'SIGKILL')
-    await eventually(() => pids.filter(isAlive).length === 0, { timeoutMs: 10_000 })
-  })
-
-  test('ends when nobody reads its output any more', async () => {
-    await using folder = await folderWith(files('up-pipe'))
-    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
-    await run.event('converged')
-    const pids = pidsOf(run)
-    run.closeStdout()
-    await run.exit()
-    expect(pids.filter(isAlive)).toEqual([])
-  })
-
   test('for a person: every line begins with its node, no colours where there is no terminal', async () => {
     await using folder = await folderWith(files('up-text'))
     await using run = new MosaikProcess(['up'], { cwd: folder.path })
@@ -238,15 +227,60 @@ export class Faulty {
     expect(run.stdout).toMatch(/^mosaik {4}│ stopped: interrupted$/m)
     expect(run.stdout).not.toContain('\u001B')
   })
+})
 
-  test('a manifest with mistakes starts nothing: exit 1', async () => {
+// A crash loop is mostly waiting, which leaves time for the others.
+describe('mosaik up: a run that ends by itself', () => {
+  test.concurrent(
+    'a crash loop ends the run: exit 1 with the last lines of the node',
+    async () => {
+      await using folder = await folderWith({
+        'services.ts': `
+import { Service } from 'mosaik'
+@Service()
+export class Faulty {
+  async onStart() {
+    console.log('about to open the database')
+    throw new Error('no such table: orders')
+  }
+}
+`,
+        'mosaik.yaml': 'mosaik: 1\nnetwork: up-crash\nnodes:\n  faulty: { use: ./services.ts }\n',
+      })
+      await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
+      expect(await run.exit(40_000)).toBe(1)
+      expect(named(run, 'node-started').length).toBe(5)
+      const stopped = run.events.at(-1)
+      expect(stopped?.['reason']).toContain('faulty-0')
+      expect(stopped?.['reason']).toContain('no such table: orders')
+      expect(stopped?.['lastLines']).toContain('about to open the database')
+    },
+    60_000,
+  )
+
+  test.concurrent('a port that is taken: says which, does not try again, exit 1', async () => {
+    const taken = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const { port } = taken.address()
+    await using manifest = await folderWith({
+      'services.ts': counting,
+      'mosaik.yaml': `mosaik: 1\nnetwork: up-port\nnodes:\n  counter: { use: ./services.ts#Counter, listen: ${port} }\n`,
+    })
+    await using run = new MosaikProcess(['up', '--json'], { cwd: manifest.path })
+    expect(await run.exit()).toBe(1)
+    expect(named(run, 'node-started').length).toBe(1)
+    expect(run.events.at(-1)?.['reason']).toMatch(new RegExp(`counter-0 cannot run: .*${port}.* in use`))
+    taken.close()
+  })
+
+  test.concurrent('a manifest with mistakes starts nothing: exit 1', async () => {
     await using folder = await folderWith({ 'mosaik.yaml': 'mosaik: 1\nnetwork: demo\nnodes: {}\n' })
     const { code, stdout, stderr } = await mosaik(['up', '--json'], { cwd: folder.path })
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
     expect(stderr).toMatch(/mosaik\.yaml:3:\d+ {2}MANIFEST_/)
   })
 
-  test('--node with a name that the manifest does not have: a suggestion, exit 2', async () => {
+  test.concurrent('--node with a name that the manifest does not have: a suggestion, exit 2', async () => {
     await using folder = await folderWith(files('up-name'))
     const { code, stderr } = await mosaik(['up', '--node', 'conter'], { cwd: folder.path })
     expect(stderr).toContain('the manifest has no node "conter": did you mean "counter"?')
