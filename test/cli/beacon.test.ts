@@ -19,58 +19,63 @@ async function addressOf(run: MosaikProcess): Promise<string> {
 }
 
 describe('mosaik beacon', () => {
-  test('two beacons and the nodes of a manifest find each other; one is killed, one says goodbye', async () => {
-    const network = `beacon-${process.pid}`
-    await using folder = await folderWith({
-      'services.ts': counting,
-      'mosaik.yaml': countingManifest(network),
-    })
-    await using first = beacon(
-      network,
-      '--tag',
-      'entrance',
-      '--label',
-      'region=eu',
-      '--status-interval',
-      '200ms',
-    )
-    const started = await first.event('started')
-    expect(started).toEqual(
-      expect.objectContaining({
+  // Noticing that one was killed is mostly waiting, which leaves time for the others.
+  test.concurrent(
+    'two beacons and the nodes of a manifest find each other; one is killed, one says goodbye',
+    async () => {
+      const network = `beacon-${process.pid}`
+      await using folder = await folderWith({
+        'services.ts': counting,
+        'mosaik.yaml': countingManifest(network),
+      })
+      await using first = beacon(
         network,
-        closed: false,
-        tags: ['entrance'],
-        labels: { region: 'eu' },
-        mdns: false,
-        dht: false,
-        relay: true,
-        addresses: expect.arrayContaining([
-          expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/udp\/\d+\/quic-v1\/p2p\//),
-        ]),
-      }),
-    )
-    const address = await addressOf(first)
-    await using second = beacon(network, '--peer', address, '--no-relay')
-    expect((await second.event('started'))['relay']).toBe(false)
-    await using nodes = new MosaikProcess(['up', '--json', '--seed', await addressOf(second)], {
-      cwd: folder.path,
-    })
-    await nodes.event('converged')
-    // The first beacon was named to nobody but the second, which passes on whom it knows.
-    for (const node of ['counter', 'printer'])
-      await first.event('peer-joined', (event) => event['node'] === node)
-    await first.event('status', ({ peers, connections }) => Number(peers) >= 4 && Number(connections) >= 1)
+        '--tag',
+        'entrance',
+        '--label',
+        'region=eu',
+        '--status-interval',
+        '200ms',
+      )
+      const started = await first.event('started')
+      expect(started).toEqual(
+        expect.objectContaining({
+          network,
+          closed: false,
+          tags: ['entrance'],
+          labels: { region: 'eu' },
+          mdns: false,
+          dht: false,
+          relay: true,
+          addresses: expect.arrayContaining([
+            expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/udp\/\d+\/quic-v1\/p2p\//),
+          ]),
+        }),
+      )
+      const address = await addressOf(first)
+      await using second = beacon(network, '--peer', address, '--no-relay')
+      expect((await second.event('started'))['relay']).toBe(false)
+      await using nodes = new MosaikProcess(['up', '--json', '--seed', await addressOf(second)], {
+        cwd: folder.path,
+      })
+      await nodes.event('converged')
+      // The first beacon was named to nobody but the second, which passes on whom it knows.
+      for (const node of ['counter', 'printer'])
+        await first.event('peer-joined', (event) => event['node'] === node)
+      await first.event('status', ({ peers, connections }) => Number(peers) >= 4 && Number(connections) >= 1)
 
-    const secondPeer = (await second.event('started'))['peer']
-    process.kill(second.pid, 'SIGKILL')
-    await first.event('peer-left', ({ peer, cause }) => peer === secondPeer && cause === 'lost')
+      const secondPeer = (await second.event('started'))['peer']
+      process.kill(second.pid, 'SIGKILL')
+      await first.event('peer-left', ({ peer, cause }) => peer === secondPeer && cause === 'lost')
 
-    first.signal('SIGTERM')
-    expect(await first.exit()).toBe(0)
-    expect(first.events.at(-1)).toEqual(expect.objectContaining({ event: 'stopped' }))
-    nodes.signal('SIGINT')
-    expect(await nodes.exit()).toBe(0)
-  }, 60_000)
+      first.signal('SIGTERM')
+      expect(await first.exit()).toBe(0)
+      expect(first.events.at(-1)).toEqual(expect.objectContaining({ event: 'stopped' }))
+      nodes.signal('SIGINT')
+      expect(await nodes.exit()).toBe(0)
+    },
+    60_000,
+  )
 
   test('given two nodes of which one listens nowhere, the other reaches it over the beacon', async () => {
     const network = `beacon-relay-${process.pid}`

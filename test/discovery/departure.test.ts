@@ -22,8 +22,9 @@ function discoveriesOf({ events }: TestNode, peer: PeerId): number {
   return events.filter((event) => event.type === 'discovered' && event.entry.peer === peer).length
 }
 
+// Most of all this is waiting, which all of them do at the same time.
 describe('a node that is killed', () => {
-  test.each([
+  test.concurrent.each([
     ['QUIC', '/ip4/127.0.0.1/udp/0/quic-v1'],
     ['TCP', '/ip4/127.0.0.1/tcp/0'],
   ])(
@@ -59,19 +60,22 @@ describe('a node that is killed', () => {
     40_000,
   )
 
-  test('given a host that is closed without a goodbye, then it is lost, and the one that stopped in order is not', async () => {
-    await using nodes = new TestNodes()
-    const first = await nodes.add()
-    const rude = await nodes.add({ seeds: first.addresses })
-    const polite = await nodes.add({ seeds: first.addresses })
-    await within(10_000, Promise.all(nodes.all.map(({ discovery }) => discovery.when().peers(2).wait())))
-    await rude.vanish()
-    await polite.discovery.close()
-    await polite.host.close()
-    await within(4_000, first.discovery.when().peers(1).not().wait())
-    await eventually(() => expect(departuresOf(first, rude.peerId)).toEqual(['lost']))
-    expect(departuresOf(first, polite.peerId)).toEqual(['graceful'])
-  })
+  test.concurrent(
+    'given a host that is closed without a goodbye, then it is lost, and the one that stopped in order is not',
+    async () => {
+      await using nodes = new TestNodes()
+      const first = await nodes.add()
+      const rude = await nodes.add({ seeds: first.addresses })
+      const polite = await nodes.add({ seeds: first.addresses })
+      await within(10_000, Promise.all(nodes.all.map(({ discovery }) => discovery.when().peers(2).wait())))
+      await rude.vanish()
+      await polite.discovery.close()
+      await polite.host.close()
+      await within(4_000, first.discovery.when().peers(1).not().wait())
+      await eventually(() => expect(departuresOf(first, rude.peerId)).toEqual(['lost']))
+      expect(departuresOf(first, polite.peerId)).toEqual(['graceful'])
+    },
+  )
 })
 
 /** A node that others only reach through a gate, except those that are told its real address. */
@@ -121,104 +125,124 @@ class GatedNode implements AsyncDisposable {
 }
 
 describe('a network that is cut in two', () => {
-  test('D-5: partition and heal, 2 nodes: given two that were cut off from each other for longer than entries live, when the cut is mended, then they find each other, though nobody tells them', async () => {
-    const options = {
-      purgeAfterMs: 2_000,
-      announceIntervalMs: 400,
-      reconnect: { initialMs: 200, maxMs: 1_000 },
-    }
-    await using one = await GatedNode.start(options)
-    await using other = await GatedNode.start(options)
-    await one.host.connect({ addresses: [other.gate.address] })
-    await within(5_000, Promise.all([one, other].map(({ discovery }) => discovery.when().peers(1).wait())))
-
-    one.gate.isOpen = other.gate.isOpen = false
-    await eventually(() => !one.knows(other) && !other.knows(one), { timeoutMs: 5_000 })
-    // Long enough for either to have forgotten even what the other had said.
-    await eventually(() => one.discovery.candidates.some(({ failures }) => failures >= 3), {
-      timeoutMs: 10_000,
-    })
-    expect(one.host.connections.value.size).toBe(0)
-
-    one.gate.isOpen = other.gate.isOpen = true
-    await within(5_000, Promise.all([one, other].map(({ discovery }) => discovery.when().peers(1).wait())))
-  }, 30_000)
-
-  test('D-5: partition and heal, N nodes: given two halves that were cut off from each other, then each keeps its own and loses the other, and when the cut is mended all know all', async () => {
-    const options = { announceIntervalMs: 1_000, reconnect: { initialMs: 200, maxMs: 1_000 } }
-    const halves: GatedNode[][] = []
-    await using stack = new AsyncDisposableStack()
-    for (let half = 0; half < 2; half++) {
-      const first = stack.use(await GatedNode.start(options))
-      const direct = [...first.host.addresses.value]
-      const rest = [
-        stack.use(await GatedNode.start({ ...options, seeds: direct })),
-        stack.use(await GatedNode.start({ ...options, seeds: direct })),
-      ]
-      // Each pair of a half is connected without a gate.
-      await rest[1]!.host.connect({ addresses: [...rest[0]!.host.addresses.value] })
-      halves.push([first, ...rest])
-    }
-    const all = halves.flat()
-    halves[0]![0]!.discovery.dial([halves[1]![0]!.gate.address])
-    await within(15_000, Promise.all(all.map(({ discovery }) => discovery.when().peers(5).wait())))
-
-    for (const { gate } of all) gate.isOpen = false
-    await eventually(() => all.every(({ host }) => host.connections.value.size === 2), { timeoutMs: 10_000 })
-    // Those with a link across have seen it break; nobody has lost anyone of its own half.
-    for (const half of halves) {
-      for (const node of half) expect(half.every((peer) => peer === node || node.knows(peer))).toBe(true)
-    }
-    await eventually(() => halves.every(([first], i) => !first!.knows(halves[1 - i]![0]!)), {
-      timeoutMs: 5_000,
-    })
-
-    for (const { gate } of all) gate.isOpen = true
-    await within(15_000, Promise.all(all.map(({ discovery }) => discovery.when().peers(5).wait())))
-  }, 60_000)
-
-  test('given a peer that only we cannot reach, then we lose it, and it is back with its next sign of life, and does not flap', async () => {
-    const options = { announceIntervalMs: 3_000, announceJitter: 0, reconnect: { initialMs: 500 } }
-    await using between = await GatedNode.start(options)
-    const direct = [...between.host.addresses.value]
-    await using us = await GatedNode.start({ ...options, seeds: direct })
-    await using far = await GatedNode.start({ ...options, seeds: direct })
-    const events: string[] = []
-    void (async () => {
-      for await (const event of us.discovery.events()) {
-        if (event.type === 'departed' && event.peer === far.peer) events.push(event.cause)
-        if (event.type === 'discovered' && event.entry.peer === far.peer) events.push('discovered')
+  test.concurrent(
+    'D-5: partition and heal, 2 nodes: given two that were cut off from each other for longer than entries live, when the cut is mended, then they find each other, though nobody tells them',
+    async () => {
+      const options = {
+        purgeAfterMs: 2_000,
+        announceIntervalMs: 400,
+        reconnect: { initialMs: 200, maxMs: 1_000 },
       }
-    })()
-    await eventually(() => us.host.connections.value.has(far.peer), { timeoutMs: 10_000 })
-    expect(events).toEqual(['discovered'])
+      await using one = await GatedNode.start(options)
+      await using other = await GatedNode.start(options)
+      await one.host.connect({ addresses: [other.gate.address] })
+      await within(5_000, Promise.all([one, other].map(({ discovery }) => discovery.when().peers(1).wait())))
 
-    far.gate.isOpen = us.gate.isOpen = false
-    await eventually(() => expect(events.slice(0, 3)).toEqual(['discovered', 'lost', 'discovered']), {
-      timeoutMs: 15_000,
-    })
-    // The dials that fail from here on are no news.
-    await eventually(
-      () => (us.host.metrics.value('mosaik_discovery_dials_total', { result: 'failed' }) ?? 0) >= 1,
-      { timeoutMs: 10_000 },
-    )
-    expect(events).toHaveLength(3)
-    expect(us.host.connections.value.has(far.peer)).toBe(false)
-  }, 40_000)
+      one.gate.isOpen = other.gate.isOpen = false
+      await eventually(() => !one.knows(other) && !other.knows(one), { timeoutMs: 5_000 })
+      // Long enough for either to have forgotten even what the other had said.
+      await eventually(() => one.discovery.candidates.some(({ failures }) => failures >= 3), {
+        timeoutMs: 10_000,
+      })
+      expect(one.host.connections.value.size).toBe(0)
+
+      one.gate.isOpen = other.gate.isOpen = true
+      await within(5_000, Promise.all([one, other].map(({ discovery }) => discovery.when().peers(1).wait())))
+    },
+    30_000,
+  )
+
+  test.concurrent(
+    'D-5: partition and heal, N nodes: given two halves that were cut off from each other, then each keeps its own and loses the other, and when the cut is mended all know all',
+    async () => {
+      const options = { announceIntervalMs: 1_000, reconnect: { initialMs: 200, maxMs: 1_000 } }
+      const halves: GatedNode[][] = []
+      await using stack = new AsyncDisposableStack()
+      for (let half = 0; half < 2; half++) {
+        const first = stack.use(await GatedNode.start(options))
+        const direct = [...first.host.addresses.value]
+        const rest = [
+          stack.use(await GatedNode.start({ ...options, seeds: direct })),
+          stack.use(await GatedNode.start({ ...options, seeds: direct })),
+        ]
+        // Each pair of a half is connected without a gate.
+        await rest[1]!.host.connect({ addresses: [...rest[0]!.host.addresses.value] })
+        halves.push([first, ...rest])
+      }
+      const all = halves.flat()
+      halves[0]![0]!.discovery.dial([halves[1]![0]!.gate.address])
+      await within(15_000, Promise.all(all.map(({ discovery }) => discovery.when().peers(5).wait())))
+
+      for (const { gate } of all) gate.isOpen = false
+      await eventually(() => all.every(({ host }) => host.connections.value.size === 2), {
+        timeoutMs: 10_000,
+      })
+      // Those with a link across have seen it break; nobody has lost anyone of its own half.
+      for (const half of halves) {
+        for (const node of half) expect(half.every((peer) => peer === node || node.knows(peer))).toBe(true)
+      }
+      await eventually(() => halves.every(([first], i) => !first!.knows(halves[1 - i]![0]!)), {
+        timeoutMs: 5_000,
+      })
+
+      for (const { gate } of all) gate.isOpen = true
+      await within(15_000, Promise.all(all.map(({ discovery }) => discovery.when().peers(5).wait())))
+    },
+    60_000,
+  )
+
+  test.concurrent(
+    'given a peer that only we cannot reach, then we lose it, and it is back with its next sign of life, and does not flap',
+    async () => {
+      const options = { announceIntervalMs: 3_000, announceJitter: 0, reconnect: { initialMs: 500 } }
+      await using between = await GatedNode.start(options)
+      const direct = [...between.host.addresses.value]
+      await using us = await GatedNode.start({ ...options, seeds: direct })
+      await using far = await GatedNode.start({ ...options, seeds: direct })
+      const events: string[] = []
+      void (async () => {
+        for await (const event of us.discovery.events()) {
+          if (event.type === 'departed' && event.peer === far.peer) events.push(event.cause)
+          if (event.type === 'discovered' && event.entry.peer === far.peer) events.push('discovered')
+        }
+      })()
+      await eventually(() => us.host.connections.value.has(far.peer), { timeoutMs: 10_000 })
+      expect(events).toEqual(['discovered'])
+
+      far.gate.isOpen = us.gate.isOpen = false
+      await eventually(() => expect(events.slice(0, 3)).toEqual(['discovered', 'lost', 'discovered']), {
+        timeoutMs: 15_000,
+      })
+      // The dials that fail from here on are no news.
+      await eventually(
+        () => (us.host.metrics.value('mosaik_discovery_dials_total', { result: 'failed' }) ?? 0) >= 1,
+        { timeoutMs: 10_000 },
+      )
+      expect(events).toHaveLength(3)
+      expect(us.host.connections.value.has(far.peer)).toBe(false)
+    },
+    40_000,
+  )
 })
 
 describe('a seed that comes and goes', () => {
-  test('given a seed that starts again on another port with the same identity, then it finds the others by what it has been told before, and they it', async () => {
-    await using nodes = new TestNodes()
-    const identity = Identity.random()
-    const seed = await nodes.add({ identity })
-    const other = await nodes.add({ seeds: seed.addresses })
-    await within(5_000, Promise.all([seed, other].map(({ discovery }) => discovery.when().peers(1).wait())))
-    await seed.vanish()
-    await within(6_000, other.discovery.when().peers(1).not().wait())
-    const again = await nodes.add({ identity, seeds: other.addresses })
-    expect(again.addresses).not.toEqual(seed.addresses)
-    await within(5_000, Promise.all([again, other].map(({ discovery }) => discovery.when().peers(1).wait())))
-    expect(discoveriesOf(other, identity.peerId)).toBe(2)
-  })
+  test.concurrent(
+    'given a seed that starts again on another port with the same identity, then it finds the others by what it has been told before, and they it',
+    async () => {
+      await using nodes = new TestNodes()
+      const identity = Identity.random()
+      const seed = await nodes.add({ identity })
+      const other = await nodes.add({ seeds: seed.addresses })
+      await within(5_000, Promise.all([seed, other].map(({ discovery }) => discovery.when().peers(1).wait())))
+      await seed.vanish()
+      await within(6_000, other.discovery.when().peers(1).not().wait())
+      const again = await nodes.add({ identity, seeds: other.addresses })
+      expect(again.addresses).not.toEqual(seed.addresses)
+      await within(
+        5_000,
+        Promise.all([again, other].map(({ discovery }) => discovery.when().peers(1).wait())),
+      )
+      expect(discoveriesOf(other, identity.peerId)).toBe(2)
+    },
+  )
 })

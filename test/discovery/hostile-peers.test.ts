@@ -21,20 +21,23 @@ async function rejected(node: TestNode, reason: string): Promise<void> {
 }
 
 describe('a peer that starts a catalog sync', () => {
-  test('D-1, slow-loris sync: given peers that open syncs and say nothing, then others are served at once, and the silent are cut off', async () => {
-    await using nodes = new TestNodes()
-    const node = await nodes.add()
-    await using silent = await TestNode.host()
-    const links = await Promise.all([openSync(silent, node), openSync(silent, node)])
+  test.concurrent(
+    'D-1, slow-loris sync: given peers that open syncs and say nothing, then others are served at once, and the silent are cut off',
+    async () => {
+      await using nodes = new TestNodes()
+      const node = await nodes.add()
+      await using silent = await TestNode.host()
+      const links = await Promise.all([openSync(silent, node), openSync(silent, node)])
 
-    const other = await nodes.add()
-    await within(2_000, other.discovery.syncWith({ addresses: node.addresses }))
-    expect(other.knows(node.peerId)).toBe(true)
+      const other = await nodes.add()
+      await within(2_000, other.discovery.syncWith({ addresses: node.addresses }))
+      expect(other.knows(node.peerId)).toBe(true)
 
-    const reasons = await within(8_000, Promise.all(links.map(({ closed }) => closed)))
-    expect(reasons.map(({ code }) => code)).toEqual([104, 104])
-    expect(node.metric('syncs_total', { direction: 'inbound', result: 'timeout' })).toBe(2)
-  })
+      const reasons = await within(8_000, Promise.all(links.map(({ closed }) => closed)))
+      expect(reasons.map(({ code }) => code)).toEqual([104, 104])
+      expect(node.metric('syncs_total', { direction: 'inbound', result: 'timeout' })).toBe(2)
+    },
+  )
 
   test('given one peer that holds its share of sessions, then it gets no more, and closing the node does not wait for them', async () => {
     await using greedy = await TestNode.host()
@@ -171,17 +174,20 @@ describe('a peer that serves catalog syncs', () => {
     expect(node.knows(friend.peerId)).toBe(true)
   })
 
-  test('given a peer that accepts a sync and says nothing, then syncing with it fails in time', async () => {
-    await using node = await TestNode.start()
-    await using mute = await TestNode.host()
-    mute.handle(syncProtocol, async (link, accept) => {
-      await accept({ fingerprint })
-      await link.closed
-    })
-    await expect(
-      within(8_000, node.discovery.syncWith({ addresses: mute.addresses.value })),
-    ).rejects.toMatchObject({ code: 'TIMEOUT' })
-  })
+  test.concurrent(
+    'given a peer that accepts a sync and says nothing, then syncing with it fails in time',
+    async () => {
+      await using node = await TestNode.start()
+      await using mute = await TestNode.host()
+      mute.handle(syncProtocol, async (link, accept) => {
+        await accept({ fingerprint })
+        await link.closed
+      })
+      await expect(
+        within(8_000, node.discovery.syncWith({ addresses: mute.addresses.value })),
+      ).rejects.toMatchObject({ code: 'TIMEOUT' })
+    },
+  )
 
   test('given a sync that hangs, when its signal aborts, then it rejects with the reason', async () => {
     await using node = await TestNode.start()

@@ -13,7 +13,9 @@ function front(ring: DatumRing): { sequence: number; bytes: Uint8Array } {
 
 /** A datum that no other one is like. */
 function datum(sequence: number, byteLength: number): Uint8Array {
-  return Uint8Array.from({ length: byteLength }, (_, index) => (sequence * 31 + index * 7) & 0xff)
+  const bytes = new Uint8Array(byteLength)
+  for (let index = 0; index < byteLength; index++) bytes[index] = (sequence * 31 + index * 7) & 0xff
+  return bytes
 }
 
 test('given any pushes and pops, then datums come out as and in the order in which they went in', () => {

@@ -1,4 +1,5 @@
 import { FrameBuilder } from '#framework/network'
+import { equalBytes } from '#framework/primitives'
 import { LogQueue } from '../../framework/streams/producing/log-queue.js'
 import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/codec/datum-frame.js'
 import { DatumLog } from '../../framework/streams/producing/datum-log.js'
@@ -91,7 +92,8 @@ export function fill(queue: ConsumerQueue, budget: FrameBudget = plenty): number
     const { sequence } = reader
     const datum = reader.next()
     bytes += datum.byteLength
-    if (datum.some((byte) => byte !== (sequence & 0xff))) throw new Error(`datum ${sequence} is not itself`)
+    if (!equalBytes(datum, datumOf(sequence, datum.byteLength)))
+      throw new Error(`datum ${sequence} is not itself`)
     sequences.push(sequence)
   }
   if (bytes !== moved) throw new Error(`${moved} bytes were said to be moved, and ${bytes} were`)
