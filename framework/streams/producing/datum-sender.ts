@@ -33,7 +33,8 @@ export interface DatumSenderOptions<T> {
   readonly onWaiting: () => void
 }
 
-const accepted: Promise<void> = Promise.resolve()
+/** What {@link DatumSender.send} returns when there is nothing to wait for. */
+export const accepted: Promise<void> = Promise.resolve()
 
 /** The way of a datum from the application into the queues: judged and encoded once, accepted when there is room, in order. */
 export class DatumSender<T> {

@@ -50,7 +50,7 @@ export interface FanOutOwner {
 }
 
 /** What all handles of a producer share: encodes each datum once and hands it to a queue for every subscribed consumer. */
-export class FanOut<T> implements Omit<Producer<T>, 'when' | typeof Symbol.asyncDispose> {
+export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof Symbol.asyncDispose> {
   readonly stream: StreamDefinition<T>
   readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
 

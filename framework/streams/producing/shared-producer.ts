@@ -1,5 +1,6 @@
 import { MosaikError, Watch, type ReadonlyWatch } from '#framework/primitives'
 import { streamConditions, type StreamConditions } from '../conditions.js'
+import { accepted } from './datum-sender.js'
 import type { StreamDefinition } from '../definition.js'
 import type { FanOut } from './fan-out.js'
 import type { Producer, ProducerStats } from '../producer.js'
@@ -60,6 +61,17 @@ class ProducerHandle<T> implements Producer<T> {
   send(datum: T, options?: { readonly signal?: AbortSignal | undefined }): Promise<void> {
     if (this.#closed !== undefined) return Promise.reject(this.#closedError(datum))
     return this.#producer.send(datum, options)
+  }
+
+  async sendMany(
+    datums: Iterable<T>,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    for (const datum of datums) {
+      const sent = this.send(datum, options)
+      // Waiting for what is done already would cost more than the rest.
+      if (sent !== accepted) await sent
+    }
   }
 
   trySend(datum: T): void {
