@@ -33,6 +33,10 @@ const peer: StreamPeer = {
     const to = producer
     const tradeOf = tradesOf(order.size)
     const sendMany = async (first: number, count: number): Promise<void> => {
+      if (order.take === 'batches') {
+        await to.sendMany(Array.from({ length: count }, (_, index) => tradeOf(first + index)))
+        return
+      }
       for (let sequence = first; sequence < first + count; sequence++) await to.send(tradeOf(sequence))
     }
     return sendFor(order, sendMany, () => to.drain())

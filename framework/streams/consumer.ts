@@ -143,7 +143,8 @@ export interface ConsumerStats {
  * Leaving such a loop does not close the consumer: what was not taken is taken by the next loop.
  *
  * Byte strings of datums that were handed out may share up to 16 KiB of memory with each other, never with what others
- * receive: whoever keeps a few for long, or transfers one to another thread, takes a copy (`slice()`) first.
+ * receive: whoever keeps a few for long, or transfers one to another thread, takes a copy (`slice()`) first. Texts of more
+ * than 12 characters may share up to 1 KiB.
  */
 export interface Consumer<T> extends AsyncDisposable, AsyncIterable<T> {
   readonly stream: StreamDefinition<T>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { FrameMemory } from '../../framework/streams/codec/datum-memory.js'
+import { FrameMemory, separateMemory } from '../../framework/streams/codec/datum-memory.js'
 
 const kib = 1024
 
@@ -9,7 +9,9 @@ describe('the memory of the byte strings of one frame', () => {
     const frame = counting(64 * kib)
     const memory = new FrameMemory()
     memory.open(frame, 64)
-    const kept = Array.from({ length: 64 }, (_, index) => memory.bytesOf(frame, index * kib, (index + 1) * kib))
+    const kept = Array.from({ length: 64 }, (_, index) =>
+      memory.bytesOf(frame, index * kib, (index + 1) * kib),
+    )
     expect(new Set(kept.map(({ buffer }) => buffer)).size).toBe(4)
     for (const { buffer } of kept) expect(buffer.byteLength).toBe(16 * kib)
   })
@@ -88,6 +90,75 @@ describe('the memory of the byte strings of one frame', () => {
     frame.fill(2)
     for (const bytes of kept) expect(bytes).toEqual(new Uint8Array(bytes.byteLength).fill(1))
   })
+})
+
+describe('the texts of one frame', () => {
+  const texts = fc.oneof(
+    { weight: 4, arbitrary: fc.string({ unit: 'binary-ascii', maxLength: 40 }) },
+    fc.string({ unit: 'binary-ascii', minLength: 200, maxLength: 1_500 }),
+    fc.string({ unit: 'grapheme', maxLength: 60 }),
+    fc.nat(6_000).map((length) => 'y'.repeat(length)),
+  )
+
+  test('property: whatever is read is what was written, whatever becomes of the frame', () => {
+    fc.assert(
+      fc.property(fc.array(texts, { maxLength: 40 }), fc.nat(9), fc.nat(3), (written, gap, alignment) => {
+        const encoded = written.map((text) => Buffer.from(text))
+        const length = encoded.reduce((sum, { byteLength }) => sum + gap + byteLength, 0)
+        // Between the texts there are bytes that are no ASCII.
+        const frame = new Uint8Array(new ArrayBuffer(alignment + length), alignment).fill(0xff)
+        const memory = new FrameMemory()
+        memory.open(frame, written.length)
+        let offset = 0
+        const places = encoded.map((bytes) => {
+          frame.set(bytes, offset + gap)
+          const start = offset + gap
+          offset = start + bytes.byteLength
+          return { start, end: offset }
+        })
+        const read = places.map(({ start, end }) => memory.textOf(frame, start, end))
+        frame.fill(0)
+        expect(read).toEqual(written)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('given a text before the one that was read last, then it is read all the same', () => {
+    const frame = Buffer.from('first, second and third')
+    const memory = new FrameMemory()
+    memory.open(frame, 3)
+    expect(memory.textOf(frame, 7, 13)).toBe('second')
+    expect(memory.textOf(frame, 0, 5)).toBe('first')
+  })
+
+  test('given the next frame, then nothing is read from the one before', () => {
+    const memory = new FrameMemory()
+    for (const text of [
+      'one',
+      'two',
+      'a text that is longer than a few words',
+      'b text that is longer than a few words',
+    ]) {
+      memory.open(Buffer.from(text), 1)
+      expect(memory.textOf(Buffer.from(text), 0, text.length)).toBe(text)
+      memory.close()
+    }
+  })
+
+  test.each([1, 23, 24, 100, 300, 5_000])(
+    'given one bad byte among %i, wherever it is, then there is no text',
+    (length) => {
+      const memory = new FrameMemory()
+      for (const place of new Set([0, length >> 1, length - 1])) {
+        const frame = Buffer.alloc(length, 'z')
+        frame[place] = 0xff
+        memory.open(frame, 1)
+        expect(memory.textOf(frame, 0, length)).toBeUndefined()
+        expect(separateMemory.textOf(frame, 0, length)).toBeUndefined()
+      }
+    },
+  )
 })
 
 /** Bytes of which two that are far apart are hardly ever followed by the same. */
