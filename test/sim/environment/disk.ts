@@ -44,6 +44,12 @@ export class SimDisk<Content> {
   #unsynced: Write<Content>[] = []
   #usedBytes = 0
   #capacityBytes = Infinity
+  readonly #onDurable: ((content: Content) => void) | undefined
+
+  /** @param onDurable Called for every record that reaches the disk, in that order. */
+  constructor(onDurable?: (content: Content) => void) {
+    this.#onDurable = onDurable
+  }
 
   get unsyncedCount(): number {
     return this.#unsynced.length
@@ -119,8 +125,20 @@ export class SimDisk<Content> {
     return this.#durable.map(({ content }) => content)
   }
 
+  /** All records in front of the first that fails its checksum; the others are no more. */
+  cutOffCorruption(): Content[] {
+    const broken = this.#durable.findIndex(({ state }) => state !== 'whole')
+    if (broken !== -1) this.#durable.length = broken
+    return this.recover()
+  }
+
   #perform(write: Write<Content>): void {
-    if (write.kind === 'replace') this.#durable = [...write.contents]
-    else this.#durable.push({ content: write.content, bytes: write.bytes, state: 'whole' })
+    if (write.kind === 'replace') {
+      this.#durable = [...write.contents]
+      for (const { content } of write.contents) this.#onDurable?.(content)
+    } else {
+      this.#durable.push({ content: write.content, bytes: write.bytes, state: 'whole' })
+      this.#onDurable?.(write.content)
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { decodeUtf8, encodeUtf8, invariant } from '#framework/primitives'
+import { encodeUtf8, invariant } from '#framework/primitives'
 import type { Entry } from '../../../framework/groups/raft/types.js'
 import { applyToRegister, type RegisterInput, type RegisterOutput } from '../clients/register.js'
 
@@ -83,8 +83,10 @@ export function encodeCommands(commands: readonly Command[]): Uint8Array {
 }
 
 export function decodeCommands(payload: Uint8Array): Command[] {
-  return JSON.parse(decodeUtf8(payload)) as Command[]
+  return JSON.parse(utf8.decode(payload)) as Command[]
 }
+
+const utf8 = new TextDecoder()
 
 /** FNV-1a, going on from a digest. */
 function mixed(digest: number, text: string): number {

@@ -1,0 +1,88 @@
+import { checkLinearizability, partition, type Operation } from '../linearizability.js'
+import { registerModel, type RegisterInput, type RegisterOutput } from './register.js'
+
+/** What all clients did and saw. */
+export class History {
+  readonly #completed: Operation<RegisterInput, RegisterOutput>[] = []
+  readonly #unknown: Operation<RegisterInput, RegisterOutput>[] = []
+
+  get completedCount(): number {
+    return this.#completed.length
+  }
+
+  get unknownCount(): number {
+    return this.#unknown.length
+  }
+
+  complete(
+    client: number,
+    input: RegisterInput,
+    invokedAt: number,
+    at: number,
+    output: RegisterOutput,
+  ): void {
+    this.#completed.push({ client, input, invokedAt, completion: { at, output } })
+  }
+
+  giveUp(client: number, input: RegisterInput, invokedAt: number): void {
+    this.#unknown.push({ client, input, invokedAt, completion: undefined })
+  }
+
+  /** What is wrong with it: undefined when it is linearizable, or when that takes too long to tell. */
+  problem(): string | undefined {
+    const operations = [...this.#completed, ...this.#observed()]
+    for (const [key, part] of partition(operations, (input) => input.key)) {
+      const verdict = checkLinearizability(registerModel, part)
+      if (verdict.linearizable !== 'no') continue
+      const before = verdict.prefix.slice(-5).map((operation) => `  ${describe(operation)}`)
+      return [
+        `register ${key}: no order of the operations explains`,
+        `  ${describe(verdict.stuckAt)}`,
+        'after',
+        ...before,
+      ].join('\n')
+    }
+    return undefined
+  }
+
+  /**
+   * Those of unknown outcome that somebody saw. Every value that is written contains a token of its own, so one whose
+   * token is in no answer and in no expected value can be left out: whatever order it is part of is an order without it.
+   */
+  #observed(): Operation<RegisterInput, RegisterOutput>[] {
+    const seen = new Set<string>()
+    const see = (value: string): void => {
+      for (const token of value.split(TOKEN_END)) seen.add(token)
+    }
+    for (const { input, completion } of this.#completed) {
+      see(completion!.output.value)
+      if (input.kind === 'compare-and-set') see(input.expected)
+    }
+    for (const { input } of this.#unknown) if (input.kind === 'compare-and-set') see(input.expected)
+    return this.#unknown.filter(
+      ({ input }) => input.kind !== 'read' && seen.has(input.value.slice(0, -TOKEN_END.length)),
+    )
+  }
+}
+
+const TOKEN_END = ';'
+
+/** A value that no other operation writes. */
+export function tokenOf(client: number, sequence: number): string {
+  return `${client}.${sequence}${TOKEN_END}`
+}
+
+function describe({
+  client,
+  input,
+  invokedAt,
+  completion,
+}: Operation<RegisterInput, RegisterOutput>): string {
+  const asked = input.kind === 'read' ? 'read' : `${input.kind} ${input.value}`
+  const expected = input.kind === 'compare-and-set' ? ` expecting "${input.expected}"` : ''
+  const from = invokedAt.toFixed(1)
+  if (!completion) return `client ${client} from ${from} ms: ${asked}${expected}, outcome unknown`
+  const { output, at } = completion
+  const failed = output.done ? '' : ', not done'
+  return `client ${client} from ${from} to ${at.toFixed(1)} ms: ${asked}${expected} gave "${output.value}"${failed}`
+}

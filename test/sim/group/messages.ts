@@ -1,0 +1,47 @@
+import type { Message } from '../../../framework/groups/raft/messages.js'
+import type { Index } from '../../../framework/groups/raft/types.js'
+import type { RegisterInput, RegisterOutput } from '../clients/register.js'
+import type { Snapshot } from './journal.js'
+
+/** What a client asks of a member. */
+export interface ClientRequest {
+  readonly kind: 'request'
+  readonly client: number
+  /** Counts the operations of the client, from 1: the same for every attempt. */
+  readonly sequence: number
+  readonly attempt: number
+  readonly input: RegisterInput
+  /** For reads. */
+  readonly consistency: 'strong' | 'lease'
+  /** The highest index of a write that any client knew to be done when this operation began. */
+  readonly knownIndex: Index
+}
+
+export interface ClientAnswer {
+  readonly kind: 'answer'
+  readonly sequence: number
+  readonly attempt: number
+  /** `refused`: nothing was done in this attempt, or nobody here knows whether. */
+  readonly outcome:
+    | { readonly type: 'done'; readonly output: RegisterOutput; readonly index: Index }
+    | { readonly type: 'refused'; readonly leaderHost: number | undefined }
+}
+
+/** Asks a member for its state machine, because the leader has compacted what the sender needs. */
+export interface SnapshotRequest {
+  readonly kind: 'snapshot-request'
+  readonly aboveIndex: Index
+}
+
+export interface SnapshotAnswer {
+  readonly kind: 'snapshot-answer'
+  readonly snapshot: Snapshot
+}
+
+/** Everything that the simulated network carries. */
+export type SimMessage =
+  | { readonly kind: 'raft'; readonly message: Message }
+  | SnapshotRequest
+  | SnapshotAnswer
+  | ClientRequest
+  | ClientAnswer

@@ -1,0 +1,162 @@
+import { seededRandom, type Random } from '#framework/primitives'
+import type { ClientHabits } from '../clients/client.js'
+import type { NetworkConditions } from '../environment/network.js'
+import type { MemberSettings } from '../group/member.js'
+import { NO_BUG, type PlantedBug } from './planted-bugs.js'
+
+/** What may go wrong in a world. */
+export type FaultKind =
+  | 'split'
+  | 'isolate'
+  | 'one-way'
+  | 'partial'
+  | 'slow-links'
+  | 'bad-network'
+  | 'pause'
+  | 'crash'
+  | 'crash-all'
+  | 'disk-full'
+  | 'bit-flip'
+  | 'wipe'
+  | 'clock-jump'
+  | 'transfer'
+  | 'membership'
+
+const FAULT_KINDS: readonly FaultKind[] = [
+  'split',
+  'isolate',
+  'one-way',
+  'partial',
+  'slow-links',
+  'bad-network',
+  'pause',
+  'crash',
+  'crash-all',
+  'disk-full',
+  'bit-flip',
+  'wipe',
+  'clock-jump',
+  'transfer',
+  'membership',
+]
+
+/** What needs storage that survives the process. */
+const DURABLE_ONLY: ReadonlySet<FaultKind> = new Set(['crash-all', 'disk-full', 'bit-flip', 'wipe'])
+
+/** Everything about a world that is decided before it begins. Times in simulated milliseconds. */
+export interface WorldPlan {
+  readonly seed: number
+  readonly hostCount: number
+  /** The first hosts, whose members found the group. */
+  readonly founderCount: number
+  /** Members lose everything when they end. */
+  readonly isVolatile: boolean
+  readonly tickMs: number
+  /** By how much the speed of a host's clock may differ from true time, as a fraction. */
+  readonly driftMax: number
+  readonly syncMs: number
+  readonly calmNetwork: NetworkConditions
+  readonly badNetwork: NetworkConditions
+  readonly faults: ReadonlyMap<FaultKind, { readonly everyMs: number; readonly lastingMs: number }>
+  /** From when on nothing goes wrong any more. */
+  readonly healAtMs: number
+  /** By when every client must have done something that it began after the healing. */
+  readonly progressAtMs: number
+  readonly endAtMs: number
+  readonly clientCount: number
+  readonly habits: ClientHabits
+  readonly settings: MemberSettings
+}
+
+/** How much of a world is calm at its end, as a fraction. */
+const CALM_SHARE = 0.25
+
+/** The world of a seed. @param minutes Simulated, of which the last quarter is calm. */
+export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BUG): WorldPlan {
+  const random = seededRandom(`${seed}/plan`)
+  const hostCount = 1 + weighted(random, [1, 2, 6, 3, 6, 1, 1])
+  const founderCount = 1 + random.int(hostCount)
+  const isVolatile = bug.needs !== 'disk' && random.float() < 0.2
+  const electionTicks = pick(random, [10, 20, 40])
+  const tickMs = pick(random, [50, 100])
+  const electionMs = electionTicks * tickMs
+  const endAtMs = minutes * 60_000
+  const healAtMs = endAtMs * (1 - CALM_SHARE)
+  return {
+    seed,
+    hostCount,
+    founderCount,
+    isVolatile,
+    tickMs,
+    driftMax: 0.04,
+    syncMs: isVolatile ? 0 : pick(random, [0.2, 2, 20]),
+    calmNetwork: {
+      dropRate: 0,
+      duplicateRate: 0,
+      delayMs: 0.5,
+      jitterMs: pick(random, [1, 5, 30]),
+      reorders: false,
+    },
+    badNetwork: {
+      dropRate: pick(random, [0.01, 0.1, 0.3]),
+      duplicateRate: pick(random, [0, 0.05, 0.2]),
+      delayMs: 1,
+      jitterMs: pick(random, [20, 200, electionMs]),
+      reorders: random.float() < 0.7,
+    },
+    faults: planFaults(random, electionMs, isVolatile, bug),
+    healAtMs,
+    progressAtMs: healAtMs + (endAtMs - healAtMs) * 0.8,
+    endAtMs,
+    clientCount: 2 + random.int(4),
+    habits: {
+      keys: Array.from({ length: 1 + random.int(3) }, (_, i) => `k${i}`),
+      thinkMs: pick(random, [100, 400, 1_000]),
+      attemptMs: pick(random, [200, 1_000]),
+      patienceMs: 2 * electionMs,
+      impatienceRate: pick(random, [0, 0.2, 0.5]),
+      readRate: pick(random, [0.3, 0.5, 0.7]),
+      leaseRate: pick(random, [0, 0.5, 1]),
+    },
+    settings: {
+      heartbeatTicks: Math.floor(electionTicks / 4),
+      electionTicks,
+      electionJitterTicks: Math.floor(electionTicks / 2),
+      clockDriftMax: 0.1,
+      checkpointEvery: pick(random, [10, 50, 10_000]),
+      tailEntriesMax: pick(random, [0, 5, 100]),
+      coreFaults: bug.core ?? {},
+      driverBugs: bug.driver ?? {},
+    },
+  }
+}
+
+function planFaults(
+  random: Random,
+  electionMs: number,
+  isVolatile: boolean,
+  bug: PlantedBug,
+): WorldPlan['faults'] {
+  const faults = new Map<FaultKind, { everyMs: number; lastingMs: number }>()
+  for (const kind of FAULT_KINDS) {
+    const isWanted = random.float() < 0.4
+    const everyMs = pick(random, [3_000, 10_000, 30_000])
+    const lastingMs = electionMs * pick(random, [0.5, 2, 6])
+    if (isVolatile && DURABLE_ONLY.has(kind)) continue
+    if (isWanted || bug.faults?.includes(kind)) faults.set(kind, { everyMs, lastingMs })
+  }
+  return faults
+}
+
+function pick<T>(random: Random, choices: readonly T[]): T {
+  return choices[random.int(choices.length)]!
+}
+
+/** A place in the list, each as likely as its weight says. */
+function weighted(random: Random, weights: readonly number[]): number {
+  let rest = random.float() * weights.reduce((sum, weight) => sum + weight, 0)
+  return Math.max(
+    weights.findIndex((weight) => (rest -= weight) < 0),
+    0,
+  )
+}

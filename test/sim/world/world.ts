@@ -1,0 +1,261 @@
+import { InvariantError, messageOf, seededRandom } from '#framework/primitives'
+import type { ClusterId, Index } from '../../../framework/groups/raft/types.js'
+import { SimClient } from '../clients/client.js'
+import { History } from '../clients/history.js'
+import { SimNetwork } from '../environment/network.js'
+import { Timeline } from '../environment/timeline.js'
+import { hostOf, type SimMember } from '../group/member.js'
+import type { SimMessage } from '../group/messages.js'
+import { allInvariants } from '../invariants/index.js'
+import { ViolationError } from '../invariants/invariant.js'
+import { SimHost } from './host.js'
+import { describeMessage } from './message-text.js'
+import { Nemesis } from './nemesis.js'
+import { configurationOf, Operator } from './operator.js'
+import type { WorldPlan } from './plan.js'
+import { Trace } from './trace.js'
+
+/** How a world ended. */
+export interface WorldResult {
+  readonly seed: number
+  /** Undefined when all was well. */
+  readonly violation: string | undefined
+  /** Whether the voters that are left are too few for anything to go on, as chance would have it. */
+  readonly isStalled: boolean
+  readonly traceHash: string
+  readonly traceTail: readonly string[]
+  readonly eventCount: number
+  readonly completedCount: number
+  readonly unknownCount: number
+  readonly committedIndex: Index
+  readonly lastTerm: number
+}
+
+/** The network address of the first client. Those of hosts are lower. */
+const FIRST_CLIENT = 100
+
+/** How often the operator looks at the group. */
+const OPERATOR_MS = 700
+
+/** One group on simulated hosts, its clients, everything that goes wrong, and everybody who watches. */
+export class World {
+  readonly #plan: WorldPlan
+  readonly #timeline = new Timeline()
+  readonly #trace = new Trace()
+  readonly #history = new History()
+  readonly #invariants = allInvariants()
+  readonly #network: SimNetwork<SimMessage>
+  readonly #hosts: readonly SimHost[]
+  readonly #clients: readonly SimClient[]
+  readonly #operator: Operator
+  readonly #founding
+  /** Up to where somebody has committed. */
+  #committedIndex: Index = 0
+  #knownIndex: Index = 0
+  /** Clients that did something since everything healed. */
+  readonly #progressed = new Set<number>()
+
+  constructor(plan: WorldPlan) {
+    this.#plan = plan
+    const random = (part: string) => seededRandom(`${plan.seed}/${part}`)
+    this.#network = new SimNetwork(this.#timeline, random('network'), plan.calmNetwork, (from, to, message) =>
+      this.#deliver(from, to, message),
+    )
+    this.#hosts = Array.from({ length: plan.hostCount }, (_, number) => this.#makeHost(number))
+    const founders = this.#hosts.slice(0, plan.founderCount)
+    this.#founding = configurationOf(
+      founders.map(({ id }) => id),
+      [],
+    )
+    this.#operator = new Operator(
+      this.#hosts,
+      founders.map(({ number }) => number),
+    )
+    this.#clients = Array.from({ length: plan.clientCount }, (_, i) => this.#makeClient(FIRST_CLIENT + i))
+    new Nemesis({
+      plan,
+      timeline: this.#timeline,
+      random: random('nemesis'),
+      hosts: this.#hosts,
+      clients: this.#clients.map((_, i) => FIRST_CLIENT + i),
+      network: this.#network,
+      operator: this.#operator,
+      trace: (what) => this.#trace.add(this.#timeline.nowMs, undefined, what),
+    })
+  }
+
+  run(): WorldResult {
+    let violation: string | undefined
+    try {
+      this.#begin()
+      const { progressAtMs, endAtMs } = this.#plan
+      while (this.#timeline.step(progressAtMs));
+      for (const client of this.#clients) client.stop()
+      while (this.#timeline.step(endAtMs));
+      for (const client of this.#clients) client.abandon()
+      this.#checkEnd()
+    } catch (error) {
+      violation = problemOf(error)
+      if (violation === undefined) throw error
+    }
+    return {
+      seed: this.#plan.seed,
+      violation,
+      isStalled: this.#isStalled(),
+      traceHash: this.#trace.hash,
+      traceTail: this.#trace.tail(200),
+      eventCount: this.#trace.eventCount,
+      completedCount: this.#history.completedCount,
+      unknownCount: this.#history.unknownCount,
+      committedIndex: this.#committedIndex,
+      lastTerm: Math.max(...this.#hosts.map(({ member }) => member?.core.status.term ?? 0)),
+    }
+  }
+
+  #begin(): void {
+    for (const host of this.#hosts) host.start()
+    const operate = (): void => {
+      this.#operator.act()
+      this.#timeline.after(OPERATOR_MS, operate)
+    }
+    this.#timeline.after(OPERATOR_MS, operate)
+  }
+
+  #makeHost(number: number): SimHost {
+    const all = this.#invariants
+    return new SimHost(number, {
+      plan: this.#plan,
+      timeline: this.#timeline,
+      random: seededRandom(`${this.#plan.seed}/host ${number}`),
+      send: (from, to, message) => this.#network.send(from, to, message),
+      durable: (member, record) => all.forEach((invariant) => invariant.durable?.(member, record)),
+      lost: (member) => all.forEach((invariant) => invariant.lost?.(member)),
+      stepped: (member) => this.#stepped(member),
+      isNew: (member) => this.#foundWith(member),
+      trace: (host, what) => this.#trace.add(this.#timeline.nowMs, host, what),
+      observer: {
+        started: (member, recovered) => all.forEach((invariant) => invariant.started?.(member, recovered)),
+        handedOut: (member, ready) => {
+          if (ready.role) {
+            const { role, term, leader } = ready.role
+            this.#trace.add(
+              this.#timeline.nowMs,
+              member.host,
+              `${role} of term ${term}, leader ${leader ?? 'unknown'}`,
+            )
+          }
+          for (const { type } of ready.incidents) this.#trace.add(this.#timeline.nowMs, member.host, type)
+          all.forEach((invariant) => invariant.handedOut?.(member, ready))
+        },
+        applied: (member, entry, applied) => {
+          this.#trace.add(
+            this.#timeline.nowMs,
+            member.host,
+            `applies ${entry.index} ${entry.kind} of term ${entry.term}`,
+          )
+          all.forEach((invariant) => invariant.applied?.(member, entry, applied))
+        },
+        restored: (member, snapshot) => {
+          this.#trace.add(
+            this.#timeline.nowMs,
+            member.host,
+            `goes on from a snapshot at ${snapshot.facts.index}`,
+          )
+          all.forEach((invariant) => invariant.restored?.(member, snapshot))
+        },
+        answeredRead: (member, request) =>
+          all.forEach((invariant) => invariant.answeredRead?.(member, request)),
+      },
+    })
+  }
+
+  #makeClient(number: number): SimClient {
+    return new SimClient(number, this.#plan.habits, {
+      timeline: this.#timeline,
+      random: seededRandom(`${this.#plan.seed}/client ${number}`),
+      history: this.#history,
+      hostCount: this.#plan.hostCount,
+      send: (host, request) => this.#network.send(number, host, request),
+      knownIndex: () => this.#knownIndex,
+      learnIndex: (index) => (this.#knownIndex = Math.max(this.#knownIndex, index)),
+      completed: (client, invokedAt) => {
+        if (invokedAt > this.#plan.healAtMs) this.#progressed.add(client)
+      },
+    })
+  }
+
+  #foundWith(member: SimMember): void {
+    // Only those that the founding is about, by name: whoever lost its disk since is somebody else, and joins.
+    if (this.#founding.voters.includes(member.id)) member.found(CLUSTER, this.#founding)
+  }
+
+  #deliver(from: number, to: number, message: SimMessage): void {
+    this.#trace.add(this.#timeline.nowMs, to, `from ${from}: ${describeMessage(message)}`)
+    if (to < FIRST_CLIENT) this.#hosts[to]!.receive(from, message)
+    else if (message.kind === 'answer') this.#clients[to - FIRST_CLIENT]!.receive(message)
+  }
+
+  #stepped(member: SimMember): void {
+    for (const invariant of this.#invariants) invariant.stepped?.(member)
+    const { commitIndex } = member.core.status
+    while (this.#committedIndex < commitIndex) {
+      const entry = member.core.entryAt(++this.#committedIndex)
+      if (!entry) continue
+      for (const invariant of this.#invariants) invariant.committed?.(member, entry)
+    }
+  }
+
+  #checkEnd(): void {
+    const problem = this.#history.problem()
+    if (problem !== undefined) throw new ViolationError('linearizability', problem)
+    if (this.#isStalled()) return
+    const idle = this.#clients
+      .map((_, i) => FIRST_CLIENT + i)
+      .filter((client) => !this.#progressed.has(client))
+    if (idle.length > 0) {
+      throw new ViolationError(
+        'progress',
+        `clients ${idle.join(' ')} got nothing done after everything healed`,
+      )
+    }
+    this.#checkAgreement()
+  }
+
+  /** At the end of a calm time, with nobody asking, all members have applied the same. */
+  #checkAgreement(): void {
+    const leader = this.#hosts.find(({ member }) => member?.core.status.role === 'leader')?.member
+    if (!leader) throw new ViolationError('progress', 'there is no leader at the end')
+    const { voters, learners } = leader.core.configuration
+    for (const id of [...voters, ...learners]) {
+      const member = this.#hosts[hostOf(id)]!.member
+      if (member?.id !== id) continue
+      if (member.appliedIndex !== leader.appliedIndex || member.machine.digest !== leader.machine.digest) {
+        throw new ViolationError(
+          'progress',
+          `at the end ${id} has applied ${member.appliedIndex}, and the leader ${leader.appliedIndex}`,
+        )
+      }
+    }
+  }
+
+  /** Too few of the voters of the latest configuration that anybody has are still themselves. */
+  #isStalled(): boolean {
+    const members = this.#hosts.flatMap(({ member }) => member ?? [])
+    const rank = ({ core }: SimMember): number => core.status.lastTerm * 1e9 + core.status.lastIndex
+    const latest = members.toSorted((a, b) => rank(b) - rank(a))[0]
+    if (!latest) return true
+    const { voters } = latest.core.configuration
+    const alive = voters.filter((id) => this.#hosts[hostOf(id)]!.id === id)
+    return 2 * alive.length <= voters.length
+  }
+}
+
+const CLUSTER = '000102030405060708090a0b0c0d0e0f' as ClusterId
+
+/** A failed assertion of the core is as bad as a broken invariant. Anything else is a mistake in the simulator. */
+function problemOf(error: unknown): string | undefined {
+  if (error instanceof ViolationError) return error.message
+  if (error instanceof InvariantError)
+    return `assertion in the code: ${messageOf(error)}\n${error.stack ?? ''}`
+  return undefined
+}
