@@ -9,6 +9,7 @@ const mayImport = {
   'framework/network': ['framework/primitives'],
   'framework/discovery': ['framework/network', 'framework/primitives'],
   'framework/streams': ['framework/discovery', 'framework/network', 'framework/primitives'],
+  'framework/groups': ['framework/discovery', 'framework/network', 'framework/primitives'],
   'framework/topology': [
     'framework/streams',
     'framework/discovery',

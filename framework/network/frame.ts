@@ -94,6 +94,15 @@ export function frameOf(kind: FrameKind, body: Uint8Array, frameBytesMax: number
   return frame
 }
 
+/**
+ * A complete BYTES frame with this body, copied, for any number of links whose protocols allow its length.
+ *
+ * @throws {FrameTooLargeError}
+ */
+export function bytesFrame(body: Uint8Array, frameBytesMax: number): Uint8Array {
+  return frameOf(FrameKind.bytes, body, frameBytesMax)
+}
+
 /** Whether the bytes are exactly one frame of the kind, header included. */
 export function isWholeFrame(frame: Uint8Array, kind: FrameKind): boolean {
   return (
