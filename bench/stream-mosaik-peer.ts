@@ -33,11 +33,14 @@ const peer: StreamPeer = {
     const to = producer
     const tradeOf = tradesOf(order.size)
     const sendMany = async (first: number, count: number): Promise<void> => {
+      const end = first + count
       if (order.take === 'batches') {
-        await to.sendMany(Array.from({ length: count }, (_, index) => tradeOf(first + index)))
-        return
+        const batch: Trade[] = []
+        for (let sequence = first; sequence < end; sequence++) batch.push(tradeOf(sequence))
+        await to.sendMany(batch)
+      } else {
+        for (let sequence = first; sequence < end; sequence++) await to.send(tradeOf(sequence))
       }
-      for (let sequence = first; sequence < first + count; sequence++) await to.send(tradeOf(sequence))
     }
     return sendFor(order, sendMany, () => to.drain())
   },
