@@ -21,9 +21,16 @@ let samples: number[] = []
 const peer = {
   async echo(transport: Transport): Promise<readonly string[]> {
     const node = await bareNode(transport, { listens: true })
-    await node.handle(bareProtocol, (incoming) =>
-      incoming.addEventListener('message', ({ data }) => void incoming.send(data)),
-    )
+    await node.handle(bareProtocol, (incoming) => {
+      const observe = observer()
+      incoming.addEventListener('message', ({ data }) => {
+        const at = machineMicroseconds()
+        const bytes = data.subarray()
+        incoming.send(bytes)
+        // The echo does not wait for the books.
+        observe(bytes, at)
+      })
+    })
     return node.getMultiaddrs().map(String)
   },
 
@@ -33,13 +40,8 @@ const peer = {
       addresses.map((address) => multiaddr(address)),
       bareProtocol,
     )
-    let rest = new Uint8Array(0)
-    stream.addEventListener('message', ({ data }) => {
-      rest = Buffer.concat([rest, data.subarray()])
-      for (; rest.byteLength >= size; rest = rest.subarray(size)) {
-        samples.push(machineMicroseconds() - new DataView(rest.buffer, rest.byteOffset).getFloat64(0))
-      }
-    })
+    const observe = observer()
+    stream.addEventListener('message', ({ data }) => observe(data.subarray(), machineMicroseconds()))
   },
 
   /** Round trips of the same number of bytes at the same pace. */
@@ -91,6 +93,17 @@ const peer = {
 }
 
 export type LatencyPeer = typeof peer
+
+/** Takes the bytes of a stream as they come and when, and observes how old each message was by the stamp it begins with. */
+function observer(): (bytes: Uint8Array, at: number) => void {
+  let rest = new Uint8Array(0)
+  return (bytes, at) => {
+    rest = rest.byteLength === 0 ? Uint8Array.from(bytes) : Buffer.concat([rest, bytes])
+    for (; rest.byteLength >= size; rest = rest.subarray(size)) {
+      samples.push(at - new DataView(rest.buffer, rest.byteOffset).getFloat64(0))
+    }
+  }
+}
 
 function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, restMs))

@@ -175,6 +175,8 @@ describe('S-16: criteria on the wire', () => {
     await producer.send({ n: 3, side: 'buy', pad })
     const frame = await link.recv({ timeoutMs: 5_000 })
     expect(frame.kind).toBe('bytes')
+    // Nothing is left to be told: what looked after the write finds nothing to do, once.
+    clock.advance(30_000)
     expect(clock.pendingCount).toBe(0)
   })
 

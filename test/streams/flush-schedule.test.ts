@@ -45,3 +45,20 @@ test('given datums that are sent without a wait between them, then they are writ
   await nextTurn()
   expect(flushes).toEqual([10])
 })
+
+test('given datums that are queued while others are written, as when room is made, then the turn is still watched once', async () => {
+  const flushes: number[] = []
+  let queued = 1
+  const schedule = new FlushSchedule(() => {
+    flushes.push(queued)
+    queued = 0
+    if (flushes.length > 3) return
+    queued = 2
+    schedule.notify()
+  })
+  schedule.notify()
+  await Promise.resolve()
+  expect(flushes).toEqual([1])
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
+  expect(flushes).toEqual([1, 2, 2, 2])
+})

@@ -20,8 +20,13 @@ export class FlushSchedule {
   notify(): void {
     if (this.#isDue) return
     this.#isDue = true
-    if (this.#isTurnWatched) return
-    queueMicrotask(this.#onDue)
+    if (!this.#isTurnWatched) queueMicrotask(this.#onFirst)
+  }
+
+  readonly #onFirst = (): void => {
+    // What is queued while this is written goes with the end of the turn, for which the first one need not wait.
+    this.#isTurnWatched = true
+    this.#onDue()
     this.#watchTurn()
   }
 
@@ -32,7 +37,6 @@ export class FlushSchedule {
   }
 
   #watchTurn(): void {
-    this.#isTurnWatched = true
     void nextTurn().then(this.#onTurn)
   }
 

@@ -19,6 +19,7 @@ import type { Gap } from './send-queue.js'
 import type { Stallable } from './stall-timer.js'
 import { SubscriptionSnapshot } from '../subscription-snapshot.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
+import { WriteWatch } from './write-watch.js'
 import {
   bodyBytesTarget,
   parseFromConsumer,
@@ -81,8 +82,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
   /** Nothing is sent before the consumer was told that it is served, nor behind the end. */
   #phase: 'opening' | 'open' | 'ending' | 'over' = 'opening'
   #isWriting = false
-  /** Runs while the network does not take what is written. */
-  #writeTimer: Timer | undefined
+  readonly #writeWatch: WriteWatch
   /** It has something to send, and waits for what the producer may send in all. */
   #isWaitingForTurn = false
   /** The consumer was told of everything below. */
@@ -104,7 +104,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
   #emptied: PromiseWithResolvers<void> | undefined
 
   constructor(options: OutgoingSubscriptionOptions) {
-    const { link, request, entry, queue, form, clock } = options
+    const { link, request, entry, queue, form, clock, onBlocked } = options
     const firstSequence = queue.writtenUpTo
     this.#options = options
     this.#link = link
@@ -120,6 +120,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
     this.#frame = new DatumFrameWriter(this.#builder, form)
     this.#told = firstSequence
     this.#credit = new CreditBalance(request.windowBytes)
+    this.#writeWatch = new WriteWatch({ clock, timeoutMs: writeTimeoutMs, onBlocked })
     this.#connectedAtMs = clock.now()
     this.#taken = firstSequence
     this.#drainTarget = firstSequence
@@ -188,7 +189,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
    */
   end({ isKept }: { readonly isKept: boolean }): void {
     this.#phase = 'over'
-    this.#writeTimer?.cancel()
+    this.#writeWatch[Symbol.dispose]()
     this.#toldTimer?.cancel()
     this.#options.egress?.leave(this)
     this.#countDrops('lagging')
@@ -212,8 +213,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
       this.#isWriting = false
       this.#goOnLater(lengthBefore)
     } else {
-      const { clock, onBlocked } = this.#options
-      this.#writeTimer ??= clock.after(writeTimeoutMs, onBlocked)
+      this.#writeWatch.onBegun()
       // A link that fails ends by itself, and run() sees it: there is nothing to be done about it here.
       void room.then(this.#onRoom, () => {})
     }
@@ -371,8 +371,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
   }
 
   readonly #onRoom = (): void => {
-    this.#writeTimer?.cancel()
-    this.#writeTimer = undefined
+    this.#writeWatch.onTaken()
     this.#isWriting = false
     this.flush()
   }
