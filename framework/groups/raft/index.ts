@@ -1,4 +1,5 @@
-export type { ChainHasher, HashedFields } from './chain-hash.js'
+export { murmurChain, type ChainHasher, type HashedFields } from './chain-hash.js'
+export { configurationOf, isSingleStep } from './configuration.js'
 export type { CoreFaults } from './faults.js'
 export type * from './messages.js'
 export { DEFAULT_LIMITS, type RaftLimits, type RaftOptions } from './options.js'

@@ -50,6 +50,8 @@ export interface AppendRequest extends Envelope {
   readonly commitIndex: Index
   /** Counts the leader's broadcasts: an answer to a round proves that the sender was still followed when it began. */
   readonly round: number
+  /** When the round began, by the leader's ticks. It comes back in the answer, for leases. */
+  readonly roundTick: number
   /** Asks for an answer at once, with what is durable so far. */
   readonly isHeartbeat: boolean
 }
@@ -61,14 +63,16 @@ export interface SyncRequired extends Envelope {
   readonly firstIndex: Index
   readonly commitIndex: Index
   readonly round: number
+  readonly roundTick: number
 }
 
 /** The answer to `append` and `sync-required`. Of several in a row the last one says it all. */
 export interface AppendAnswer extends Envelope {
   readonly type: 'append-answer'
   readonly accepted: boolean
-  /** The highest `round` of this term that the sender has seen. */
+  /** The highest `round` of this term that the sender has seen, and its `roundTick`. */
   readonly round: number
+  readonly roundTick: number
   /** Up to where the sender's log is durable and known to be the leader's. 0: nothing is known yet. */
   readonly matchIndex: Index
   /** `prevIndex` of the append that is not accepted; 0 when it is. */

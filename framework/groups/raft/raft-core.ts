@@ -1,131 +1,744 @@
-import { InvariantError } from '#framework/primitives'
-import type { Message } from './messages.js'
-import type { RaftOptions } from './options.js'
+import { invariant } from '#framework/primitives'
+import { judgeAppend } from './append-verdict.js'
+import { configurationOf, encodeConfiguration, isWellFormed } from './configuration.js'
+import { HeldAnswers } from './held-answers.js'
+import { Leadership } from './leadership.js'
 import type {
+  AppendRequest,
+  Envelope,
+  Message,
+  PreVoteAnswer,
+  PreVoteRequest,
+  SyncRequired,
+  TimeoutNow,
+  VoteAnswer,
+  VoteRequest,
+} from './messages.js'
+import type { RaftOptions } from './options.js'
+import { electorateOf } from './quorum.js'
+import type {
+  ConfirmedRead,
+  IgnoredReason,
+  Incident,
   MemberProgress,
   Proposal,
   ProposeOutcome,
   RaftStatus,
+  ReadId,
   ReadOutcome,
   Ready,
+  Refusal,
+  RefusalReason,
   StepOutcome,
+  SyncDemand,
   TransferOutcome,
 } from './ready.js'
-import type { ClusterId, Configuration, Entry, HardState, Index, MemberId, SnapshotFacts } from './types.js'
+import { Replica } from './replica.js'
+import { drawElectionTimeout, settingsOf, type Settings } from './settings.js'
+import type {
+  ClusterId,
+  Configuration,
+  Entry,
+  HardState,
+  Index,
+  MemberId,
+  Role,
+  RoleFacts,
+  SnapshotFacts,
+  Term,
+} from './types.js'
+import { Votes } from './votes.js'
 
-/** The consensus core of one member of one group. Synchronous: what is to be done outside is taken with {@link takeReady}. */
+const NOTHING: readonly never[] = Object.freeze([])
+
+/**
+ * The consensus core of one member of a group: Raft (Ongaro and Ousterhout 2014, Ongaro 2014), with the rules that
+ * README.md lists. Synchronous and without effects: messages, ticks and requests go in, what is to be written, sent and
+ * applied comes out of {@link takeReady}, and {@link persisted} says what has reached the disk. Equal inputs give equal
+ * outputs.
+ */
 export class RaftCore {
-  constructor(_options: RaftOptions) {}
+  readonly #settings: Settings
+  readonly #replica: Replica
+  readonly #answers: HeldAnswers
+  readonly #envelope: (to: MemberId) => Envelope
+  #clusterId: ClusterId | undefined
+  #term: Term
+  #votedFor: MemberId | undefined
+  #role: Role = 'follower'
+  #leader: MemberId | undefined
+  #leadership: Leadership | undefined
+  #votes = new Votes()
+  #observers: readonly MemberId[] = NOTHING
+  #electionTimeout: number
+  /** How much of the timeout has passed. */
+  #electionElapsed = 0
+  /** Since a leader was heard, whichever it was. A member that starts may have heard one right before it ended. */
+  #ticksSinceLeader: number
+  #isStopped = false
+  #wasMember: boolean
+  #nextReadId: ReadId = 1
+  #nextReadyId = 1
+  readonly #ignored: Record<IgnoredReason, number> = {
+    'other-cluster': 0,
+    'other-member': 0,
+    stranger: 0,
+    stale: 0,
+    malformed: 0,
+    corrupt: 0,
+    stopped: 0,
+  }
+  // What the next Ready will say.
+  #outbox: Message[] = []
+  #reads: ConfirmedRead[] = []
+  #failedReads: ReadId[] = []
+  #incidents: Incident[] = []
+  #syncDemand: SyncDemand | undefined
+  #hasRoleChanged = false
+  /** Only for a fault. */
+  readonly #heardTicks = new Map<MemberId, number>()
+  #nowTick = 0
+
+  /** @throws InvariantError for options that make no sense, or a restored log that is none. */
+  constructor(options: RaftOptions) {
+    this.#settings = settingsOf(options)
+    const { hasher, faults } = this.#settings
+    const { hardState } = options.restored
+    this.#replica = new Replica(options.restored, hasher, faults)
+    this.#answers = new HeldAnswers(this.#replica.durability, faults.acknowledgesBeforePersisted ?? false)
+    this.#clusterId = hardState.clusterId
+    this.#term = Math.max(hardState.term, this.#replica.log.lastTerm)
+    this.#votedFor = this.#term === hardState.term ? hardState.votedFor : undefined
+    this.#electionTimeout = drawElectionTimeout(this.#settings)
+    this.#ticksSinceLeader = this.#term === 0 ? Infinity : 0
+    this.#wasMember = this.#isMemberAt(this.#replica.commitIndex)
+    this.#envelope = (to) => ({
+      clusterId: this.#clusterId!,
+      from: this.#settings.id,
+      to,
+      term: this.#term,
+    })
+  }
 
   get id(): MemberId {
-    return this.#todo()
+    return this.#settings.id
   }
+
   /** Undefined while the member belongs to no cluster. */
   get clusterId(): ClusterId | undefined {
-    return this.#todo()
+    return this.#clusterId
   }
+
   /** The latest one in the log: it is in force, committed or not. */
   get configuration(): Configuration {
-    return this.#todo()
+    return this.#replica.configuration
   }
 
-  /** Starts a cluster. Every founder does this with the same arguments and so gets the same first entry, which counts as committed. */
-  found(_clusterId: ClusterId, _configuration: Configuration): void {
-    this.#todo()
-  }
-
-  /** Takes a message in. */
-  step(_message: Message): StepOutcome {
-    return this.#todo()
-  }
-
-  /** Lets time pass. The driver must have done so before it asks for a lease read or takes messages in after a pause. */
-  tick(_count = 1): void {
-    this.#todo()
-  }
-
-  /** Appends one entry for each proposal, at the leader. All or none. */
-  propose(_proposals: readonly Proposal[], _timestampMs: number): ProposeOutcome {
-    return this.#todo()
-  }
-
-  /** Appends a new configuration, at the leader. One voter more or fewer at most; learners as you like. */
-  proposeConfiguration(_next: Configuration, _timestampMs: number): ProposeOutcome {
-    return this.#todo()
-  }
-
-  /**
-   * Asks for the right to read what is applied, at the leader. `strong`: a majority confirms that there is no later
-   * leader; `lease`: none can be yet, by the clocks, else as `strong`.
-   */
-  read(_consistency: 'strong' | 'lease'): ReadOutcome {
-    return this.#todo()
-  }
-
-  /** Hands leadership to a voter, at the leader. */
-  transferLeadership(_target: MemberId): TransferOutcome {
-    return this.#todo()
-  }
-
-  /** Who else gets the log, at the leader, without being in the configuration. Replaces those of before. */
-  setObservers(_observers: readonly MemberId[]): void {
-    this.#todo()
-  }
-
-  /** A follower's log goes on with entries that somebody else than the leader has sent. How many were taken. */
-  appendFetched(_entries: readonly Entry[]): number {
-    return this.#todo()
-  }
-
-  /** The state machine is to go on from a snapshot. False when this member already has more. */
-  installSnapshot(_facts: SnapshotFacts): boolean {
-    return this.#todo()
-  }
-
-  /** What a snapshot of the state machine that has applied this entry stands for. Undefined when the entry is compacted. */
-  snapshotFactsAt(_index: Index): SnapshotFacts | undefined {
-    return this.#todo()
-  }
-
-  /**
-   * Forgets entries up to `upTo` (snapshot or storage has them), but keeps a tail of the limits' size and what is not
-   * applied. What is in front of the log then, when that has changed.
-   */
-  compact(_upTo: Index): SnapshotFacts | undefined {
-    return this.#todo()
-  }
-
-  /** Whether {@link takeReady} has something. */
-  get hasReady(): boolean {
-    return this.#todo()
-  }
-
-  takeReady(): Ready {
-    return this.#todo()
-  }
-
-  /** The writes of this Ready, and of all before it, are durable. */
-  persisted(_readyId: number): void {
-    this.#todo()
-  }
-
-  /** What this member would write. */
+  /** What is to be remembered, durable yet or not. */
   get hardState(): HardState {
-    return this.#todo()
-  }
-  get status(): RaftStatus {
-    return this.#todo()
-  }
-  /** At the leader, of everybody else; empty elsewhere. */
-  get progress(): readonly MemberProgress[] {
-    return this.#todo()
-  }
-  /** An entry in memory. */
-  entryAt(_index: Index): Entry | undefined {
-    return this.#todo()
+    const { forgetsVote } = this.#settings.faults
+    return {
+      clusterId: this.#clusterId,
+      term: this.#term,
+      votedFor: forgetsVote ? undefined : this.#votedFor,
+    }
   }
 
-  #todo(): never {
-    throw new InvariantError('not there yet')
+  get status(): RaftStatus {
+    const { log, commitIndex, handedOutIndex, durability } = this.#replica
+    return {
+      ...this.#roleFacts(),
+      commitIndex,
+      appliedIndex: handedOutIndex,
+      durableIndex: durability.durableIndex,
+      lastIndex: log.lastIndex,
+      lastTerm: log.lastTerm,
+      firstIndex: log.firstIndex,
+      committedApplicationIndex: log.positionAt(commitIndex)?.applicationIndex ?? 0,
+      isStopped: this.#isStopped,
+      ignored: { ...this.#ignored },
+    }
+  }
+
+  /** What the leader knows of everybody else; empty at others. */
+  get progress(): readonly MemberProgress[] {
+    return this.#leadership?.report() ?? NOTHING
+  }
+
+  /** An entry that is in memory. */
+  entryAt(index: Index): Entry | undefined {
+    return this.#replica.log.entryAt(index)
+  }
+
+  /**
+   * Founds a cluster. The first entry follows from the arguments alone, so that several founders who do this by
+   * themselves get the same log; it counts as committed, being what the cluster id stands for.
+   *
+   * @throws InvariantError when the member belongs to a cluster, or the configuration has no voters.
+   */
+  found(clusterId: ClusterId, configuration: Configuration): void {
+    invariant(this.#clusterId === undefined, 'a member founds at most one cluster')
+    const ordered = configurationOf(configuration.voters, configuration.learners)
+    invariant(isWellFormed(ordered), 'a cluster needs voters')
+    this.#clusterId = clusterId
+    this.#term = 1
+    this.#onHardState()
+    const payload = encodeConfiguration(ordered)
+    this.#replica.create(1, { kind: 'configuration', commandCount: 0, timestampMs: 0, payload })
+    this.#commitTo(1)
+    this.#hasRoleChanged = true
+  }
+
+  /** Takes in what another member sent. */
+  step(message: Message): StepOutcome {
+    const outcome = this.#step(message)
+    if (outcome !== 'stepped') this.#ignored[outcome]++
+    return outcome
+  }
+
+  /**
+   * Lets time pass. A driver that was kept from running says how many ticks it missed before anything else, so that a
+   * lease is not taken for younger than it is. For an election they count as one heartbeat at most: what would have
+   * prevented it may be waiting to be stepped.
+   */
+  tick(count = 1): void {
+    if (this.#isStopped) return
+    this.#nowTick += count
+    if (this.#leadership) this.#tickLeader(this.#leadership, count)
+    else this.#tickFollower(Math.min(count, this.#settings.heartbeatTicks))
+  }
+
+  /**
+   * Appends one entry for each proposal, at the leader; all or none.
+   *
+   * @param timestampMs What the entries say of when it is, in Unix milliseconds.
+   * @throws InvariantError for a number of commands that does not fit the kind.
+   */
+  propose(proposals: readonly Proposal[], timestampMs: number): ProposeOutcome {
+    return this.#leadership?.propose(proposals, timestampMs) ?? this.#refuse('not-leader')
+  }
+
+  /** Appends a new configuration, at the leader: at most one voter more or fewer, and any learners. */
+  proposeConfiguration(next: Configuration, timestampMs: number): ProposeOutcome {
+    return this.#leadership?.proposeConfiguration(next, timestampMs) ?? this.#refuse('not-leader')
+  }
+
+  /**
+   * Asks, at the leader, for leave to read what is applied; it comes as {@link Ready.reads}, or not, as
+   * {@link Ready.failedReads}. `strong`: a majority confirms that there is no later leader. `lease`: by the clocks there
+   * can be none yet; where that is not certain, as `strong`.
+   */
+  read(consistency: 'strong' | 'lease'): ReadOutcome {
+    if (!this.#leadership) return this.#refuse('not-leader')
+    const id = this.#nextReadId++
+    const reason = this.#leadership.read(id, consistency)
+    return reason === undefined ? { accepted: true, id } : this.#refuse(reason)
+  }
+
+  /** Hands leadership to another voter, at the leader. Until it has, or an election timeout is over, nothing is proposed. */
+  transferLeadership(target: MemberId): TransferOutcome {
+    const reason = this.#leadership ? this.#leadership.transferTo(target) : 'not-leader'
+    return reason === undefined ? { accepted: true } : this.#refuse(reason)
+  }
+
+  /** Who gets the log without being in the configuration, whenever this member leads. Replaces those of before. */
+  setObservers(observers: readonly MemberId[]): void {
+    this.#observers = [...observers]
+    this.#leadership?.setObservers(this.#observers)
+  }
+
+  /**
+   * Lets a follower's log go on with entries that somebody else than the leader sent: a piece of any member's log that
+   * follows the own one is safe to have, because the own log is then the beginning of that one; the leader takes back
+   * what is not its own. The hashes prove that it follows.
+   *
+   * @returns How many were taken, from the first on; none at a leader.
+   */
+  appendFetched(entries: readonly Entry[]): number {
+    if (this.#isStopped || this.#role === 'leader' || this.#clusterId === undefined) return 0
+    let count = 0
+    for (const entry of entries) {
+      const { last } = this.#replica.log
+      const isInOrder = entry.term >= last.term && entry.term <= this.#term
+      if (!isInOrder || !this.#replica.isChained(last, entry)) break
+      this.#replica.append(entry)
+      count++
+    }
+    return count
+  }
+
+  /**
+   * Goes on from a snapshot of the state machine; it comes out as {@link Ready.snapshot}.
+   *
+   * @returns False, and nothing happens, when this member has as much already, leads, or belongs to no cluster.
+   */
+  installSnapshot(facts: SnapshotFacts): boolean {
+    if (this.#isStopped || this.#role === 'leader' || this.#clusterId === undefined) return false
+    if (facts.index <= this.#replica.commitIndex) return false
+    this.#replica.install(facts)
+    if (facts.term > this.#term) this.#becomeFollower(facts.term, undefined)
+    this.#noteMembership()
+    return true
+  }
+
+  /** What a snapshot stands for that is taken after this entry was applied. Undefined when it is not, or compacted. */
+  snapshotFactsAt(index: Index): SnapshotFacts | undefined {
+    return this.#replica.factsAt(index)
+  }
+
+  /**
+   * Forgets entries up to `upTo`, because a snapshot or the storage has them; but a tail as long as the limits say stays
+   * for members that are a little behind, and so does what was not handed out to be applied.
+   *
+   * @returns What is in front of the log from now on; undefined when nothing was forgotten.
+   */
+  compact(upTo: Index): SnapshotFacts | undefined {
+    const { tailEntriesMax, tailBytesMax } = this.#settings.limits
+    const { handedOutIndex, durability } = this.#replica
+    const tailStart = this.#replica.tailStart(tailEntriesMax, tailBytesMax)
+    const to = Math.min(upTo, handedOutIndex, durability.durableIndex, tailStart)
+    const base = to > this.#replica.log.base.index ? this.#replica.factsAt(to) : undefined
+    if (base) this.#replica.compactTo(to)
+    return base
+  }
+
+  /** Whether {@link takeReady} has anything. */
+  get hasReady(): boolean {
+    return (
+      this.#outbox.length > 0 ||
+      this.#answers.isDue ||
+      this.#replica.durability.hasWrites(this.#replica.log) ||
+      this.#replica.hasCommitted ||
+      this.#hasRoleChanged ||
+      this.#failedReads.length > 0 ||
+      this.#reads.length > 0 ||
+      this.#incidents.length > 0 ||
+      this.#syncDemand !== undefined ||
+      (this.#leadership !== undefined && (this.#leadership.hasUnsent || this.#leadership.reads.hasConfirmed))
+    )
+  }
+
+  /** What is to be done. Take it again when it is: new things may have come up. */
+  takeReady(): Ready {
+    this.#leadership?.flush()
+    const { log, durability } = this.#replica
+    this.#answers.flush(this.#outbox, this.#envelope, log.lastIndex)
+    if (this.#leadership) this.#reads.push(...this.#leadership.reads.takeConfirmed())
+    const id = this.#nextReadyId++
+    const mustPersist = durability.hasWrites(log)
+    const ready: Ready = {
+      id,
+      mustPersist,
+      ...(mustPersist ? durability.take(id, log) : NO_WRITES),
+      messages: this.#outbox,
+      committed: this.#replica.takeCommitted(this.#settings.limits.committedEntriesMax),
+      reads: this.#reads,
+      failedReads: this.#failedReads,
+      role: this.#hasRoleChanged ? this.#roleFacts() : undefined,
+      syncRequired: this.#syncDemand,
+      incidents: this.#incidents,
+    }
+    this.#outbox = []
+    this.#reads = []
+    this.#failedReads = []
+    this.#incidents = []
+    this.#syncDemand = undefined
+    this.#hasRoleChanged = false
+    return ready
+  }
+
+  /**
+   * What the Ready of this id, and every one before it, had to be written is durable.
+   *
+   * @throws InvariantError when nothing of it was on its way.
+   */
+  persisted(readyId: number): void {
+    this.#replica.durability.persisted(readyId)
+    if (this.#isStopped) return
+    this.#countOwnVote()
+    this.#advanceLeader()
+  }
+
+  #step(message: Message): StepOutcome {
+    if (this.#isStopped) return 'stopped'
+    if (message.to !== this.id) return 'other-member'
+    if (message.clusterId !== this.#clusterId && !this.#joins(message)) return 'other-cluster'
+    if (message.from === this.id) return 'malformed'
+    if (this.#settings.faults.quorumByReachability) this.#heardTicks.set(message.from, this.#nowTick)
+    switch (message.type) {
+      case 'pre-vote-request':
+        return this.#onPreVoteRequest(message)
+      case 'pre-vote-answer':
+        return this.#onPreVoteAnswer(message)
+      case 'vote-request':
+        return this.#onVoteRequest(message)
+      case 'vote-answer':
+        return this.#onVoteAnswer(message)
+      case 'append':
+        return this.#onAppend(message)
+      case 'sync-required':
+        return this.#onSyncRequired(message)
+      case 'append-answer': {
+        if (message.term > this.#term) {
+          this.#becomeFollower(message.term, undefined)
+          return 'stepped'
+        }
+        if (message.term < this.#term || !this.#leadership) return 'stale'
+        const outcome = this.#leadership.onAppendAnswer(message)
+        this.#afterAdvance()
+        return outcome
+      }
+      case 'timeout-now':
+        return this.#onTimeoutNow(message)
+    }
+  }
+
+  /** A member of no cluster belongs to that of the first leader that sends it something. */
+  #joins(message: Message): boolean {
+    if (this.#clusterId !== undefined) return false
+    if (message.type !== 'append' && message.type !== 'sync-required') return false
+    this.#clusterId = message.clusterId
+    this.#onHardState()
+    return true
+  }
+
+  #onPreVoteRequest(request: PreVoteRequest): StepOutcome {
+    const granted = request.term > this.#term && this.#isUpToDate(request) && !this.#standsByLeader
+    this.#outbox.push({
+      ...this.#envelope(request.from),
+      type: 'pre-vote-answer',
+      requestedTerm: request.term,
+      granted,
+    })
+    return 'stepped'
+  }
+
+  #onPreVoteAnswer(answer: PreVoteAnswer): StepOutcome {
+    if (!answer.granted && answer.term > this.#term) {
+      this.#becomeFollower(answer.term, undefined)
+      return 'stepped'
+    }
+    if (this.#role !== 'pre-candidate' || answer.requestedTerm !== this.#term + 1) return 'stale'
+    if (!this.configuration.voters.includes(answer.from)) return 'stranger'
+    this.#votes.record(answer.from, answer.granted)
+    this.#afterVote()
+    return 'stepped'
+  }
+
+  #onVoteRequest(request: VoteRequest): StepOutcome {
+    // Neither the term nor the vote of somebody who cannot know that there is a leader (Ongaro 2014, §4.2.3).
+    const isUnwelcome = this.#standsByLeader && !request.transfer
+    if (request.term > this.#term && !isUnwelcome) this.#becomeFollower(request.term, undefined)
+    const isFree =
+      this.#votedFor === undefined ||
+      this.#votedFor === request.from ||
+      this.#settings.faults.votesTwiceInATerm === true
+    const granted = !isUnwelcome && request.term === this.#term && isFree && this.#isUpToDate(request)
+    if (!granted) {
+      this.#outbox.push({ ...this.#envelope(request.from), type: 'vote-answer', granted })
+      return 'stepped'
+    }
+    if (this.#votedFor !== request.from) {
+      this.#votedFor = request.from
+      this.#onHardState()
+    }
+    this.#electionElapsed = 0
+    this.#answers.onVote({ ...this.#envelope(request.from), type: 'vote-answer', granted })
+    return 'stepped'
+  }
+
+  #onVoteAnswer(answer: VoteAnswer): StepOutcome {
+    if (answer.term > this.#term) {
+      this.#becomeFollower(answer.term, undefined)
+      return 'stepped'
+    }
+    if (answer.term < this.#term || this.#role !== 'candidate') return 'stale'
+    if (!this.configuration.voters.includes(answer.from)) return 'stranger'
+    this.#votes.record(answer.from, answer.granted)
+    this.#afterVote()
+    return 'stepped'
+  }
+
+  #onAppend(request: AppendRequest): StepOutcome {
+    const obstacle = this.#hearLeader(request)
+    if (obstacle) return obstacle
+    const { log } = this.#replica
+    const verdict = judgeAppend(this.#replica, request, this.#settings.faults)
+    switch (verdict.type) {
+      case 'matched':
+        if (verdict.truncateFrom !== undefined) this.#replica.truncateFrom(verdict.truncateFrom)
+        for (const entry of verdict.entries) this.#replica.append(entry)
+        this.#answers.onMatched(request.from, verdict.lastIndex, request.isHeartbeat)
+        this.#commitTo(Math.min(request.commitIndex, this.#answers.matchIndex))
+        return 'stepped'
+      case 'rejected':
+        this.#outbox.push(
+          this.#answers.rejected(this.#envelope(request.from), log.lastIndex, {
+            rejectedIndex: request.prevIndex,
+            conflictTerm: verdict.conflictTerm,
+            conflictIndex: verdict.conflictIndex,
+          }),
+        )
+        return 'stepped'
+      case 'diverged':
+        this.#stop(request.from, verdict.index, verdict.reason)
+        return 'stepped'
+      case 'corrupt':
+        this.#incidents.push({ type: 'corrupt-append', from: request.from, index: verdict.index })
+        return 'corrupt'
+      case 'malformed':
+        return 'malformed'
+    }
+  }
+
+  #onSyncRequired(request: SyncRequired): StepOutcome {
+    const obstacle = this.#hearLeader(request)
+    if (obstacle) return obstacle
+    const { firstIndex, commitIndex } = request
+    this.#syncDemand = { leader: request.from, firstIndex, commitIndex }
+    this.#outbox.push(this.#answers.rejected(this.#envelope(request.from), this.#replica.log.lastIndex))
+    return 'stepped'
+  }
+
+  #onTimeoutNow(message: TimeoutNow): StepOutcome {
+    if (message.term !== this.#term || message.from !== this.#leader) return 'stale'
+    if (!this.#isVoter) return 'stranger'
+    this.#stand(true)
+    return 'stepped'
+  }
+
+  /** What appends and their substitutes have in common: who sends them is the leader. */
+  #hearLeader(request: AppendRequest | SyncRequired): StepOutcome | undefined {
+    const { from, term } = request
+    if (term < this.#term) {
+      // So that it learns that it leads no more.
+      this.#outbox.push(this.#answers.rejected(this.#envelope(from), this.#replica.log.lastIndex))
+      return 'stale'
+    }
+    const isSecondLeader =
+      term === this.#term &&
+      (this.#role === 'leader' || (this.#leader !== undefined && this.#leader !== from))
+    if (isSecondLeader) {
+      this.#stop(from, this.#replica.commitIndex, 'two leaders in one term')
+      return 'stepped'
+    }
+    if (term > this.#term || this.#role !== 'follower' || this.#leader === undefined)
+      this.#becomeFollower(term, from)
+    this.#electionElapsed = 0
+    this.#ticksSinceLeader = 0
+    this.#answers.onRound(request.round, request.roundTick)
+    return undefined
+  }
+
+  #tickLeader(leadership: Leadership, count: number): void {
+    const verdict = leadership.tick(count)
+    const aborted = leadership.takeAbortedTransfer()
+    if (aborted !== undefined) this.#incidents.push({ type: 'transfer-aborted', target: aborted })
+    if (verdict !== 'quorum-lost') return
+    this.#incidents.push({ type: 'quorum-lost', term: this.#term })
+    this.#becomeFollower(this.#term, undefined)
+  }
+
+  #tickFollower(count: number): void {
+    this.#electionElapsed += count
+    this.#ticksSinceLeader += count
+    // Who is alone has nobody to wait for.
+    if (this.#electionElapsed < this.#electionTimeout && !this.#isSoleVoter) return
+    this.#resetElectionTimer()
+    this.#setLeader(undefined)
+    if (this.#isVoter) this.#askAhead()
+  }
+
+  /** Asks whether it would be elected, without disturbing anybody. */
+  #askAhead(): void {
+    this.#setRole('pre-candidate')
+    this.#votes = new Votes()
+    this.#votes.record(this.id, true)
+    const { lastIndex, lastTerm } = this.#replica.log
+    for (const to of this.#otherVoters)
+      this.#outbox.push({
+        ...this.#envelope(to),
+        term: this.#term + 1,
+        type: 'pre-vote-request',
+        lastIndex,
+        lastTerm,
+      })
+    this.#afterVote()
+  }
+
+  /** Stands for election in the next term. */
+  #stand(transfer: boolean): void {
+    this.#enterTerm(this.#term + 1)
+    this.#votedFor = this.id
+    this.#setRole('candidate')
+    this.#setLeader(undefined)
+    this.#resetElectionTimer()
+    this.#votes = new Votes()
+    const { lastIndex, lastTerm } = this.#replica.log
+    for (const to of this.#otherVoters)
+      this.#outbox.push({ ...this.#envelope(to), type: 'vote-request', lastIndex, lastTerm, transfer })
+    if (this.#settings.faults.acknowledgesBeforePersisted) this.#countOwnVote()
+  }
+
+  /** The own vote counts as soon as it cannot be forgotten. */
+  #countOwnVote(): void {
+    const isDurable =
+      this.#replica.durability.isHardStateDurable || this.#settings.faults.acknowledgesBeforePersisted
+    if (this.#role !== 'candidate' || !isDurable) return
+    this.#votes.record(this.id, true)
+    this.#afterVote()
+  }
+
+  #afterVote(): void {
+    const outcome = this.#votes.outcome(
+      electorateOf(this.configuration, this.#settings.faults, (member) => this.#isReachable(member)),
+    )
+    if (outcome === 'lost') {
+      // No need to wait for the timeout to know it: the next attempt is one whole timeout away.
+      this.#becomeFollower(this.#term, undefined)
+    } else if (outcome === 'won') {
+      if (this.#role === 'pre-candidate') this.#stand(false)
+      // A leader whose own term is not durable could be elected twice in it, and append two different entries.
+      else if (this.#votes.isGrantedBy(this.id)) this.#becomeLeader()
+    }
+  }
+
+  #becomeLeader(): void {
+    this.#setRole('leader')
+    this.#setLeader(this.id)
+    this.#leadership = new Leadership(
+      {
+        settings: this.#settings,
+        replica: this.#replica,
+        term: this.#term,
+        send: (message) => this.#outbox.push(message),
+        envelope: this.#envelope,
+      },
+      this.#observers,
+    )
+    this.#advanceLeader()
+  }
+
+  #becomeFollower(term: Term, leader: MemberId | undefined): void {
+    if (this.#leadership) {
+      this.#reads.push(...this.#leadership.reads.takeConfirmed())
+      this.#failedReads.push(...this.#leadership.reads.takePending())
+      this.#leadership = undefined
+      // It was its own leader, and is not bound to it.
+      this.#ticksSinceLeader = Infinity
+    }
+    if (this.#role !== 'follower') this.#resetElectionTimer()
+    if (term > this.#term) this.#enterTerm(term)
+    this.#setRole('follower')
+    this.#setLeader(leader)
+  }
+
+  #enterTerm(term: Term): void {
+    this.#term = term
+    this.#votedFor = undefined
+    this.#answers.onTerm()
+    this.#hasRoleChanged = true
+    this.#onHardState()
+  }
+
+  /** Entries of the leader's may have become durable, or its quorum smaller. */
+  #advanceLeader(): void {
+    if (!this.#leadership) return
+    this.#leadership.advance()
+    this.#afterAdvance()
+  }
+
+  #afterAdvance(): void {
+    this.#noteMembership()
+    if (!this.#leadership?.isRemoved) return
+    // Those who stay should know that the change is committed before they have to elect somebody (Ongaro 2014, §4.2.2).
+    this.#leadership.flush()
+    this.#becomeFollower(this.#term, undefined)
+  }
+
+  #commitTo(index: Index): void {
+    if (this.#replica.commitTo(index)) this.#noteMembership()
+  }
+
+  #noteMembership(): void {
+    const isMember = this.#isMemberAt(this.#replica.commitIndex)
+    if (this.#wasMember && !isMember) this.#incidents.push({ type: 'removed' })
+    this.#wasMember = isMember
+  }
+
+  #isMemberAt(index: Index): boolean {
+    const { voters, learners } = this.#replica.configurations.at(index)
+    return voters.includes(this.#settings.id) || learners.includes(this.#settings.id)
+  }
+
+  /** What cannot be, is: whatever this member did now could make it worse. */
+  #stop(leader: MemberId, index: Index, reason: string): void {
+    const { commitIndex } = this.#replica
+    this.#incidents.push({ type: 'diverged', leader, index, commitIndex, reason })
+    this.#becomeFollower(this.#term, undefined)
+    this.#answers.onTerm()
+    this.#isStopped = true
+  }
+
+  #onHardState(): void {
+    this.#replica.durability.onHardState(this.hardState)
+  }
+
+  #setRole(role: Role): void {
+    if (role !== this.#role) this.#hasRoleChanged = true
+    this.#role = role
+  }
+
+  #setLeader(leader: MemberId | undefined): void {
+    if (leader !== this.#leader) this.#hasRoleChanged = true
+    this.#leader = leader
+  }
+
+  #resetElectionTimer(): void {
+    this.#electionElapsed = 0
+    this.#electionTimeout = drawElectionTimeout(this.#settings)
+  }
+
+  #roleFacts(): RoleFacts {
+    return { role: this.#role, term: this.#term, leader: this.#leader }
+  }
+
+  #refuse(reason: RefusalReason): Refusal {
+    return { accepted: false, reason, leader: this.#leader }
+  }
+
+  /** Whether the candidate's log is at least as good as this one (Raft, §5.4.1). */
+  #isUpToDate({ lastIndex, lastTerm }: VoteRequest | PreVoteRequest): boolean {
+    const { log } = this.#replica
+    return lastTerm > log.lastTerm || (lastTerm === log.lastTerm && lastIndex >= log.lastIndex)
+  }
+
+  /** Whether there may be a leader that counts on not being replaced yet (Ongaro 2014, §4.2.3, §6.4.1). */
+  get #standsByLeader(): boolean {
+    return this.#leadership?.isFollowed ?? this.#ticksSinceLeader < this.#settings.electionTicks
+  }
+
+  get #isVoter(): boolean {
+    return this.configuration.voters.includes(this.id)
+  }
+
+  get #isSoleVoter(): boolean {
+    return this.configuration.voters.length === 1 && this.#isVoter
+  }
+
+  get #otherVoters(): readonly MemberId[] {
+    return this.configuration.voters.filter((voter) => voter !== this.id)
+  }
+
+  #isReachable(member: MemberId): boolean {
+    const heardTick = this.#heardTicks.get(member) ?? -Infinity
+    return member === this.id || this.#nowTick - heardTick < this.#settings.electionTicks
   }
 }
+
+const NO_WRITES = {
+  hardState: undefined,
+  snapshot: undefined,
+  truncateFrom: undefined,
+  entries: NOTHING,
+} as const

@@ -1,0 +1,66 @@
+import { decode, encode } from '#framework/primitives'
+import type { Configuration, MemberId } from './types.js'
+
+/** Before the first one: nobody counts, so nobody is elected. */
+export const NO_CONFIGURATION: Configuration = Object.freeze({
+  voters: Object.freeze([]),
+  learners: Object.freeze([]),
+})
+
+/** The same members in order, each once; who is both a voter and a learner is a voter. */
+export function configurationOf(
+  voters: Iterable<MemberId>,
+  learners: Iterable<MemberId> = [],
+): Configuration {
+  const voterSet = new Set(voters)
+  const learnerSet = new Set([...learners].filter((member) => !voterSet.has(member)))
+  return { voters: [...voterSet].sort(), learners: [...learnerSet].sort() }
+}
+
+/** The payload of an entry. Equal configurations have equal payloads. */
+export function encodeConfiguration({ voters, learners }: Configuration): Uint8Array {
+  return encode([voters, learners])
+}
+
+/** Undefined when these are not the bytes of a configuration in order. */
+export function decodeConfiguration(payload: Uint8Array): Configuration | undefined {
+  let value: unknown
+  try {
+    value = decode(payload)
+  } catch {
+    return undefined
+  }
+  if (!Array.isArray(value) || value.length !== 2) return undefined
+  const [voters, learners] = value as [unknown, unknown]
+  if (!isMemberList(voters) || !isMemberList(learners)) return undefined
+  const configuration = { voters, learners }
+  return isWellFormed(configuration) ? configuration : undefined
+}
+
+/** Whether it has a voter, both lists are in order, and nobody is in it twice. */
+export function isWellFormed({ voters, learners }: Configuration): boolean {
+  return (
+    voters.length > 0 &&
+    isAscending(voters) &&
+    isAscending(learners) &&
+    !learners.some((learner) => voters.includes(learner))
+  )
+}
+
+/**
+ * Whether any majority of the one has a member in common with any majority of the other: at most one voter more, or one
+ * fewer (Ongaro 2014, §4.1). Learners do not matter.
+ */
+export function isSingleStep(from: Configuration, to: Configuration): boolean {
+  const added = to.voters.filter((voter) => !from.voters.includes(voter)).length
+  const removed = from.voters.filter((voter) => !to.voters.includes(voter)).length
+  return added + removed <= 1
+}
+
+function isMemberList(value: unknown): value is MemberId[] {
+  return Array.isArray(value) && value.every((member) => typeof member === 'string')
+}
+
+function isAscending(members: readonly MemberId[]): boolean {
+  return members.every((member, at) => at === 0 || members[at - 1]! < member)
+}

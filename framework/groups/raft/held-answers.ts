@@ -1,0 +1,128 @@
+import type { Durability } from './durability.js'
+import type { AppendAnswer, Envelope, Message, VoteAnswer } from './messages.js'
+import type { Index, MemberId } from './types.js'
+
+/**
+ * The answers that say that something is durable, until it is: granted votes and acknowledged entries. Answers to
+ * appends are cumulative, so the latest one stands for all.
+ */
+export class HeldAnswers {
+  readonly #durability: Durability
+  readonly #acknowledgesBeforePersisted: boolean
+  #vote: VoteAnswer | undefined
+  /** Whom an answer to an append is owed. */
+  #leader: MemberId | undefined
+  /** Whether the leader wants to hear at once, though it be less. */
+  #isUrgent = false
+  #matchIndex: Index = 0
+  #round = 0
+  #roundTick = 0
+
+  constructor(durability: Durability, acknowledgesBeforePersisted: boolean) {
+    this.#durability = durability
+    this.#acknowledgesBeforePersisted = acknowledgesBeforePersisted
+  }
+
+  /** Up to where the log is known to be that of this term's leader. */
+  get matchIndex(): Index {
+    return this.#matchIndex
+  }
+
+  /** What was owed in an earlier term is of no interest any more. */
+  onTerm(): void {
+    this.#vote = undefined
+    this.#leader = undefined
+    this.#isUrgent = false
+    this.#matchIndex = 0
+    this.#round = 0
+    this.#roundTick = 0
+  }
+
+  onVote(vote: VoteAnswer): void {
+    this.#vote = vote
+  }
+
+  onRound(round: number, roundTick: number): void {
+    if (round <= this.#round) return
+    this.#round = round
+    this.#roundTick = roundTick
+  }
+
+  /** The log equals the leader's up to `lastIndex`. */
+  onMatched(leader: MemberId, lastIndex: Index, isUrgent: boolean): void {
+    this.#matchIndex = Math.max(this.#matchIndex, lastIndex)
+    this.#leader = leader
+    this.#isUrgent ||= isUrgent
+  }
+
+  get isDue(): boolean {
+    return this.#isVoteDue || this.#isAppendDue
+  }
+
+  /** Says what may be said by now. */
+  flush(outbox: Message[], envelope: (to: MemberId) => Envelope, lastIndex: Index): void {
+    if (this.#vote !== undefined && this.#isVoteDue) {
+      outbox.push(this.#vote)
+      this.#vote = undefined
+    }
+    if (this.#leader === undefined || !this.#isAppendDue) return
+    outbox.push(this.accepted(envelope(this.#leader), lastIndex))
+    this.#isUrgent = false
+    if (this.#isAllDurable) this.#leader = undefined
+  }
+
+  accepted(envelope: Envelope, lastIndex: Index): AppendAnswer {
+    return {
+      ...envelope,
+      type: 'append-answer',
+      accepted: true,
+      round: this.#round,
+      roundTick: this.#roundTick,
+      matchIndex: this.#isAllDurable ? this.#matchIndex : this.#durability.durableIndex,
+      rejectedIndex: 0,
+      conflictTerm: 0,
+      conflictIndex: 0,
+      lastIndex,
+    }
+  }
+
+  /** Says nothing of what is durable, so it need not wait. */
+  rejected(envelope: Envelope, lastIndex: Index, conflict: Conflict = NO_CONFLICT): AppendAnswer {
+    return {
+      ...envelope,
+      type: 'append-answer',
+      accepted: false,
+      round: this.#round,
+      roundTick: this.#roundTick,
+      matchIndex: 0,
+      rejectedIndex: conflict.rejectedIndex,
+      conflictTerm: conflict.conflictTerm,
+      conflictIndex: conflict.conflictIndex,
+      lastIndex,
+    }
+  }
+
+  get #isVoteDue(): boolean {
+    return this.#vote !== undefined && this.#isHardStateDurable
+  }
+
+  get #isAppendDue(): boolean {
+    return this.#leader !== undefined && this.#isHardStateDurable && (this.#isUrgent || this.#isAllDurable)
+  }
+
+  get #isHardStateDurable(): boolean {
+    return this.#acknowledgesBeforePersisted || this.#durability.isHardStateDurable
+  }
+
+  get #isAllDurable(): boolean {
+    return this.#acknowledgesBeforePersisted || this.#matchIndex <= this.#durability.durableIndex
+  }
+}
+
+export interface Conflict {
+  readonly rejectedIndex: Index
+  readonly conflictTerm: number
+  readonly conflictIndex: Index
+}
+
+const NO_CONFLICT: Conflict = { rejectedIndex: 0, conflictTerm: 0, conflictIndex: 0 }

@@ -1,0 +1,446 @@
+import { invariant } from '#framework/primitives'
+import { encodeConfiguration, isSingleStep, isWellFormed } from './configuration.js'
+import type { AppendAnswer, Envelope, Message } from './messages.js'
+import { Progress } from './progress.js'
+import { electorateOf, reachedByQuorum, type Electorate } from './quorum.js'
+import { ReadQueue } from './reads.js'
+import type { MemberProgress, Proposal, ProposeOutcome, ReadId, RefusalReason, StepOutcome } from './ready.js'
+import type { EntryContent, Replica } from './replica.js'
+import type { Settings } from './settings.js'
+import { Transfer } from './transfer.js'
+import type { Configuration, Index, MemberId, Term } from './types.js'
+
+const NO_PAYLOAD = new Uint8Array(0)
+
+/** What a leader has to know of the member that it is. */
+export interface LeaderContext {
+  readonly settings: Settings
+  readonly replica: Replica
+  readonly term: Term
+  readonly send: (message: Message) => void
+  readonly envelope: (to: MemberId) => Envelope
+}
+
+/** What a leader does in its term: from its election until it is a follower again. */
+export class Leadership {
+  readonly #settings: Settings
+  readonly #replica: Replica
+  readonly #term: Term
+  readonly #send: (message: Message) => void
+  readonly #envelope: (to: MemberId) => Envelope
+  /** Everybody who gets the log, in the order of their ids. */
+  readonly #progress = new Map<MemberId, Progress>()
+  readonly #reads = new ReadQueue()
+  readonly #transfer = new Transfer()
+  /** The first entry of the term: when it is committed, so is all that earlier leaders committed. */
+  readonly #noopIndex: Index
+  #observers: readonly MemberId[]
+  #nowTick = 0
+  /** The first begins with the election. */
+  #round = 1
+  #ticksSinceRound = 0
+  #uncommittedBytes = 0
+  #hasUnsent = true
+
+  constructor(context: LeaderContext, observers: readonly MemberId[]) {
+    this.#settings = context.settings
+    this.#replica = context.replica
+    this.#term = context.term
+    this.#send = context.send
+    this.#envelope = context.envelope
+    this.#observers = observers
+    this.#followMembership()
+    const { log, commitIndex } = this.#replica
+    for (let index = commitIndex + 1; index <= log.lastIndex; index++)
+      this.#uncommittedBytes += log.entryAt(index)!.payload.byteLength
+    this.#noopIndex = this.#append({ kind: 'noop', commandCount: 0, timestampMs: 0, payload: NO_PAYLOAD })
+  }
+
+  get hasUnsent(): boolean {
+    return this.#hasUnsent
+  }
+
+  get reads(): ReadQueue {
+    return this.#reads
+  }
+
+  get transfer(): Transfer {
+    return this.#transfer
+  }
+
+  /** Whether the configuration no longer has this member as a voter, and that is committed. */
+  get isRemoved(): boolean {
+    const { configurations, configuration, commitIndex } = this.#replica
+    return configurations.currentIndex <= commitIndex && !configuration.voters.includes(this.#settings.id)
+  }
+
+  /** Whether a majority has heard this leader so lately that it would not elect another one. */
+  get isFollowed(): boolean {
+    // To begin with, the votes of a majority stand for it.
+    return this.#nowTick - Math.max(this.#quorumAckedTick(), 0) < this.#settings.electionTicks
+  }
+
+  report(): readonly MemberProgress[] {
+    return [...this.#progress.values()].map((progress) => ({
+      member: progress.member,
+      role: progress.role,
+      matchIndex: progress.matchIndex,
+      state: progress.state,
+      caughtUpRounds: progress.caughtUpRounds,
+      silentTicks: this.#nowTick - progress.heardTick,
+    }))
+  }
+
+  /** @returns Whether a majority has been silent for too long for this to go on (check-quorum; Ongaro 2014, §6.2). */
+  tick(count: number): 'quorum-lost' | undefined {
+    this.#nowTick += count
+    this.#ticksSinceRound += count
+    if (this.#ticksSinceRound >= this.#settings.heartbeatTicks) this.#startRound()
+    // Of two voters, the other one cannot be elected without this one's vote, so there is nothing to fear from waiting.
+    if (this.#replica.configuration.voters.length === 2) return undefined
+    const heardTick = reachedByQuorum(this.#electorate(), (member) =>
+      member === this.#settings.id ? this.#nowTick : (this.#progress.get(member)?.heardTick ?? 0),
+    )
+    return this.#nowTick - heardTick >= this.#settings.electionTicks ? 'quorum-lost' : undefined
+  }
+
+  propose(proposals: readonly Proposal[], timestampMs: number): ProposeOutcome {
+    const { commandBytesMax, uncommittedEntriesMax, uncommittedBytesMax } = this.#settings.limits
+    if (this.#transfer.target !== undefined) return this.#refuse('transferring')
+    let bytes = 0
+    for (const { payload } of proposals) {
+      if (payload.byteLength > commandBytesMax) return this.#refuse('too-large')
+      bytes += payload.byteLength
+    }
+    const { log, commitIndex } = this.#replica
+    if (log.lastIndex - commitIndex + proposals.length > uncommittedEntriesMax) return this.#refuse('busy')
+    if (this.#uncommittedBytes + bytes > uncommittedBytesMax) return this.#refuse('busy')
+    const before = log.last
+    for (const { payload, kind = 'command', commandCount = kind === 'command' ? 1 : 0 } of proposals) {
+      invariant(
+        kind === 'command' ? Number.isSafeInteger(commandCount) && commandCount >= 1 : commandCount === 0,
+        `an entry of kind ${kind} cannot hold ${commandCount} commands`,
+      )
+      this.#append({ kind, commandCount, timestampMs, payload })
+    }
+    return {
+      accepted: true,
+      term: this.#term,
+      firstIndex: before.index + 1,
+      lastIndex: log.lastIndex,
+      firstApplicationIndex: before.applicationIndex + 1,
+      lastApplicationIndex: log.last.applicationIndex,
+    }
+  }
+
+  proposeConfiguration(next: Configuration, timestampMs: number): ProposeOutcome {
+    const { configurations, configuration, commitIndex, log } = this.#replica
+    if (this.#transfer.target !== undefined) return this.#refuse('transferring')
+    if (!isWellFormed(next)) return this.#refuse('not-single-step')
+    if (!this.#settings.faults.configurationTakesTwoSteps) {
+      // Ongaro's correction of 2015: an entry of the own term first, or two leaders could each take half a step.
+      if (configurations.currentIndex > commitIndex || !this.#isTermCommitted)
+        return this.#refuse('change-pending')
+      if (!isSingleStep(configuration, next)) return this.#refuse('not-single-step')
+    }
+    const { applicationIndex } = log.last
+    const index = this.#append({
+      kind: 'configuration',
+      commandCount: 0,
+      timestampMs,
+      payload: encodeConfiguration(next),
+    })
+    this.#followMembership()
+    return {
+      accepted: true,
+      term: this.#term,
+      firstIndex: index,
+      lastIndex: index,
+      firstApplicationIndex: applicationIndex + 1,
+      lastApplicationIndex: applicationIndex,
+    }
+  }
+
+  setObservers(observers: readonly MemberId[]): void {
+    this.#observers = observers
+    this.#followMembership()
+  }
+
+  /** @returns Why not; undefined when the read is taken on. */
+  read(id: ReadId, consistency: 'strong' | 'lease'): RefusalReason | undefined {
+    const { faults, limits } = this.#settings
+    if (this.#reads.pendingCount >= limits.pendingReadsMax) return 'busy'
+    // What earlier leaders committed is known only when an entry of the own term is committed.
+    const index = Math.max(this.#replica.commitIndex, this.#noopIndex)
+    const isCertain = this.#isTermCommitted && (this.#isAlone || (consistency === 'lease' && this.#hasLease))
+    if (isCertain || faults.readsWithoutQuorum) {
+      this.#reads.addConfirmed(id, faults.readsWithoutQuorum ? this.#replica.commitIndex : index)
+    } else {
+      this.#reads.add(id, index, this.#round + 1)
+      this.#hasUnsent = true
+    }
+    return undefined
+  }
+
+  /** @returns Why not; undefined when it is under way. */
+  transferTo(target: MemberId): RefusalReason | undefined {
+    if (target === this.#settings.id || !this.#replica.configuration.voters.includes(target))
+      return 'unsuitable-member'
+    if (this.#transfer.target !== undefined)
+      return this.#transfer.target === target ? undefined : 'transferring'
+    this.#transfer.begin(target, this.#nowTick + this.#settings.electionTicks)
+    this.#hasUnsent = true
+    return undefined
+  }
+
+  /** @returns Whose turn to lead did not come in time, if there is one. */
+  takeAbortedTransfer(): MemberId | undefined {
+    return this.#transfer.takeAborted(this.#nowTick)
+  }
+
+  onAppendAnswer(answer: AppendAnswer): StepOutcome {
+    const progress = this.#progress.get(answer.from)
+    if (progress === undefined) return 'stranger'
+    const { log } = this.#replica
+    if (answer.round > this.#round || answer.matchIndex > log.lastIndex) return 'malformed'
+    progress.heardTick = this.#nowTick
+    this.#hasUnsent = true
+    if (answer.accepted) progress.onAccepted(answer.matchIndex)
+    const outcome = answer.accepted ? 'stepped' : this.#onRejected(progress, answer)
+    progress.onRound(answer.round, answer.roundTick, log.lastIndex)
+    if (progress.hasLost(answer.roundTick, answer.lastIndex, this.#settings.heartbeatTicks))
+      progress.becomeProbe(progress.matchIndex + 1)
+    this.advance()
+    return outcome
+  }
+
+  /** Commits what a majority has by now, and confirms the reads for which a majority has answered. */
+  advance(): void {
+    const { log } = this.#replica
+    const { id, faults } = this.#settings
+    const electorate = this.#electorate()
+    const reached = reachedByQuorum(electorate, (member) =>
+      member === id ? this.#ownMatchIndex : (this.#progress.get(member)?.matchIndex ?? 0),
+    )
+    // Entries of earlier terms are committed by the way, never by counting (Raft, §5.4.2).
+    if (log.termAt(reached) === this.#term || faults.commitsOldTermByCounting) this.#commitTo(reached)
+    if (this.#reads.neededRound === undefined || !this.#isTermCommitted) return
+    const round = reachedByQuorum(electorate, (member) =>
+      member === id ? this.#round : (this.#progress.get(member)?.ackedRound ?? 0),
+    )
+    this.#reads.onRoundConfirmed(round)
+  }
+
+  /** Sends what is to be sent and has not been. */
+  flush(): void {
+    if (!this.#hasUnsent) return
+    this.#hasUnsent = false
+    // One round at a time for reads: those that come meanwhile share the next.
+    if (this.#reads.neededRound === this.#round + 1) this.#startRound()
+    for (const progress of this.#progress.values()) this.#sendPending(progress)
+    this.#sendTimeoutNow()
+  }
+
+  get #isTermCommitted(): boolean {
+    return this.#replica.commitIndex >= this.#noopIndex
+  }
+
+  get #isAlone(): boolean {
+    const { voters } = this.#replica.configuration
+    return voters.length === 1 && voters[0] === this.#settings.id
+  }
+
+  /** Whether no other leader can have been elected yet (Ongaro 2014, §6.4.1). */
+  get #hasLease(): boolean {
+    if (this.#settings.faults.staleLeaseRead) return true
+    // Once somebody was told to stand for election at once, voters do not wait any more.
+    if (this.#transfer.hasToldAnyone) return false
+    return this.#nowTick - this.#quorumAckedTick() < this.#settings.leaseTicks
+  }
+
+  get #ownMatchIndex(): Index {
+    const { durability, log } = this.#replica
+    return this.#settings.faults.acknowledgesBeforePersisted ? log.lastIndex : durability.durableIndex
+  }
+
+  #quorumAckedTick(): number {
+    return reachedByQuorum(this.#electorate(), (member) =>
+      member === this.#settings.id ? this.#nowTick : (this.#progress.get(member)?.ackedTick ?? -Infinity),
+    )
+  }
+
+  #electorate(): Electorate {
+    const { id, electionTicks, faults } = this.#settings
+    return electorateOf(this.#replica.configuration, faults, (member) => {
+      const heardTick = this.#progress.get(member)?.heardTick ?? 0
+      return member === id || this.#nowTick - heardTick < electionTicks
+    })
+  }
+
+  #refuse(reason: RefusalReason): ProposeOutcome {
+    return { accepted: false, reason, leader: this.#settings.id }
+  }
+
+  #append(content: EntryContent): Index {
+    this.#uncommittedBytes += content.payload.byteLength
+    this.#hasUnsent = true
+    return this.#replica.create(this.#term, content).index
+  }
+
+  #commitTo(index: Index): void {
+    const { log, configurations } = this.#replica
+    const from = this.#replica.commitIndex
+    if (!this.#replica.commitTo(index)) return
+    for (let at = from + 1; at <= this.#replica.commitIndex; at++)
+      this.#uncommittedBytes -= log.entryAt(at)!.payload.byteLength
+    this.#hasUnsent = true
+    const { currentIndex } = configurations
+    if (currentIndex > from && currentIndex <= this.#replica.commitIndex) this.#followMembership()
+  }
+
+  /** Replicates to whom the log says, and to those whose removal is not committed yet. */
+  #followMembership(): void {
+    const { configurations, configuration, commitIndex, log } = this.#replica
+    const former = configurations.at(Math.max(commitIndex, log.base.index))
+    const wanted = new Set(
+      [
+        ...configuration.voters,
+        ...configuration.learners,
+        ...former.voters,
+        ...former.learners,
+        ...this.#observers,
+      ].sort(),
+    )
+    wanted.delete(this.#settings.id)
+    const known = new Map(this.#progress)
+    this.#progress.clear()
+    for (const member of wanted) {
+      const role = roleIn(configuration, member)
+      const progress = known.get(member) ?? new Progress(member, role, log.lastIndex + 1, this.#nowTick)
+      progress.role = role
+      this.#progress.set(member, progress)
+      known.delete(member)
+    }
+    // The last that they hear is that they are not members any more.
+    for (const progress of known.values()) this.#sendCommitIndex(progress, false)
+    this.#hasUnsent = true
+  }
+
+  /** Finds how far back to go: over a whole term at once (Raft, §5.3). */
+  #onRejected(progress: Progress, answer: AppendAnswer): StepOutcome {
+    const { log } = this.#replica
+    const { rejectedIndex, conflictTerm, conflictIndex, lastIndex } = answer
+    if (progress.state === 'sync') {
+      if (lastIndex >= log.base.index) progress.becomeProbe(Math.min(lastIndex, log.lastIndex) + 1)
+      return 'stepped'
+    }
+    const isAnswerToProbe = progress.state !== 'probe' || rejectedIndex === progress.nextIndex - 1
+    if (rejectedIndex <= progress.matchIndex || !isAnswerToProbe) return 'stale'
+    let next = lastIndex + 1
+    if (conflictTerm > 0) {
+      const sameTerm = log.lastIndexUpToTerm(conflictTerm, rejectedIndex - 1)
+      next = log.termAt(sameTerm) === conflictTerm ? sameTerm + 1 : conflictIndex
+    }
+    progress.becomeProbe(Math.min(next, rejectedIndex))
+    return 'stepped'
+  }
+
+  #startRound(): void {
+    this.#round++
+    this.#ticksSinceRound = 0
+    for (const progress of this.#progress.values()) {
+      if (this.#mustSync(progress)) this.#sendSyncRequired(progress)
+      else this.#sendCommitIndex(progress, true)
+    }
+  }
+
+  #sendPending(progress: Progress): void {
+    const { limits } = this.#settings
+    const { log, commitIndex } = this.#replica
+    while (progress.canSend(limits)) {
+      if (this.#mustSync(progress)) {
+        this.#sendSyncRequired(progress)
+        return
+      }
+      const from = progress.nextIndex
+      if (from > log.lastIndex && progress.state === 'replicate') break
+      const entries =
+        from > log.lastIndex ? [] : log.slice(from, limits.appendEntriesMax, limits.appendBytesMax)
+      this.#sendAppend(progress, from - 1, entries, false)
+      let bytes = 0
+      for (const entry of entries) bytes += entry.payload.byteLength
+      progress.onSent(from - 1 + entries.length, bytes, this.#nowTick)
+    }
+    if (progress.state === 'replicate' && progress.commitIndexSent < commitIndex)
+      this.#sendCommitIndex(progress, false)
+  }
+
+  #mustSync(progress: Progress): boolean {
+    if (progress.state === 'sync') return true
+    return progress.nextIndex <= this.#replica.log.base.index
+  }
+
+  /** Without entries, in front of what may still be on its way: it is right in whatever order they arrive. */
+  #sendCommitIndex(progress: Progress, isHeartbeat: boolean): void {
+    const { base } = this.#replica.log
+    const prevIndex =
+      progress.state === 'probe' ? progress.nextIndex - 1 : Math.max(progress.matchIndex, base.index)
+    if (prevIndex >= base.index) this.#sendAppend(progress, prevIndex, [], isHeartbeat)
+  }
+
+  #sendAppend(
+    progress: Progress,
+    prevIndex: Index,
+    entries: ReturnType<Replica['log']['slice']>,
+    isHeartbeat: boolean,
+  ): void {
+    const { log, commitIndex } = this.#replica
+    const previous = log.positionAt(prevIndex)
+    invariant(previous !== undefined, `entry ${prevIndex} is not there to be compared`)
+    progress.commitIndexSent = commitIndex
+    this.#send({
+      ...this.#envelope(progress.member),
+      type: 'append',
+      prevIndex,
+      prevTerm: previous.term,
+      prevHash: previous.hash,
+      entries,
+      commitIndex,
+      round: this.#round,
+      roundTick: this.#roundTick,
+      isHeartbeat,
+    })
+  }
+
+  #sendSyncRequired(progress: Progress): void {
+    const { log, commitIndex } = this.#replica
+    progress.becomeSync()
+    progress.onSent(0, 0, this.#nowTick)
+    this.#send({
+      ...this.#envelope(progress.member),
+      type: 'sync-required',
+      firstIndex: log.firstIndex,
+      commitIndex,
+      round: this.#round,
+      roundTick: this.#roundTick,
+    })
+  }
+
+  get #roundTick(): number {
+    return this.#nowTick - this.#ticksSinceRound
+  }
+
+  /** As soon as the target has the whole log. */
+  #sendTimeoutNow(): void {
+    const { target } = this.#transfer
+    if (target === undefined || this.#transfer.isTold) return
+    if (this.#progress.get(target)?.matchIndex !== this.#replica.log.lastIndex) return
+    this.#transfer.onTold()
+    this.#send({ ...this.#envelope(target), type: 'timeout-now' })
+  }
+}
+
+function roleIn({ voters, learners }: Configuration, member: MemberId): MemberProgress['role'] {
+  if (voters.includes(member)) return 'voter'
+  return learners.includes(member) ? 'learner' : 'observer'
+}

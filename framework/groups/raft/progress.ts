@@ -1,0 +1,134 @@
+import type { RaftLimits } from './options.js'
+import type { MemberProgress } from './ready.js'
+import type { Index, MemberId } from './types.js'
+
+/** So far behind, and no more, counts as caught up. */
+const CAUGHT_UP_LAG_MAX = 64
+
+interface InFlight {
+  readonly lastIndex: Index
+  readonly bytes: number
+  readonly sentTick: number
+}
+
+/** What a leader knows of another member's log, and what is on its way there. */
+export class Progress {
+  readonly member: MemberId
+  role: MemberProgress['role']
+  /**
+   * - `probe`: one append at a time, until it is known where the logs part;
+   * - `replicate`: appends follow each other without waiting for answers;
+   * - `sync`: the leader does not have what comes next any more.
+   */
+  #state: MemberProgress['state'] = 'probe'
+  #matchIndex: Index = 0
+  #nextIndex: Index
+  readonly #inFlight: InFlight[] = []
+  #inFlightBytes = 0
+  /** Outside of `replicate`: the one message is on its way, and its answer or the next heartbeat decides. */
+  #isWaiting = false
+  /** The commit index that the member was last told. */
+  commitIndexSent: Index = 0
+  /** When it was last heard of, by the leader's ticks. */
+  heardTick: number
+  /** The latest round that it has answered, and when that began. */
+  #ackedRound = 0
+  #ackedTick = -Infinity
+  #caughtUpRounds = 0
+
+  constructor(member: MemberId, role: MemberProgress['role'], nextIndex: Index, nowTick: number) {
+    this.member = member
+    this.role = role
+    this.#nextIndex = nextIndex
+    this.heardTick = nowTick
+  }
+
+  get state(): MemberProgress['state'] {
+    return this.#state
+  }
+
+  get matchIndex(): Index {
+    return this.#matchIndex
+  }
+
+  /** The next entry to send. */
+  get nextIndex(): Index {
+    return this.#nextIndex
+  }
+
+  get ackedRound(): number {
+    return this.#ackedRound
+  }
+
+  get ackedTick(): number {
+    return this.#ackedTick
+  }
+
+  get caughtUpRounds(): number {
+    return this.#caughtUpRounds
+  }
+
+  /** Whether another message with entries may leave. */
+  canSend({ inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
+    if (this.#state !== 'replicate') return !this.#isWaiting
+    return this.#inFlight.length < inFlightMessagesMax && this.#inFlightBytes < inFlightBytesMax
+  }
+
+  /** An append with entries up to `lastIndex` left. */
+  onSent(lastIndex: Index, bytes: number, nowTick: number): void {
+    if (this.#state !== 'replicate') {
+      this.#isWaiting = true
+      return
+    }
+    this.#nextIndex = lastIndex + 1
+    this.#inFlight.push({ lastIndex, bytes, sentTick: nowTick })
+    this.#inFlightBytes += bytes
+  }
+
+  onRound(round: number, roundTick: number, leaderLastIndex: Index): void {
+    if (round <= this.#ackedRound) return
+    this.#ackedRound = round
+    this.#ackedTick = roundTick
+    const isCaughtUp = leaderLastIndex - this.#matchIndex <= CAUGHT_UP_LAG_MAX
+    this.#caughtUpRounds = isCaughtUp ? this.#caughtUpRounds + 1 : 0
+  }
+
+  /** The member's log is durable and equal up to `matchIndex`. */
+  onAccepted(matchIndex: Index): void {
+    this.#matchIndex = Math.max(this.#matchIndex, matchIndex)
+    this.#nextIndex = Math.max(this.#nextIndex, this.#matchIndex + 1)
+    while (this.#inFlight.length > 0 && this.#inFlight[0]!.lastIndex <= this.#matchIndex)
+      this.#inFlightBytes -= this.#inFlight.shift()!.bytes
+    this.#state = 'replicate'
+    this.#isWaiting = false
+  }
+
+  /**
+   * Whether an append must have been lost on the way: a round that began a good while after it has been answered, and the
+   * member's log still ends before it. (It may have been overtaken by the round's message, but not for so long.)
+   */
+  hasLost(roundTick: number, lastIndex: Index, patienceTicks: number): boolean {
+    const oldest = this.#inFlight[0]
+    return (
+      oldest !== undefined && oldest.sentTick + patienceTicks <= roundTick && lastIndex < oldest.lastIndex
+    )
+  }
+
+  /** Looks for where the logs part, from `nextIndex` on. */
+  becomeProbe(nextIndex: Index): void {
+    this.#state = 'probe'
+    this.#nextIndex = Math.max(nextIndex, this.#matchIndex + 1)
+    this.#clearInFlight()
+  }
+
+  becomeSync(): void {
+    this.#state = 'sync'
+    this.#clearInFlight()
+  }
+
+  #clearInFlight(): void {
+    this.#inFlight.length = 0
+    this.#inFlightBytes = 0
+    this.#isWaiting = false
+  }
+}
