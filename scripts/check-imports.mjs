@@ -39,6 +39,9 @@ const pure = [
   'json',
 ].map((name) => `framework/topology/${name}.ts`)
 
+/** The consensus core: messages and ticks in, decisions out, whatever brings and carries them. */
+const consensusCore = 'framework/groups/raft'
+
 /** Libraries, and the only places that may import them. */
 const libraries = [
   {
@@ -56,6 +59,7 @@ const libraries = [
     name: /^bittorrent-dht$/,
     only: ['framework/discovery/dht/bep44-client.ts', 'test/support/dht-testnet.ts'],
   },
+  { name: /^lmdb$/, only: ['framework/groups/storage'] },
   { name: /^yaml$/, only: ['manifests'] },
   { name: /^@viz-js\/viz$/, only: ['framework/topology/svg.ts'] },
   { name: /^(commander|log-update)$/, only: ['cli', 'test/cli'] },
@@ -113,6 +117,8 @@ function checkLibrary(file, specifier, complain) {
 function checkFolder(file, target, complain) {
   const from = folderOf(file)
   const to = target === 'mosaik' ? target : folderOf(target)
+  if (within(file, consensusCore) && !within(target, consensusCore) && to !== 'framework/primitives')
+    complain('the consensus core imports primitives only')
   if (from === to) {
     if (pure.includes(file) && !pure.includes(target.replace(/\.js$/, '.ts')))
       complain('is not one of the pure parts of topology')

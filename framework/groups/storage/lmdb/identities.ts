@@ -1,0 +1,45 @@
+import type { GroupId, Random } from '#framework/primitives'
+import { newIncarnation } from '../incarnation.js'
+import { identityRecord, type GroupIdentity } from '../records/state-records.js'
+import { isCorrupt } from '../storage-error.js'
+import type { LmdbEnvironment } from './environment.js'
+import { groupNumberOf, GROUPS, IDENTITIES, identityKey } from './keys.js'
+
+/**
+ * Who the member of a group is that is stored here, and under which number its records are.
+ *
+ * @returns Undefined when nothing is stored of the group.
+ * @throws GroupStorageError `GROUP_STORAGE_CORRUPT`.
+ */
+export function readIdentity(environment: LmdbEnvironment, group: GroupId): GroupIdentity | undefined {
+  const key = identityKey(group)
+  const record = environment.get(key)
+  return record && identityRecord.open(key, record)
+}
+
+/** Makes this a new member: whatever it said before, somebody else has said. Durable when it resolves. */
+export async function becomeNewMember(
+  environment: LmdbEnvironment,
+  group: GroupId,
+  { number, random }: { readonly number: number; readonly random: Random },
+): Promise<GroupIdentity> {
+  const identity = { number, incarnation: newIncarnation(random) }
+  const key = identityKey(group)
+  await environment.write([{ key, value: identityRecord.seal(key, identity) }])
+  return identity
+}
+
+/** A number that no group has, and under which nothing is stored. */
+export function freeNumber(environment: LmdbEnvironment): number {
+  const last = environment.lastKey(GROUPS)
+  let highest = last ? groupNumberOf(last) : 0
+  for (const key of environment.keys({ ...IDENTITIES, limit: Infinity })) {
+    try {
+      highest = Math.max(highest, identityRecord.open(key, environment.get(key)!).number)
+    } catch (error) {
+      // Its records, if there are any, have been seen.
+      if (!isCorrupt(error)) throw error
+    }
+  }
+  return highest + 1
+}

@@ -1,0 +1,167 @@
+import type { GroupId, Random } from '#framework/primitives'
+import type { ChainHasher } from '../../raft/chain-hash.js'
+import type { Index } from '../../raft/types.js'
+import type { GroupIdentity } from '../records/state-records.js'
+import { closedStorage, GroupStorageError, isCorrupt } from '../storage-error.js'
+import type { OpenedStorage, RestoredGroup, StorageProvider } from '../storage.js'
+import { LmdbEnvironment } from './environment.js'
+import { checkFormat } from './format-version.js'
+import { LmdbGroupStorage } from './group-storage.js'
+import { becomeNewMember, freeNumber, readIdentity } from './identities.js'
+import { GroupKeys, identityKey } from './keys.js'
+import { keepSoundPart } from './recovery.js'
+import { NOTHING_STORED, readGroup, type StoredGroup } from './restore.js'
+
+export interface LmdbStoragesOptions {
+  /** Made when it is not there, for its owner only. Nothing else belongs in it. */
+  readonly folder: string
+  readonly random: Random
+  /** The one that the groups use: the chain of a log is checked when it is opened. */
+  readonly hasher: ChainHasher
+  /**
+   * What to do when what is stored is not what was written. Default `refuse`: the group is not opened, and nothing is
+   * changed. `become-new-member`: what is sound is kept, and the incarnation is a new one, so that the group takes this
+   * for a member that has just joined, and gives it what is missing.
+   */
+  readonly onDamage?: 'refuse' | 'become-new-member'
+}
+
+interface Restoration {
+  readonly identity: GroupIdentity
+  readonly stored: StoredGroup
+  readonly damagedFrom: Index | undefined
+}
+
+/**
+ * The groups of a node in one LMDB environment. A write ends when it is durable (fdatasync), and those that wait at the
+ * same time share one.
+ */
+export class LmdbStorages implements StorageProvider {
+  readonly #options: LmdbStoragesOptions
+  readonly #environment: LmdbEnvironment
+  readonly #opened = new Map<GroupId, LmdbGroupStorage>()
+  /** Openings are one after the other: each may take the next number. */
+  #lastOpening: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | undefined
+
+  private constructor(options: LmdbStoragesOptions, environment: LmdbEnvironment) {
+    this.#options = options
+    this.#environment = environment
+  }
+
+  /**
+   * Opens the folder, which nobody else may have open.
+   *
+   * @throws GroupStorageError `GROUP_STORAGE_IN_USE`, `GROUP_STORAGE_CORRUPT` (all groups are concerned),
+   *   `GROUP_STORAGE_VERSION`, `GROUP_STORAGE_FULL`, `GROUP_STORAGE_FAILED`.
+   */
+  static async open(options: LmdbStoragesOptions): Promise<LmdbStorages> {
+    const { folder, onDamage = 'refuse' } = options
+    const environment = await LmdbEnvironment.open(folder, {
+      onDamage: onDamage === 'refuse' ? 'refuse' : 'begin-anew',
+    })
+    try {
+      await checkFormat(environment)
+      return new LmdbStorages(options, environment)
+    } catch (error) {
+      await environment.close()
+      throw error
+    }
+  }
+
+  open(group: GroupId): Promise<OpenedStorage> {
+    const opening = this.#lastOpening.then(() => this.#open(group))
+    this.#lastOpening = opening.catch(() => undefined)
+    return opening
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    await this.#lastOpening
+    await Promise.all([...this.#opened.values()].map((storage) => storage.close()))
+    await this.#environment.close()
+  }
+
+  async #open(group: GroupId): Promise<OpenedStorage> {
+    if (this.#closing) throw closedStorage()
+    if (this.#opened.has(group)) {
+      throw new GroupStorageError('GROUP_STORAGE_IN_USE', `group ${group} is open already`)
+    }
+    const { identity, stored, damagedFrom } = await this.#restore(group)
+    const storage = await LmdbGroupStorage.open(
+      {
+        environment: this.#environment,
+        keys: new GroupKeys(identity.number),
+        identity: { key: identityKey(group), number: identity.number },
+        random: this.#options.random,
+        onClosed: () => this.#opened.delete(group),
+      },
+      stored,
+    )
+    this.#opened.set(group, storage)
+    return { storage, restored: restoredFrom(stored, identity.incarnation, damagedFrom) }
+  }
+
+  async #restore(group: GroupId): Promise<Restoration> {
+    const environment = this.#environment
+    let identity
+    try {
+      identity = readIdentity(environment, group)
+    } catch (error) {
+      this.#refuseUnlessRecovering(error)
+      return { ...(await this.#beginMember(group)), damagedFrom: 1 }
+    }
+    if (!identity) {
+      return { ...(await this.#beginMember(group)), damagedFrom: environment.hasBegunAnew ? 1 : undefined }
+    }
+    const keys = new GroupKeys(identity.number)
+    const read = await readGroup(environment, keys, this.#options.hasher)
+    if (!read.damage) return { identity, stored: read, damagedFrom: undefined }
+    const { error, from } = read.damage
+    this.#refuseUnlessRecovering(error)
+    // First, so that a process that ends in between has not let the old member forget anything.
+    const successor = await becomeNewMember(environment, group, { ...this.#options, number: identity.number })
+    return {
+      identity: successor,
+      stored: await keepSoundPart(environment, keys, read, from),
+      damagedFrom: from,
+    }
+  }
+
+  async #beginMember(group: GroupId): Promise<{ identity: GroupIdentity; stored: StoredGroup }> {
+    const environment = this.#environment
+    const number = freeNumber(environment)
+    return {
+      identity: await becomeNewMember(environment, group, { ...this.#options, number }),
+      stored: NOTHING_STORED,
+    }
+  }
+
+  #refuseUnlessRecovering(error: unknown): void {
+    if (!isCorrupt(error) || this.#options.onDamage !== 'become-new-member') throw error
+  }
+}
+
+function restoredFrom(
+  { hardState, base, snapshot, entries }: StoredGroup,
+  incarnation: string,
+  damagedFrom: Index | undefined,
+): RestoredGroup {
+  return {
+    hardState,
+    base,
+    entries,
+    snapshot: snapshot?.facts,
+    incarnation,
+    isVolatile: false,
+    damagedFrom,
+  }
+}

@@ -1,0 +1,62 @@
+import type { Entry, EntryKind } from '../../raft/types.js'
+import { corrupt } from '../storage-error.js'
+import { CHECKSUM_BYTES, checksumOf, openRecord, viewOf } from './checked-record.js'
+
+// After the checksum, little-endian:
+//   u8  kind
+//   u32 commandCount
+//   f64 index, term, applicationIndex, timestampMs, hash: safe integers, which a double holds exactly
+//   payload, to the end
+const HEADER_BYTES = CHECKSUM_BYTES + 1 + 4 + 5 * 8
+
+/** What is stored for a kind: part of the format, so that the order of a list in the program is not. */
+const kindCodes: Readonly<Record<EntryKind, number>> = {
+  command: 1,
+  session: 2,
+  noop: 3,
+  configuration: 4,
+  yield: 5,
+}
+const kinds = new Map(Object.entries(kindCodes).map(([kind, code]) => [code, kind as EntryKind]))
+
+/** How long the record of an entry is. */
+export function entryRecordBytes(entry: Entry): number {
+  return HEADER_BYTES + entry.payload.byteLength
+}
+
+/** Writes the record of an entry to the beginning of `target`, which is as long as {@link entryRecordBytes} says. */
+export function writeEntryRecord(place: Uint8Array, entry: Entry, target: Uint8Array): void {
+  const view = viewOf(target)
+  view.setUint8(4, kindCodes[entry.kind])
+  view.setUint32(5, entry.commandCount, true)
+  view.setFloat64(9, entry.index, true)
+  view.setFloat64(17, entry.term, true)
+  view.setFloat64(25, entry.applicationIndex, true)
+  view.setFloat64(33, entry.timestampMs, true)
+  view.setFloat64(41, entry.hash, true)
+  target.set(entry.payload, HEADER_BYTES)
+  view.setUint32(0, checksumOf(place, target.subarray(CHECKSUM_BYTES)), true)
+}
+
+/**
+ * The entry that a record holds; its payload is a window into the record.
+ *
+ * @throws GroupStorageError `GROUP_STORAGE_CORRUPT`.
+ */
+export function readEntryRecord(place: Uint8Array, record: Uint8Array, where: string): Entry {
+  openRecord(place, record, where)
+  if (record.byteLength < HEADER_BYTES) throw corrupt(where, `${record.byteLength} bytes are no entry`)
+  const view = viewOf(record)
+  const kind = kinds.get(view.getUint8(4))
+  if (kind === undefined) throw corrupt(where, `there is no kind ${view.getUint8(4)} of entries`)
+  return {
+    index: view.getFloat64(9, true),
+    term: view.getFloat64(17, true),
+    kind,
+    commandCount: view.getUint32(5, true),
+    applicationIndex: view.getFloat64(25, true),
+    timestampMs: view.getFloat64(33, true),
+    payload: record.subarray(HEADER_BYTES),
+    hash: view.getFloat64(41, true),
+  }
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { decode, encode } from '#framework/primitives'
+import type { ClusterId, HardState, MemberId, SnapshotFacts } from '../../raft/types.js'
+import { corrupt } from '../storage-error.js'
+import { openRecord, sealRecord } from './checked-record.js'
+
+// These records are few and small. They are MessagePack maps, which may grow fields.
+
+const whole = z.number().int().nonnegative()
+const memberId = z.string().transform((text) => text as MemberId)
+const members = z.array(memberId)
+
+const hardStateSchema = z.object({
+  clusterId: z
+    .string()
+    .transform((text) => text as ClusterId)
+    .optional(),
+  term: whole,
+  votedFor: memberId.optional(),
+})
+
+const factsSchema = z.object({
+  index: whole,
+  term: whole,
+  applicationIndex: whole,
+  hash: whole,
+  configuration: z.object({ voters: members, learners: members }),
+})
+
+const snapshotSchema = z.object({
+  facts: factsSchema,
+  number: whole,
+  byteLength: whole,
+  chunkCount: whole,
+})
+
+const identitySchema = z.object({
+  number: whole,
+  incarnation: z.string().regex(/^[0-9a-f]{16}$/),
+})
+
+/** A snapshot that is in force, and under which number its chunks are stored. */
+export interface SnapshotRecord {
+  readonly facts: SnapshotFacts
+  readonly number: number
+  readonly byteLength: number
+  readonly chunkCount: number
+}
+
+/** Which number a group has in the keys of its records, and who its member is. */
+export interface GroupIdentity {
+  readonly number: number
+  readonly incarnation: string
+}
+
+/** How a value of one type is stored. */
+export interface StateRecord<T> {
+  seal(place: Uint8Array, value: T): Uint8Array
+  /** @throws GroupStorageError `GROUP_STORAGE_CORRUPT`. */
+  open(place: Uint8Array, record: Uint8Array): T
+}
+
+export const hardStateRecord = stateRecord<HardState>('the hard state', (value) => {
+  const { clusterId, term, votedFor } = hardStateSchema.parse(value)
+  return { clusterId, term, votedFor }
+})
+export const baseRecord = stateRecord<SnapshotFacts>('the base of the log', (value) =>
+  factsSchema.parse(value),
+)
+export const snapshotRecord = stateRecord<SnapshotRecord>('the snapshot', (value) =>
+  snapshotSchema.parse(value),
+)
+export const identityRecord = stateRecord<GroupIdentity>('the identity', (value) =>
+  identitySchema.parse(value),
+)
+
+function stateRecord<T>(name: string, parse: (value: unknown) => T): StateRecord<T> {
+  return {
+    seal: (place, value) => sealRecord(place, encode(value)),
+    open: (place, record) => {
+      const contents = openRecord(place, record, name)
+      try {
+        return parse(decode(contents))
+      } catch (error) {
+        // The checksum matches: a program wrote this that means something else by it.
+        throw corrupt(name, `this is none: ${String(error)}`)
+      }
+    },
+  }
+}
