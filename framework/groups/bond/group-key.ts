@@ -93,7 +93,7 @@ export class GroupKey {
    */
   static async fromPassphrase(passphrase: string, { salt }: PassphraseOptions): Promise<GroupKey> {
     const normal = passphrase.normalize('NFKC')
-    if ([...normal].length < PASSPHRASE_CHARS_MIN) {
+    if (normal.length < PASSPHRASE_CHARS_MIN) {
       throw new MosaikError(
         'GROUP_KEY_WEAK',
         `the passphrase of a group has at least ${PASSPHRASE_CHARS_MIN} characters`,
