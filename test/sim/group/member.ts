@@ -87,6 +87,8 @@ export class SimMember {
   #appliedIndex: Index = 0
   /** The last Ready that was written. */
   #writtenId = 0
+  /** The last Ready of which the core knows that it is durable. */
+  #persistedId = 0
   #isSyncing = false
   #hasFailed = false
 
@@ -104,8 +106,8 @@ export class SimMember {
       limits: { tailEntriesMax: settings.tailEntriesMax },
       faults: settings.coreFaults,
     })
-    if (recovered.snapshot) this.#restoreMachine(recovered.snapshot)
     surroundings.observer.started(this, recovered)
+    if (recovered.snapshot) this.#restoreMachine(recovered.snapshot)
     this.#handleReady()
   }
 
@@ -251,7 +253,8 @@ export class SimMember {
     this.#surroundings.startSync(() => {
       disk.sync(count)
       this.#isSyncing = false
-      this.core.persisted(writtenId)
+      if (writtenId > this.#persistedId) this.core.persisted(writtenId)
+      this.#persistedId = writtenId
       if (disk.unsyncedCount > 0) this.#sync()
       this.#handleReady()
     })

@@ -27,7 +27,7 @@ export class AcknowledgedIsDurable implements Invariant {
     if (2 * holders.length > voters.length) return
     throw new ViolationError(
       this.name,
-      `${id} has committed ${nameOf(entry)}, which is on the disks of ${holders.length} of ${voters.length} voters`,
+      `${id} has committed ${nameOf(entry)}, which of the voters ${voters.join(', ')} only ${holders.join(', ')} have on disk`,
     )
   }
 }

@@ -82,6 +82,8 @@ export class SimHost {
   start(): void {
     if (this.#member) return
     const process = ++this.#process
+    // First of all, because a disk that cannot be read makes a new member.
+    const recovered = recover(this.#readDisk())
     const { plan, random, observer, timeline } = this.#surroundings
     this.#member = new SimMember(
       {
@@ -96,7 +98,7 @@ export class SimHost {
         startSync: (done) => this.#later(process, plan.syncMs * (0.5 + random.float()), done),
         fail: (reason) => this.#stopItself(process, reason),
       },
-      recover(this.#readDisk()),
+      recovered,
     )
     this.#surroundings.trace(this.number, `starts as ${this.#id}`)
     if (this.#member.core.clusterId === undefined) this.#surroundings.isNew(this.#member)
