@@ -1,4 +1,3 @@
-import { yamux } from '@chainsafe/libp2p-yamux'
 import type {
   Connection,
   Libp2p,
@@ -13,6 +12,7 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p } from 'libp2p'
 import { MosaikError, invariant, type Clock, type Logger } from '#framework/primitives'
 import { lazyNoise, lazyTls } from './lazy-encrypters.js'
+import { leanYamux } from './lean-yamux.js'
 import { libp2pLogger } from './libp2p-logger.js'
 import { libp2pPrivateKey } from './libp2p-keys.js'
 import { loadBinding } from './quic/binding.js'
@@ -78,7 +78,7 @@ export async function startTransports(options: TransportsOptions): Promise<Trans
     ],
     connectionEncrypters: [lazyTls, lazyNoise],
     streamMuxers: [
-      yamux({
+      leanYamux({
         // Its pings measure the round trip that the stream windows grow by; who is alive, the host finds out.
         keepAliveInterval: 30_000,
         maxInboundStreams: limits.quic.streamsMax,

@@ -41,6 +41,8 @@ class FakeNative implements NativeStream {
     this.#read = undefined
     resolve(chunk)
     await nextTurn()
+    // Behind a short read, the next one is asked for in the turn after.
+    await nextTurn()
   }
 
   async failRead(text: string): Promise<void> {
@@ -116,6 +118,22 @@ describe('a QUIC stream', () => {
     await nextTurn()
     expect(heard).toEqual(['one', 'two'])
     expect(native.isReading).toBe(true)
+  })
+
+  test('given a short read, asks for more only when those who wait for it are done; behind a long one, at once', async () => {
+    const { native, stream } = make()
+    const seen: boolean[] = []
+    stream.addEventListener('message', () => {
+      // As many microtasks as it takes a datum to reach the application, and more.
+      let later = Promise.resolve()
+      for (let n = 0; n < 50; n++) later = later.then(() => {})
+      void later.then(() => seen.push(native.isReading))
+    })
+    await native.arrive(text('short'))
+    expect(seen).toEqual([false])
+    expect(native.isReading).toBe(true)
+    await native.arrive(new Uint8Array(64 * 1024))
+    expect(seen).toEqual([false, true])
   })
 
   test('given nobody who listens yet, reads a little ahead only', async () => {

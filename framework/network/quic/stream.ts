@@ -1,6 +1,6 @@
 import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
 import type { AbortOptions } from '@libp2p/interface'
-import { messageOf, type Clock, type Timer } from '#framework/primitives'
+import { messageOf, nextTurn, type Clock, type Timer } from '#framework/primitives'
 import { isResetByPeer, isStoppedByPeer } from './native-error.js'
 import { ReadSize } from './read-size.js'
 import type { NativeStream } from './binding.js'
@@ -9,6 +9,8 @@ import type { NativeStream } from './binding.js'
 const WRITE_BYTES_MAX = 256 * 1024
 /** How much is read before anybody listens, for instance while a protocol's handler is being looked up. */
 const UNHEARD_BYTES_MAX = 128 * 1024
+/** A read that brings less than this is not in a hurry for the next one. */
+const FEW_BYTES = 4 * 1024
 /** How long after a refused write the other side's last words may still come in. */
 const LAST_WORDS_MS = 1_000
 
@@ -97,6 +99,9 @@ export class QuicStream extends AbstractStream {
       }
       this.#readSize.onRead(chunk.byteLength)
       this.onData(chunk)
+      // Little came, so little is waiting. The call for more takes longer than what those do who wait for this: they go
+      // first. A busy stream has the next read under way meanwhile.
+      if (chunk.byteLength < FEW_BYTES) await nextTurn()
     }
   }
 
