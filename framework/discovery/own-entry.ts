@@ -65,6 +65,7 @@ export class OwnEntry {
    * @throws MosaikError `DISCOVERY_ENTRY_TOO_LARGE` or `DISCOVERY_ENTRY_INVALID`; nothing has changed then.
    */
   change(changes: Partial<EntryContent>, nowMs: number): boolean {
+    if (Object.keys(changes).length === 0) return false
     const content = normalizeContent({ ...this.#content, ...changes })
     const encoded = encodeContent(content)
     if (equalBytes(encoded, this.#encoded)) return false

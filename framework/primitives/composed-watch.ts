@@ -2,12 +2,16 @@ import { nextTurn } from './clock.js'
 import { LatestIterator } from './latest.js'
 import { Watch, type ReadonlyWatch } from './watch.js'
 
+/** When those who follow a {@link ComposedWatch} are told: of every change at once, or once for all of a turn of the event loop. */
+export type Telling = 'at-once' | 'each-turn'
+
 /**
  * A watch of what is made of many parts. It is made when it is read, so that a change of one part costs the same however
- * many there are; those who follow it are told once for all changes of a turn of the event loop.
+ * many there are, as long as nobody follows it.
  */
 export class ComposedWatch<T> implements ReadonlyWatch<T> {
   readonly #compose: () => T
+  readonly #telling: Telling
   /** What followers were told last. */
   readonly #told: Watch<T>
   #value: T
@@ -15,9 +19,13 @@ export class ComposedWatch<T> implements ReadonlyWatch<T> {
   #followerCount = 0
   #isTellingDue = false
 
-  /** @param compose Makes the value of what its parts are now. */
-  constructor(compose: () => T) {
+  /**
+   * @param compose Makes the value of what its parts are now.
+   * @param telling Default: each turn.
+   */
+  constructor(compose: () => T, telling: Telling = 'each-turn') {
     this.#compose = compose
+    this.#telling = telling
     this.#value = compose()
     this.#told = new Watch(this.#value)
   }
@@ -65,6 +73,7 @@ export class ComposedWatch<T> implements ReadonlyWatch<T> {
     if (this.ended) return
     this.#isStale = true
     if (this.#followerCount === 0 || this.#isTellingDue) return
+    if (this.#telling === 'at-once') return this.#told.set(this.value)
     this.#isTellingDue = true
     void nextTurn().then(() => {
       this.#isTellingDue = false

@@ -21,7 +21,8 @@ export interface EventHubOptions {
 export class EventHub<E> {
   readonly #backlog: number
   readonly #onMissed: (() => void) | undefined
-  readonly #subscribers = new Set<Mailbox<E>>()
+  /** Undefined while there were none: there are many hubs that nobody listens to. */
+  #subscribers: Set<Mailbox<E>> | undefined
   #ended: { readonly cause: unknown } | undefined
 
   constructor({ backlog, onMissed }: EventHubOptions) {
@@ -30,6 +31,7 @@ export class EventHub<E> {
   }
 
   emit(event: E): void {
+    if (this.#subscribers === undefined) return
     for (const mailbox of this.#subscribers) {
       const before = mailbox.droppedCount
       mailbox.post(event)
@@ -46,7 +48,7 @@ export class EventHub<E> {
   subscribe(options: { readonly signal?: AbortSignal } = {}): AsyncIterable<E | Lagged> {
     const mailbox = new Mailbox<E>({ capacity: this.#backlog, overflow: 'drop-oldest' })
     if (this.#ended) mailbox.end(this.#ended.cause)
-    else this.#subscribers.add(mailbox)
+    else (this.#subscribers ??= new Set()).add(mailbox)
     return this.#read(mailbox, options)
   }
 
@@ -54,8 +56,8 @@ export class EventHub<E> {
   end(cause?: unknown): void {
     if (this.#ended) return
     this.#ended = { cause }
-    for (const mailbox of this.#subscribers) mailbox.end(cause)
-    this.#subscribers.clear()
+    for (const mailbox of this.#subscribers ?? []) mailbox.end(cause)
+    this.#subscribers = undefined
   }
 
   async *#read(
@@ -74,7 +76,7 @@ export class EventHub<E> {
         yield event
       }
     } finally {
-      this.#subscribers.delete(mailbox)
+      this.#subscribers?.delete(mailbox)
     }
   }
 }

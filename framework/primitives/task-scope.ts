@@ -53,10 +53,11 @@ export class TaskScope implements AsyncDisposable {
    */
   spawn(name: string, run: (signal: AbortSignal) => Promise<void>): void {
     if (this.signal.aborted) return
-    const task = this.#supervise(name, run)
+    // Promises, not a function that awaits: its frames would stay for as long as the task runs.
+    const task = started(run, this.signal)
+      .catch((error: unknown) => this.#onThrown(error, name))
+      .then(() => void this.#tasks.delete(task))
     this.#tasks.add(task)
-    // #supervise handles every error itself, so that this promise never rejects.
-    void task.then(() => this.#tasks.delete(task))
   }
 
   /**
@@ -76,14 +77,9 @@ export class TaskScope implements AsyncDisposable {
     return this.close()
   }
 
-  async #supervise(name: string, run: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    try {
-      // Inside an async function, so that a task that throws at once fails as late as any other: after spawn().
-      await (async () => run(this.signal))()
-    } catch (error) {
-      if (this.signal.aborted && this.#isConsequence(error)) return
-      this.#fail(error, name)
-    }
+  #onThrown(error: unknown, name: string): void {
+    if (this.signal.aborted && this.#isConsequence(error)) return
+    this.#fail(error, name)
   }
 
   #fail(error: unknown, name: string): void {
@@ -110,6 +106,15 @@ export class TaskScope implements AsyncDisposable {
       seen.add(cause)
     }
     return false
+  }
+}
+
+/** A task that throws at once fails as late as any other: after it was spawned. */
+function started(run: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+  try {
+    return Promise.resolve(run(signal))
+  } catch (error) {
+    return Promise.reject(error as Error)
   }
 }
 

@@ -38,7 +38,8 @@ const ROUNDS_MAX = 1_000
 
 /** The latest value of something, owned by who sets it and followed by any number of others. */
 export class Watch<T> implements ReadonlyWatch<T> {
-  readonly #subscribers = new Set<Subscriber<T>>()
+  /** Undefined while there were none: most watches are only read, and an empty set costs more than the rest of one. */
+  #subscribers: Set<Subscriber<T>> | undefined
   #value: T
   #version = 0
   #notifying = false
@@ -63,7 +64,7 @@ export class Watch<T> implements ReadonlyWatch<T> {
     if (this.#ended || Object.is(value, this.#value)) return
     this.#value = value
     this.#version++
-    if (this.#subscribers.size > 0) this.#notify()
+    if (this.#subscribers !== undefined && this.#subscribers.size > 0) this.#notify(this.#subscribers)
   }
 
   /** {@link set} to what the function makes of the current value. */
@@ -95,11 +96,12 @@ export class Watch<T> implements ReadonlyWatch<T> {
 
   subscribe(fn: (value: T) => void, onEnd?: (cause?: unknown) => void): () => void {
     const subscriber: Subscriber<T> = { fn, onEnd, seen: this.#version }
+    this.#subscribers ??= new Set()
     this.#subscribers.add(subscriber)
     // In a microtask, because a caller cannot unsubscribe before it was given the function to do so.
     if (this.#ended) queueMicrotask(() => this.#endFor(subscriber))
     return () => {
-      this.#subscribers.delete(subscriber)
+      this.#subscribers?.delete(subscriber)
     }
   }
 
@@ -109,7 +111,7 @@ export class Watch<T> implements ReadonlyWatch<T> {
     return this.#view
   }
 
-  #notify(): void {
+  #notify(subscribers: ReadonlySet<Subscriber<T>>): void {
     // A subscriber set the value: the notification that is going on picks it up.
     if (this.#notifying) return
     this.#notifying = true
@@ -121,7 +123,7 @@ export class Watch<T> implements ReadonlyWatch<T> {
           throw new InvariantError('the subscribers of a watch keep changing it in answer to each other')
         }
         version = this.#version
-        for (const subscriber of this.#subscribers) {
+        for (const subscriber of subscribers) {
           if (subscriber.seen === this.#version) continue
           subscriber.seen = this.#version
           try {
@@ -138,11 +140,11 @@ export class Watch<T> implements ReadonlyWatch<T> {
   }
 
   #notifyEnd(): void {
-    for (const subscriber of this.#subscribers) this.#endFor(subscriber)
+    for (const subscriber of this.#subscribers ?? []) this.#endFor(subscriber)
   }
 
   #endFor(subscriber: Subscriber<T>): void {
-    if (!this.#subscribers.delete(subscriber)) return
+    if (this.#subscribers?.delete(subscriber) !== true) return
     try {
       subscriber.onEnd?.(this.#cause)
     } catch (error) {

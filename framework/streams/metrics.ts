@@ -141,6 +141,8 @@ export class StreamMetrics {
   readonly #registry: MetricsRegistry
   readonly #subscriptions: Counter
   readonly #ticketDisconnects: Counter
+  /** What the consumers of a stream have in common, for as long as there is one. */
+  readonly #consumers = new Map<StreamId, { readonly counters: ConsumerCounters; holders: number }>()
 
   constructor(registry: MetricsRegistry) {
     this.#registry = registry
@@ -198,21 +200,12 @@ export class StreamMetrics {
     }
   }
 
+  /** All consumers of a stream count into the same series, and so share them. Each lets go of them once. */
   forConsumer(stream: StreamId): ConsumerCounters {
-    const handle = (definition: MetricDefinition): CounterHandle =>
-      this.#registry.counter(definition).with({ stream: shortId(stream) })
-    const handles = {
-      receivedItems: handle(streamMetrics.receivedItems),
-      receivedBytes: handle(streamMetrics.receivedBytes),
-      lostItems: handle(streamMetrics.lostItems),
-      invalidItems: handle(streamMetrics.invalidItems),
-    }
-    return {
-      ...handles,
-      [Symbol.dispose]: () => {
-        for (const series of Object.values(handles)) series.remove()
-      },
-    }
+    const shared = this.#consumers.get(stream) ?? { counters: this.#consumerCounters(stream), holders: 0 }
+    this.#consumers.set(stream, shared)
+    shared.holders++
+    return shared.counters
   }
 
   /** Has the gauges ask for their values whenever they are read, until the returned function is called. */
@@ -232,6 +225,26 @@ export class StreamMetrics {
     ]
     return () => {
       for (const stop of stops) stop()
+    }
+  }
+
+  #consumerCounters(stream: StreamId): ConsumerCounters {
+    const handle = (definition: MetricDefinition): CounterHandle =>
+      this.#registry.counter(definition).with({ stream: shortId(stream) })
+    const handles = {
+      receivedItems: handle(streamMetrics.receivedItems),
+      receivedBytes: handle(streamMetrics.receivedBytes),
+      lostItems: handle(streamMetrics.lostItems),
+      invalidItems: handle(streamMetrics.invalidItems),
+    }
+    return {
+      ...handles,
+      [Symbol.dispose]: () => {
+        const shared = this.#consumers.get(stream)
+        if (shared === undefined || --shared.holders > 0) return
+        this.#consumers.delete(stream)
+        for (const series of Object.values(handles)) series.remove()
+      },
     }
   }
 }

@@ -35,7 +35,7 @@ import { StreamAlreadyProducedError } from './producing/already-produced-error.j
 import type { Consumer, ConsumerOptions } from './consumer.js'
 import { consumerOptionsOf, isEmpty, producerOptionsOf } from './defaults.js'
 import type { StreamDefinition } from './definition.js'
-import { FanIn } from './consuming/fan-in.js'
+import { FanIn, type FanInOwner } from './consuming/fan-in.js'
 import { FanOut } from './producing/fan-out.js'
 import { StreamMetrics } from './metrics.js'
 import { assertConsumerOptions, assertProducerOptions } from './options.js'
@@ -91,6 +91,14 @@ export class Streams implements AsyncDisposable {
   readonly #stops: (() => void)[]
   /** What producers and consumers were told of. */
   #catalog: Catalog
+  #peers: { readonly of: Catalog['peers']; readonly ids: readonly PeerId[] } | undefined
+  readonly #ownerOfConsumers: FanInOwner = {
+    open: (entry, request, signal, isNearOnly) => this.#open(entry, request, signal, isNearOnly),
+    producesHere: (stream) => this.#producers.get(stream)?.fanOut.isRetired === false,
+    nextAttempt: () => ++this.#attempts,
+    onClosed: (consumer) => this.#onConsumerClosed(consumer),
+    onSubscriptions: () => this.#statuses.invalidate(),
+  }
   /** How many subscriptions this node has asked for. */
   #attempts = 0
   #isClosing = false
@@ -166,24 +174,13 @@ export class Streams implements AsyncDisposable {
     this.#assertNameFree(stream, options.name)
     this.#offer('consumes', stream)
     const effective = consumerOptionsOf(stream, options)
-    const isNearOnly = (effective.maxRttMs ?? Infinity) < Infinity
     const consumers = this.#consumers.get(stream.id) ?? new Set()
-    const consumer = new FanIn(stream, effective, this.#context, {
-      open: (entry, request, signal) => this.#open(entry, request, signal, isNearOnly),
-      producesHere: () => this.#producers.get(stream.id)?.fanOut.isRetired === false,
-      nextAttempt: () => ++this.#attempts,
-      onClosed: () => {
-        consumers.delete(consumer as FanIn<unknown>)
-        if (consumers.size > 0 || this.#consumers.get(stream.id) !== consumers) return
-        this.#consumers.delete(stream.id)
-        this.#withdraw('consumes', stream.id)
-      },
-      onSubscriptions: () => this.#statuses.invalidate(),
-    })
+    const consumer = new FanIn(stream, effective, this.#context, this.#ownerOfConsumers)
     consumers.add(consumer as FanIn<unknown>)
     this.#consumers.set(stream.id, consumers)
     try {
-      consumer.start(this.#context.discovery.catalog.value)
+      const catalog = this.#context.discovery.catalog.value
+      consumer.start(catalog, this.#peersOf(catalog))
     } catch (error) {
       void consumer.close()
       throw error
@@ -240,18 +237,27 @@ export class Streams implements AsyncDisposable {
   }
 
   #fanOuts(): FanOut<unknown>[] {
-    return [...this.#producers.values()].map(({ fanOut }) => fanOut)
+    return Array.from(this.#producers.values(), ({ fanOut }) => fanOut)
   }
 
   #fanIns(): FanIn<unknown>[] {
-    return [...this.#consumers.values()].flatMap((consumers) => [...consumers])
+    const all: FanIn<unknown>[] = []
+    for (const consumers of this.#consumers.values()) for (const consumer of consumers) all.push(consumer)
+    return all
+  }
+
+  /** All peers of the catalog: looked up once for all consumers that begin while no peer comes, goes or says anything. */
+  #peersOf({ me, peers }: Catalog): readonly PeerId[] {
+    if (this.#peers?.of !== peers) this.#peers = { of: peers, ids: [me.peer, ...peers.keys()] }
+    return this.#peers.ids
   }
 
   #offer(side: 'produces' | 'consumes', { id, name, fingerprint }: StreamDefinition<unknown>): void {
     const offer: StreamOffer = { id, name, fingerprint }
-    this.#context.discovery.update((entry) => ({
-      [side]: [...entry[side].filter((other) => other.id !== id), offer],
-    }))
+    const isSame = (other: StreamOffer): boolean => other.id === id && other.fingerprint === fingerprint
+    this.#context.discovery.update((entry) =>
+      entry[side].some(isSame) ? {} : { [side]: [...entry[side].filter((other) => other.id !== id), offer] },
+    )
   }
 
   #withdraw(side: 'produces' | 'consumes', stream: StreamId): void {
@@ -263,20 +269,32 @@ export class Streams implements AsyncDisposable {
     }
   }
 
+  #onConsumerClosed(consumer: FanIn<unknown>): void {
+    const { id } = consumer.stream
+    const consumers = this.#consumers.get(id)
+    if (consumers?.delete(consumer) !== true || consumers.size > 0) return
+    this.#consumers.delete(id)
+    this.#withdraw('consumes', id)
+  }
+
   /** Everybody is told only of what has changed: most of a large network has nothing to do with a stream. */
   #onCatalog(catalog: Catalog): void {
-    const changed = new Set(catalog.changedSince(this.#catalog))
+    const changed = catalog.changedSince(this.#catalog)
     this.#catalog = catalog
     this.#tell(catalog, changed)
   }
 
   /** This node has begun to produce a stream, or has ended: a consumer of its own follows that, not the announcement. */
   #onLocalProducer(): void {
-    this.#tell(this.#catalog, new Set([this.#catalog.me.peer]))
+    this.#tell(this.#catalog, [this.#catalog.me.peer])
   }
 
-  #tell(catalog: Catalog, changed: ReadonlySet<PeerId>): void {
-    for (const producer of this.#fanOuts()) producer.onCatalog(catalog, changed)
+  #tell(catalog: Catalog, changed: readonly PeerId[]): void {
+    const fanOuts = this.#fanOuts()
+    if (fanOuts.length > 0) {
+      const changedSet = new Set(changed)
+      for (const producer of fanOuts) producer.onCatalog(catalog, changedSet)
+    }
     for (const consumer of this.#fanIns()) consumer.onCatalog(catalog, changed)
   }
 
@@ -340,7 +358,6 @@ export class Streams implements AsyncDisposable {
     return { refusal: { reason, result } }
   }
 
-  /** @param isNearOnly Whether the consumer wants to know how far away the producer is, and to leave it if it is too far. */
   async #open(
     entry: PeerEntry,
     request: SubscribeRequest,

@@ -29,10 +29,10 @@ test('S-11: given tickets that expire together, when what comes of the first is 
     } as unknown as StreamsContext,
     onNews: (entry) => {
       news.push(entry)
-      eligibility.follow([entryWith('renewed', until + 1_000)])
+      eligibility.follow([{ entry: entryWith('renewed', until + 1_000) }])
     },
   })
-  eligibility.follow([first!, renewed!, left!])
+  eligibility.follow([first!, renewed!, left!].map((entry) => ({ entry })))
   clock.advance(1_001)
   expect(news).toEqual([first])
   clock.advance(1_000)

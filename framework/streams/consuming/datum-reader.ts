@@ -16,9 +16,9 @@ export interface ReadOptions {
 }
 
 /** One form in which datums are asked for. */
-interface Form<R> {
+interface Form<T, R> {
   /** Takes what there is; undefined when there is nothing. */
-  readonly take: () => R | undefined
+  readonly take: (inbox: Inbox<T>) => R | undefined
   /** What those get who ask after the end. */
   readonly end: R
 }
@@ -38,10 +38,6 @@ export class DatumReader<T> {
   readonly #inbox: Inbox<T>
   readonly #what: string
   readonly #waiting = new Set<WaitingCall>()
-  readonly #datum: Form<T | undefined> = { take: () => this.#inbox.take(bare), end: undefined }
-  readonly #nextDatum = iterated(() => this.#inbox.take(bare))
-  readonly #nextEnvelope = iterated(() => this.#inbox.take(enveloped))
-  readonly #nextBatch = iterated(() => this.#takeBatch())
   /** What was taken in all when the event loop turned last for the sake of others. */
   #turnCount = 0
   #turnBytes = 0
@@ -64,21 +60,26 @@ export class DatumReader<T> {
    * @throws MosaikError `CONSUMER_BUSY`; or the cause of the end.
    */
   next({ signal }: ReadOptions = {}): Promise<T | undefined> {
-    return this.#ask(this.#datum, signal)
+    return this.#ask(nextOrEnd as Form<T, T | undefined>, signal)
   }
 
   /** Each datum. Leaving the iteration leaves everything as it is. */
   datums(options?: ReadOptions): AsyncIterator<T> {
-    return this.#iterate(this.#nextDatum, options)
+    return this.#iterate(nextDatum as Form<T, IteratorResult<T>>, options)
   }
 
   envelopes(options?: ReadOptions): AsyncIterable<Envelope<T>> {
-    return { [Symbol.asyncIterator]: () => this.#iterate(this.#nextEnvelope, options) }
+    return {
+      [Symbol.asyncIterator]: () =>
+        this.#iterate(nextEnvelope as Form<T, IteratorResult<Envelope<T>>>, options),
+    }
   }
 
   /** Everything that is here at a time. */
   batches(options?: ReadOptions): AsyncIterable<readonly T[]> {
-    return { [Symbol.asyncIterator]: () => this.#iterate(this.#nextBatch, options) }
+    return {
+      [Symbol.asyncIterator]: () => this.#iterate(nextBatch as Form<T, IteratorResult<T[]>>, options),
+    }
   }
 
   /** Something has arrived: gives it to those who wait. */
@@ -96,7 +97,7 @@ export class DatumReader<T> {
     }
   }
 
-  #iterate<R>(form: Form<IteratorResult<R>>, { signal }: ReadOptions = {}): AsyncIterator<R> {
+  #iterate<R>(form: Form<T, IteratorResult<R>>, { signal }: ReadOptions = {}): AsyncIterator<R> {
     let isLeft = false
     const iteration: AsyncIterator<R> = {
       next: () => (isLeft ? Promise.resolve(form.end) : this.#ask(form, signal, iteration)),
@@ -115,11 +116,11 @@ export class DatumReader<T> {
   }
 
   /** Costs a datum that is here no more than one promise. */
-  #ask<R>(form: Form<R>, signal: AbortSignal | undefined, iteration?: object): Promise<R> {
+  #ask<R>(form: Form<T, R>, signal: AbortSignal | undefined, iteration?: object): Promise<R> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     this.#inbox.settle()
     // While calls wait there is nothing here: so nobody overtakes them.
-    const taken = form.take()
+    const taken = form.take(this.#inbox)
     if (taken !== undefined) return this.#isTurnDue() ? nextTurn().then(() => taken) : Promise.resolve(taken)
     if (this.#end !== undefined) {
       const { cause } = this.#end
@@ -133,18 +134,6 @@ export class DatumReader<T> {
     return this.#wait(form, signal, iteration)
   }
 
-  #takeBatch(): T[] | undefined {
-    const first = this.#inbox.take(bare)
-    if (first === undefined) return undefined
-    const batch = [first]
-    while (batch.length < batchMax) {
-      const next = this.#inbox.take(bare)
-      if (next === undefined) break
-      batch.push(next)
-    }
-    return batch
-  }
-
   /** Whether so much was taken that the event loop must turn: there may be far more here than fits into one turn. */
   #isTurnDue(): boolean {
     const { takenCount, takenBytes } = this.#inbox
@@ -156,7 +145,7 @@ export class DatumReader<T> {
   }
 
   #wait<R>(
-    { take, end }: Form<R>,
+    { take, end }: Form<T, R>,
     signal: AbortSignal | undefined,
     iteration: object | undefined,
   ): Promise<R> {
@@ -173,7 +162,7 @@ export class DatumReader<T> {
       const call: WaitingCall = {
         iteration,
         serve: () => {
-          const taken = take()
+          const taken = take(this.#inbox)
           if (taken !== undefined) settle(taken)
           return taken !== undefined
         },
@@ -189,11 +178,33 @@ export class DatumReader<T> {
   }
 }
 
+// The same for all readers, of which a node may have thousands.
+const nextOrEnd: Form<unknown, unknown> = { take: takeDatum, end: undefined }
+const nextDatum = iterated(takeDatum)
+const nextEnvelope = iterated((inbox) => inbox.take(enveloped))
+const nextBatch = iterated(takeBatch)
+
+function takeDatum(inbox: Inbox<unknown>): unknown {
+  return inbox.take(bare)
+}
+
+function takeBatch(inbox: Inbox<unknown>): unknown[] | undefined {
+  const first = inbox.take(bare)
+  if (first === undefined) return undefined
+  const batch = [first]
+  while (batch.length < batchMax) {
+    const next = inbox.take(bare)
+    if (next === undefined) break
+    batch.push(next)
+  }
+  return batch
+}
+
 /** What is taken, as an iterator gives it. */
-function iterated<R>(take: () => R | undefined): Form<IteratorResult<R>> {
+function iterated<R>(take: (inbox: Inbox<unknown>) => R | undefined): Form<unknown, IteratorResult<R>> {
   return {
-    take: () => {
-      const value = take()
+    take: (inbox) => {
+      const value = take(inbox)
       return value === undefined ? undefined : { done: false, value }
     },
     end: { done: true, value: undefined },

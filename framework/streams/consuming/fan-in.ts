@@ -1,15 +1,13 @@
 import type { Catalog, PeerEntry } from '#framework/discovery'
-import { CloseReasons, closeReason, type CloseReason } from '#framework/network'
+import { CloseReasons, closeReason, type CloseReason, type Link } from '#framework/network'
 import {
-  decode,
-  encode,
-  EventHub,
+  ComposedWatch,
   messageOf,
   TaskScope,
-  toHex,
   Watch,
   type PeerId,
   type ReadonlyWatch,
+  type StreamId,
 } from '#framework/primitives'
 import {
   isSatisfied,
@@ -19,34 +17,32 @@ import {
   type StreamConditions,
 } from '../conditions.js'
 import type { Consumer, ConsumerEvent, ConsumerOptions, ConsumerStats, Envelope } from '../consumer.js'
-import { DatumReader, type ReadOptions } from './datum-reader.js'
+import type { ReadOptions } from './datum-reader.js'
 import type { StreamDefinition } from '../definition.js'
-import { Inbox } from './inbox.js'
 import { LiveEligibility } from '../eligibility/live-eligibility.js'
-import type { ConsumerCounters } from '../metrics.js'
 import { isProducerOf } from './offers.js'
 import { PreferredProducers } from './preferred-producers.js'
 import type { ProducerState } from './producer-places.js'
-import { ResumePoints } from './resume-points.js'
+import { Reception } from './reception.js'
 import type { StreamsContext } from '../streams-context.js'
-import type { OpenSubscription } from './subscription-attempt.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
-import { Upstream, type UpstreamOwner } from './upstream.js'
-import { shapeCharsMax, type SubscribeRequest } from '../wire.js'
+import { Upstream } from './upstream.js'
+import type { SubscribeRequest } from '../wire.js'
 
-const subscriberBytes = 8
-/** How many events may wait for each reader of them. */
-const eventsBacklog = 1024
-
-/** What a consumer needs of the node it is on. */
+/** What consumers need of the node they are on. */
 export interface FanInOwner {
-  readonly open: OpenSubscription
+  /**
+   * Opens a link to a producer: over the network, or within this node.
+   *
+   * @param isNearOnly Whether the consumer wants to know how far away the producer is, and to leave it if it is too far.
+   */
+  open(entry: PeerEntry, request: SubscribeRequest, signal: AbortSignal, isNearOnly: boolean): Promise<Link>
   /** Whether this very node produces the stream. */
-  producesHere(): boolean
+  producesHere(stream: StreamId): boolean
   /** A number for a request, higher than that of all before it on this node. */
   nextAttempt(): number
-  /** It is over. */
-  onClosed(): void
+  /** The consumer is over. */
+  onClosed(consumer: FanIn<unknown>): void
   /** A subscription has changed. */
   onSubscriptions(): void
 }
@@ -61,24 +57,20 @@ export class FanIn<T> implements Consumer<T> {
   readonly #options: ConsumerOptions<T>
   readonly #onlineWhen: OnlineWhen
   readonly #eligibility: LiveEligibility
-  readonly #counters: ConsumerCounters
   readonly #what: string
-  readonly #upstreamOwner: UpstreamOwner
+  readonly #reception: Reception<T>
   readonly #upstreams = new Map<PeerId, Upstream>()
   readonly #tasks: TaskScope
-  readonly #inbox: Inbox<T>
-  readonly #reader: DatumReader<T>
-  readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
+  readonly #statuses = new ComposedWatch<readonly SubscriptionStatus[]>(
+    () => Array.from(this.#upstreams.values(), (upstream) => upstream.status()),
+    'at-once',
+  )
   readonly #online: Watch<boolean>
-  readonly #events = new EventHub<ConsumerEvent>({ backlog: eventsBacklog })
   #preferred: PreferredProducers | undefined
   #me: PeerEntry
   #isClosing = false
   #closed: Promise<void> | undefined
   #failure: { readonly cause: unknown } | undefined
-  #gaps = 0
-  #lost = 0
-  #invalid = 0
 
   constructor(
     stream: StreamDefinition<T>,
@@ -99,14 +91,17 @@ export class FanIn<T> implements Consumer<T> {
       context,
       onNews: (entry) => this.#onNews(entry),
     })
-    this.#counters = context.metrics.forConsumer(stream.id)
-    this.#inbox = new Inbox(stream)
-    this.#reader = new DatumReader(this.#inbox, this.#what)
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
     this.#tasks = new TaskScope({ onFailure: (cause) => this.#onFailure(cause) })
     this.#me = context.discovery.me
-    this.#upstreamOwner = this.#ownerOfUpstreams()
-    this.subscriptions = this.#statuses.asReadonly()
+    const isNearOnly = (options.maxRttMs ?? Infinity) < Infinity
+    this.#reception = new Reception(stream, options, context, this.#what, {
+      open: (entry, request, signal) => owner.open(entry, request, signal, isNearOnly),
+      nextAttempt: () => owner.nextAttempt(),
+      onStatus: (upstream) => this.#onStatus(upstream),
+      onIdle: (upstream) => this.#onIdle(upstream),
+    })
+    this.subscriptions = this.#statuses
   }
 
   get online(): boolean {
@@ -123,45 +118,36 @@ export class FanIn<T> implements Consumer<T> {
   }
 
   recv(options?: ReadOptions): Promise<T | undefined> {
-    return this.#reader.next(options)
+    return this.#reception.reader.next(options)
   }
 
   tryRecv(): T | undefined {
-    return this.#reader.tryTake()
+    return this.#reception.reader.tryTake()
   }
 
   [Symbol.asyncIterator](): AsyncIterator<T> {
-    return this.#reader.datums()
+    return this.#reception.reader.datums()
   }
 
   batches(options?: ReadOptions): AsyncIterable<readonly T[]> {
-    return this.#reader.batches(options)
+    return this.#reception.reader.batches(options)
   }
 
   envelopes(options?: ReadOptions): AsyncIterable<Envelope<T>> {
-    return this.#reader.envelopes(options)
+    return this.#reception.reader.envelopes(options)
   }
 
   ack({ producer, epoch, sequence }: Pick<Envelope<T>, 'producer' | 'epoch' | 'sequence'>): void {
-    const progress = this.#upstreamOwner.resumePoints.get(producer)
+    const progress = this.#reception.resumePoints.get(producer)
     if (this.#options.ack === 'manual' && progress?.epoch === epoch) progress.acknowledge(sequence)
   }
 
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<ConsumerEvent> {
-    return this.#events.subscribe(options)
+    return this.#reception.events.subscribe(options)
   }
 
   stats(): ConsumerStats {
-    return {
-      received: this.#inbox.takenCount,
-      bytes: this.#inbox.takenBytes,
-      waiting: this.#inbox.waitingCount,
-      bufferedBytes: this.#inbox.byteLength,
-      gaps: this.#gaps,
-      lost: this.#lost,
-      invalid: this.#invalid,
-      predicateErrors: this.#eligibility.errorCount,
-    }
+    return { ...this.#reception.stats(), predicateErrors: this.#eligibility.errorCount }
   }
 
   close(): Promise<void> {
@@ -176,11 +162,12 @@ export class FanIn<T> implements Consumer<T> {
   /**
    * Begins to subscribe.
    *
+   * @param peers All of whom there is an entry in the catalog, this node included.
    * @throws MosaikError `RANKINGS_TOO_MANY`, with a preference only.
    */
-  start(catalog: Catalog): void {
+  start(catalog: Catalog, peers: Iterable<PeerId>): void {
     const { prefer } = this.#options
-    if (prefer === undefined) return this.onCatalog(catalog, [catalog.me.peer, ...catalog.peers.keys()])
+    if (prefer === undefined) return this.onCatalog(catalog, peers)
     this.#preferred = new PreferredProducers({
       discovery: this.#context.discovery,
       preference: prefer,
@@ -188,7 +175,7 @@ export class FanIn<T> implements Consumer<T> {
       active: () => this.#activeProducers(),
       subscribe: (producer) => this.#subscribe(producer),
       leave: (producer) => this.#leaveForBetter(producer),
-      onFailover: (failover) => this.#events.emit({ type: 'failover', ...failover }),
+      onFailover: (failover) => this.#reception.emit({ type: 'failover', ...failover }),
     })
     this.#preferred.settle()
   }
@@ -239,12 +226,12 @@ export class FanIn<T> implements Consumer<T> {
 
   #isOfferedBy(entry: PeerEntry): boolean {
     const { local = true } = this.#options
-    if (entry.peer === this.#me.peer) return local && this.#owner.producesHere()
+    if (entry.peer === this.#me.peer) return local && this.#owner.producesHere(this.stream.id)
     return isProducerOf(entry, this.stream.id)
   }
 
   #follow(entry: PeerEntry): void {
-    const upstream = new Upstream(entry, this.#upstreamOwner)
+    const upstream = new Upstream(entry, this.#reception)
     this.#upstreams.set(entry.peer, upstream)
     this.#tasks.spawn(`subscription to ${entry.peer}`, () => upstream.run())
   }
@@ -305,62 +292,15 @@ export class FanIn<T> implements Consumer<T> {
     for (const upstream of this.#upstreams.values()) upstream.onOwnEntry()
   }
 
-  #ownerOfUpstreams(): UpstreamOwner {
-    const { id, name, fingerprint, shape } = this.stream
-    const { windowBytes = 1024 * 1024, start = 'oldest', backoff = {} } = this.#options
-    // As they are now: a producer that is met later is to be told the same.
-    const criteria = this.#options.criteria === undefined ? undefined : decode(encode(this.#options.criteria))
-    const durable = this.#options.name !== undefined
-    const subscriber = this.#options.name ?? toHex(this.#context.random.bytes(subscriberBytes))
-    return {
-      context: this.#context,
-      stream: this.stream,
-      windowBytes,
-      backoff,
-      form: criteria === undefined ? 'all' : 'selection',
-      acknowledging: this.#options.ack ?? 'taken',
-      resumePoints: new ResumePoints(),
-      open: this.#owner.open,
-      request: (resume, initialBytes): SubscribeRequest => ({
-        stream: id,
-        name,
-        fingerprint,
-        ...(shape.length <= shapeCharsMax && { shape }),
-        windowBytes: initialBytes,
-        subscriber,
-        durable,
-        attempt: this.#owner.nextAttempt(),
-        start,
-        ...(resume !== undefined && { resume }),
-        ...(criteria !== undefined && { criteria }),
-      }),
-      onFrame: (frame) => {
-        this.#counters.receivedItems.add(frame.reader.count)
-        this.#counters.receivedBytes.add(frame.reader.payloadBytes)
-        this.#inbox.put(frame)
-        this.#reader.onArrival()
-      },
-      onLost: (gap) => {
-        this.#gaps++
-        this.#lost += gap.count
-        this.#counters.lostItems.add(gap.count)
-        this.#events.emit({ type: 'gap', ...gap })
-      },
-      onInvalid: () => {
-        this.#invalid++
-        this.#counters.invalidItems.add()
-      },
-      emit: (event) => this.#events.emit(event),
-      onStatus: (upstream) => {
-        this.#refresh()
-        if (this.#leaveIfRetired(upstream)) this.#refresh()
-        this.#replaceIfClosed(upstream)
-      },
-      onIdle: (upstream) => {
-        if (this.#preferred === undefined) upstream.start()
-        else this.#preferred.rechoose()
-      },
-    }
+  #onStatus(upstream: Upstream): void {
+    this.#refresh()
+    if (this.#leaveIfRetired(upstream)) this.#refresh()
+    this.#replaceIfClosed(upstream)
+  }
+
+  #onIdle(upstream: Upstream): void {
+    if (this.#preferred === undefined) upstream.start()
+    else this.#preferred.rechoose()
   }
 
   /** Who cannot be had at the moment is replaced at once, and who can may now be left for. */
@@ -372,11 +312,11 @@ export class FanIn<T> implements Consumer<T> {
 
   /** Shows what has changed: who is subscribed to, and whether that is enough. */
   #refresh(): void {
-    const statuses = [...this.#upstreams.values()].map((upstream) => upstream.status())
-    this.#statuses.set(statuses)
+    this.#statuses.invalidate()
     if (!this.#isClosing) {
-      this.#eligibility.follow([...this.#upstreams.values()].map(({ entry }) => entry))
-      this.#online.set(isSatisfied(this.#onlineWhen, statuses))
+      this.#eligibility.follow(this.#upstreams.values())
+      // A consumer that is online whoever is there need not look who is.
+      if (this.#onlineWhen.min !== 0) this.#online.set(isSatisfied(this.#onlineWhen, this.#statuses.value))
     }
     this.#owner.onSubscriptions()
   }
@@ -388,15 +328,14 @@ export class FanIn<T> implements Consumer<T> {
     this.#online.set(false)
     for (const upstream of this.#upstreams.values()) upstream.stop(CloseReasons.Cancelled)
     const cause = this.#failure?.cause
-    this.#reader.end(cause)
+    this.#reception.reader.end(cause)
     await this.#tasks.close()
     this.#upstreams.clear()
     this.#refresh()
     this.#statuses.end(cause)
     this.#online.end(cause)
-    this.#events.end(cause)
-    this.#counters[Symbol.dispose]()
-    this.#owner.onClosed()
+    this.#reception.end(cause)
+    this.#owner.onClosed(this as FanIn<unknown>)
   }
 
   /** A mistake of ours in a subscription: the consumer ends with it, rather than limp on with some of its producers. */

@@ -11,13 +11,6 @@ import type { ResumePoints } from './resume-points.js'
 import { learnEntry, type StreamsContext } from '../streams-context.js'
 import { parseSubscribed, type Greeting, type Subscribed, type SubscribeRequest } from '../wire.js'
 
-/** Opens a link to a producer: over the network, or within this node. */
-export type OpenSubscription = (
-  entry: PeerEntry,
-  request: SubscribeRequest,
-  signal: AbortSignal,
-) => Promise<Link>
-
 /** What all subscriptions of one consumer have in common. */
 export interface AttemptOwner {
   readonly context: StreamsContext
@@ -28,19 +21,18 @@ export interface AttemptOwner {
   /** What producers that ask for acknowledgements are told. */
   readonly acknowledging: Acknowledging
   readonly resumePoints: ResumePoints
-  readonly open: OpenSubscription
+  /** Opens a link to a producer: over the network, or within this node. */
+  open(entry: PeerEntry, request: SubscribeRequest, signal: AbortSignal): Promise<Link>
   /** What to say to a producer. Each request outranks all those before it, whichever subscription they were for. */
-  readonly request: (resume: SubscribeRequest['resume'], windowBytes: number) => SubscribeRequest
+  request(resume: SubscribeRequest['resume'], windowBytes: number): SubscribeRequest
   /** Tells whoever listens to the consumer's events. */
-  readonly emit: (event: ConsumerEvent) => void
+  emit(event: ConsumerEvent): void
 }
 
-export interface AttemptOptions {
-  readonly owner: AttemptOwner
-  readonly entry: PeerEntry
-  readonly sink: IntakeSink
+/** Where what comes of an attempt goes. */
+export interface AttemptSink extends IntakeSink {
   /** Datums may arrive from now on. */
-  readonly onConnected: () => void
+  onConnected(): void
 }
 
 export interface AttemptOutcome {
@@ -55,11 +47,12 @@ export interface AttemptOutcome {
  * earlier one can be taken for a later one's.
  */
 export class SubscriptionAttempt {
-  readonly #options: AttemptOptions
   readonly #owner: AttemptOwner
+  readonly #sink: AttemptSink
   /** What was known of the producer when this began; once it has greeted, what it says of itself. */
   #entry: PeerEntry
-  readonly #opening = new AbortController()
+  /** Undefined when there is nothing left to open: most subscriptions live far longer than it takes to open them. */
+  #opening: AbortController | undefined = new AbortController()
   #link: Link | undefined
   #intake: Intake | undefined
   #connectedSince: number | undefined
@@ -68,15 +61,17 @@ export class SubscriptionAttempt {
   #isBeingGreeted = false
   #hasToldEnd = false
 
-  constructor(options: AttemptOptions) {
-    this.#options = options
-    this.#owner = options.owner
-    this.#entry = options.entry
+  constructor(owner: AttemptOwner, entry: PeerEntry, sink: AttemptSink) {
+    this.#owner = owner
+    this.#entry = entry
+    this.#sink = sink
   }
 
   /** Never rejects. */
   async run(): Promise<AttemptOutcome> {
-    const reason = await this.#subscribe()
+    const begun = await this.#subscribe()
+    const reason = begun instanceof Intake ? await begun.run() : begun
+    this.#endSubscription(reason)
     const { clock } = this.#owner.context
     const connectedMs = this.#connectedSince === undefined ? 0 : clock.monotonic() - this.#connectedSince
     return { reason, connectedMs }
@@ -87,7 +82,7 @@ export class SubscriptionAttempt {
     this.#isLeft = true
     // Not when the link is closed: the next subscription to the same producer may have begun by then.
     this.#endSubscription(reason)
-    this.#opening.abort()
+    this.#opening?.abort()
     // run() waits for the link to end.
     void this.#link?.close(reason)
   }
@@ -106,23 +101,26 @@ export class SubscriptionAttempt {
     }
     const isElsewhere =
       addresses.length > 0 && !addresses.some((address) => this.#entry.addresses.includes(address))
-    if (isSuccessor || isElsewhere) this.#opening.abort()
+    if (isSuccessor || isElsewhere) this.#opening?.abort()
   }
 
-  async #subscribe(): Promise<CloseReason> {
-    const { context, resumePoints, windowBytes, open, request } = this.#owner
+  /** @returns What receives; or why there is no subscription. */
+  async #subscribe(): Promise<Intake | CloseReason> {
+    const { context, resumePoints, windowBytes } = this.#owner
+    const { signal } = this.#opening!
     const last = resumePoints.get(this.#entry.peer)
     const resume = last && { epoch: last.epoch, sequence: last.expected }
     const initialBytes = initialCreditBytes(windowBytes, last?.heldBytes ?? 0)
     let link: Link
     try {
-      this.#opening.signal.throwIfAborted()
-      link = await open(this.#entry, request(resume, initialBytes), this.#opening.signal)
+      signal.throwIfAborted()
+      link = await this.#owner.open(this.#entry, this.#owner.request(resume, initialBytes), signal)
     } catch (error) {
       return this.#isLeft ? CloseReasons.Cancelled : reasonOf(error)
     }
     this.#link = link
-    if (this.#opening.signal.aborted) {
+    this.#opening = undefined
+    if (signal.aborted) {
       // To a producer, Cancelled is a goodbye: from one who only looks for it elsewhere, it would lose its place for it.
       const reason = this.#isLeft ? CloseReasons.Cancelled : CloseReasons.UnexpectedClose
       await link.close(reason)
@@ -139,22 +137,24 @@ export class SubscriptionAttempt {
     // What follows lives as long as the subscription: without the entries that were said on opening.
     link.forgetPayloads()
     const { epoch, sequence, ack = false } = greeting
-    return this.#receive(link, { epoch, sequence, ack }, last, initialBytes)
+    return this.#begin(link, { epoch, sequence, ack }, last, initialBytes)
   }
 
-  async #receive(
+  #begin(
     link: Link,
     greeting: Pick<Greeting, 'epoch' | 'sequence' | 'ack'>,
     last: ProducerProgress | undefined,
     initialBytes: number,
-  ): Promise<CloseReason> {
-    const { windowBytes, form, context, acknowledging, resumePoints, emit } = this.#owner
+  ): Intake {
+    const { windowBytes, form, context, acknowledging, resumePoints } = this.#owner
     const { epoch, sequence, ack: isAcknowledged = false } = greeting
     const producer = link.peer
     const isSameLife = last?.epoch === epoch
     this.#connectedSince = context.clock.monotonic()
-    if (last !== undefined && !isSameLife) emit({ type: 'epoch', producer, epoch, before: last.epoch })
-    emit({ type: 'subscribed', producer, epoch, sequence, resumed: isSameLife && last.expected === sequence })
+    if (last !== undefined && !isSameLife)
+      this.#owner.emit({ type: 'epoch', producer, epoch, before: last.epoch })
+    const resumed = isSameLife && last.expected === sequence
+    this.#owner.emit({ type: 'subscribed', producer, epoch, sequence, resumed })
     const progress = isSameLife
       ? last
       : new ProducerProgress({
@@ -173,14 +173,12 @@ export class SubscriptionAttempt {
       isAcknowledged,
       progress,
       clock: context.clock,
-      sink: this.#options.sink,
+      sink: this.#sink,
     })
     this.#intake = intake
     resumePoints.set(progress)
-    this.#options.onConnected()
-    const reason = await intake.run()
-    this.#endSubscription(reason)
-    return reason
+    this.#sink.onConnected()
+    return intake
   }
 
   /** There is no subscription any more, if there was one. */

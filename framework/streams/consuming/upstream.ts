@@ -3,11 +3,12 @@ import { describeCloseReason, type CloseReason } from '#framework/network'
 import { messageOf, type BackoffOptions, type PeerId } from '#framework/primitives'
 import type { BackoffPolicy } from '../consumer.js'
 import { GuardedBackoff } from './guarded-backoff.js'
-import type { IntakeSink } from './intake.js'
+import type { ReceivedFrame } from './inbox.js'
+import type { Gap, IntakeSink } from './intake.js'
 import type { ProducerState } from './producer-places.js'
 import { RetryPolicy } from './retry.js'
 import { peerLabel } from '../streams-context.js'
-import { SubscriptionAttempt, type AttemptOwner } from './subscription-attempt.js'
+import { SubscriptionAttempt, type AttemptOwner, type AttemptSink } from './subscription-attempt.js'
 import { SubscriptionSnapshot, type StatusCounters } from '../subscription-snapshot.js'
 import type { SubscriptionState, SubscriptionStatus } from '../subscription-status.js'
 
@@ -31,10 +32,11 @@ type Phase = 'active' | 'waiting' | 'idle'
  * A consumer's relation to one producer, for as long as that producer qualifies: subscribes, and subscribes again after
  * each end as its retry policy says.
  */
-export class Upstream {
+export class Upstream implements AttemptSink {
   readonly producer: PeerId
   readonly #owner: UpstreamOwner
-  readonly #retry: RetryPolicy
+  /** Made when the first subscription ends: most never do. */
+  #retry: RetryPolicy | undefined
   #entry: PeerEntry
   #phase: Phase = 'active'
   #state: SubscriptionState = 'connecting'
@@ -57,14 +59,6 @@ export class Upstream {
     this.producer = entry.peer
     this.#entry = entry
     this.#owner = owner
-    const { random, logger } = owner.context
-    const backoff = new GuardedBackoff(owner.backoff, random, (cause) => {
-      logger.error(`the back-off of a consumer of stream "${owner.stream.name}" failed`, {
-        cause: messageOf(cause),
-      })
-    })
-    const refusedMaxMs = typeof owner.backoff === 'function' ? undefined : owner.backoff.maxMs
-    this.#retry = new RetryPolicy(backoff, random, { refusedMaxMs })
   }
 
   /** What the catalog says about the producer now. */
@@ -121,7 +115,7 @@ export class Upstream {
     const isNewContent = entry.version.run !== run || entry.version.update !== update
     this.#entry = entry
     if (isNewContent) {
-      this.#retry.onProducerChanged()
+      this.#retry?.onProducerChanged()
       this.#isProducerChanged = true
       this.#endWaitIfChanged()
       this.#current?.onEntry(entry)
@@ -133,6 +127,27 @@ export class Upstream {
   onOwnEntry(): void {
     this.#isOwnChanged = true
     this.#endWaitIfChanged()
+  }
+
+  /** From the attempt that there is, as are the other three: counts what arrives, and passes it on. */
+  onConnected(): void {
+    this.#connectedAtMs = this.#owner.context.clock.now()
+    this.#show('connected')
+  }
+
+  onFrame(frame: ReceivedFrame): void {
+    this.#datums += frame.reader.count
+    this.#bytes += frame.reader.payloadBytes
+    this.#owner.onFrame(frame)
+  }
+
+  onLost(gap: Gap): void {
+    this.#lost += gap.count
+    this.#owner.onLost(gap)
+  }
+
+  onInvalid(): void {
+    this.#owner.onInvalid()
   }
 
   /** This end of the subscription as others see it. */
@@ -156,19 +171,11 @@ export class Upstream {
 
   /** @returns How long to wait before the next attempt, in milliseconds; undefined to wait until something changes. */
   async #attemptOnce(): Promise<number | undefined> {
-    const { clock, logger } = this.#owner.context
+    const { logger } = this.#owner.context
     this.#isProducerChanged = false
     this.#isOwnChanged = false
     this.#attempt++
-    const attempt = new SubscriptionAttempt({
-      owner: this.#owner,
-      entry: this.#entry,
-      sink: this.#sink(),
-      onConnected: () => {
-        this.#connectedAtMs = clock.now()
-        this.#show('connected')
-      },
-    })
+    const attempt = new SubscriptionAttempt(this.#owner, this.#entry, this)
     this.#current = attempt
     this.#show('connecting')
     const datumsBefore = this.#datums
@@ -176,6 +183,7 @@ export class Upstream {
     this.#current = undefined
     this.#connectedAtMs = undefined
     this.#lastClose = reason
+    this.#retry ??= this.#newRetryPolicy()
     const delayMs = this.#retry.onEnded(reason, { connectedMs, datums: this.#datums - datumsBefore })
     if (!this.#isStopped) {
       const level = this.#retry.verdict === 'refused' ? 'warn' : 'debug'
@@ -187,20 +195,16 @@ export class Upstream {
     return delayMs
   }
 
-  /** Counts what arrives here, and passes it on. */
-  #sink(): IntakeSink {
-    return {
-      onFrame: (frame) => {
-        this.#datums += frame.reader.count
-        this.#bytes += frame.reader.payloadBytes
-        this.#owner.onFrame(frame)
-      },
-      onLost: (gap) => {
-        this.#lost += gap.count
-        this.#owner.onLost(gap)
-      },
-      onInvalid: () => this.#owner.onInvalid(),
-    }
+  #newRetryPolicy(): RetryPolicy {
+    const { backoff, context, stream } = this.#owner
+    const { random, logger } = context
+    const guarded = new GuardedBackoff(backoff, random, (cause) => {
+      logger.error(`the back-off of a consumer of stream "${stream.name}" failed`, {
+        cause: messageOf(cause),
+      })
+    })
+    const refusedMaxMs = typeof backoff === 'function' ? undefined : backoff.maxMs
+    return new RetryPolicy(guarded, random, { refusedMaxMs })
   }
 
   async #pause(delayMs: number | undefined): Promise<void> {
@@ -235,7 +239,9 @@ export class Upstream {
 
   /** Whether something has changed that makes an attempt worth while, whatever the wait is for. */
   get #isWorthAnAttempt(): boolean {
-    return this.#isProducerChanged || (this.#isOwnChanged && this.#retry.isWorthRetryingAfterOwnChange)
+    return (
+      this.#isProducerChanged || (this.#isOwnChanged && this.#retry?.isWorthRetryingAfterOwnChange === true)
+    )
   }
 
   #endWaitIfChanged(): void {

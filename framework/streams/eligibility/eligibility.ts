@@ -76,6 +76,11 @@ export class Eligibility {
     this.dependsOnRtt = this.#predicates.length > 0 || maxRttMs < Infinity
   }
 
+  /** Whether who qualifies may do so for a time only. */
+  get dependsOnTickets(): boolean {
+    return this.#validators.length > 0
+  }
+
   /** How often a predicate or validator has failed. */
   get errorCount(): number {
     return this.#calls.errorCount
@@ -135,6 +140,14 @@ export class Eligibility {
       'invalid'
     return { class: validator.class, signature: validator.signature, validate }
   }
+}
+
+/** The judgement on everybody where nothing is required. */
+export const everybody: Judgement = Object.freeze({ isEligible: true, until: 'never' })
+
+/** Whether there is anything that a peer might not fulfil. */
+export function isAnythingRequired({ require, requireTicket, maxRttMs = Infinity }: Requirements): boolean {
+  return require !== undefined || requireTicket !== undefined || maxRttMs < Infinity
 }
 
 function isBoolean(answer: unknown): answer is boolean {

@@ -1,6 +1,13 @@
 import { ExpiryAlarm, type Expiration, type PeerEntry } from '#framework/discovery'
 import type { PeerId } from '#framework/primitives'
-import { Eligibility, type Ineligible, type Judgement, type Requirements } from './eligibility.js'
+import {
+  Eligibility,
+  everybody,
+  isAnythingRequired,
+  type Ineligible,
+  type Judgement,
+  type Requirements,
+} from './eligibility.js'
 import type { StreamsContext } from '../streams-context.js'
 
 export interface LiveEligibilityOptions {
@@ -17,8 +24,10 @@ export interface LiveEligibilityOptions {
 /** An {@link Eligibility} that says when to judge again a peer whose entry has not changed. */
 export class LiveEligibility implements Disposable {
   readonly #options: LiveEligibilityOptions
-  readonly #eligibility: Eligibility
-  readonly #alarm: ExpiryAlarm
+  /** Undefined where nothing is required: a node may have thousands of consumers that take from everybody. */
+  readonly #eligibility: Eligibility | undefined
+  /** Undefined when nothing can expire. */
+  readonly #alarm: ExpiryAlarm | undefined
   readonly #unsubscribe: (() => void) | undefined
   #followed: readonly PeerEntry[] = []
 
@@ -26,6 +35,7 @@ export class LiveEligibility implements Disposable {
     const { requirements, what, context } = options
     const { host, clock, logger } = context
     this.#options = options
+    if (!isAnythingRequired(requirements)) return
     this.#eligibility = new Eligibility({
       requirements,
       what,
@@ -34,8 +44,8 @@ export class LiveEligibility implements Disposable {
       now: () => clock.now(),
       logger,
     })
-    this.#alarm = new ExpiryAlarm(clock, () => this.#onExpiry())
-    const { dependsOnRtt, maxRttMs } = this.#eligibility
+    const { dependsOnRtt, dependsOnTickets, maxRttMs } = this.#eligibility
+    if (dependsOnTickets) this.#alarm = new ExpiryAlarm(clock, () => this.#onExpiry())
     if (dependsOnRtt) {
       this.#unsubscribe = host.rtt.subscribe((peer) => this.#onRtt(peer), { thresholdsMs: [maxRttMs] })
     }
@@ -43,19 +53,24 @@ export class LiveEligibility implements Disposable {
 
   /** How often a predicate or validator has failed. */
   get errorCount(): number {
-    return this.#eligibility.errorCount
+    return this.#eligibility?.errorCount ?? 0
   }
 
   /** As {@link Eligibility.judge}. */
-  readonly judge = (entry: PeerEntry): Judgement => this.#eligibility.judge(entry)
+  judge(entry: PeerEntry): Judgement {
+    return this.#eligibility?.judge(entry) ?? everybody
+  }
 
   /** As {@link Eligibility.reconsider}. */
-  readonly reconsider = (entry: PeerEntry): Judgement => this.#eligibility.reconsider(entry)
+  reconsider(entry: PeerEntry): Judgement {
+    return this.#eligibility?.reconsider(entry) ?? everybody
+  }
 
   /** The peers at the other end now, by their current entries: they are judged again when their tickets expire. */
-  follow(entries: readonly PeerEntry[]): void {
-    this.#followed = entries
-    this.#alarm.set(entries.map((entry) => untilOf(this.#eligibility.judge(entry))))
+  follow(ends: Iterable<{ readonly entry: PeerEntry }>): void {
+    // Who changes often and has no tickets to look at is not to pay for those who have.
+    if (this.#alarm === undefined) return
+    this.#followEntries(Array.from(ends, ({ entry }) => entry))
   }
 
   /** A subscription was ended because the peer does not qualify any more. */
@@ -67,25 +82,30 @@ export class LiveEligibility implements Disposable {
   /** There will be no more news. */
   [Symbol.dispose](): void {
     this.#unsubscribe?.()
-    this.#alarm.cancel()
+    this.#alarm?.cancel()
   }
 
   #onRtt(peer: PeerId): void {
     const entry = this.#options.context.discovery.catalog.value.get(peer)
     if (entry === undefined) return
-    this.#eligibility.reconsider(entry)
+    this.reconsider(entry)
     this.#options.onNews(entry)
   }
 
   #onExpiry(): void {
     const followed = this.#followed
-    const expired = followed.filter((entry) => !this.#eligibility.judge(entry).isEligible)
+    const expired = followed.filter((entry) => !this.judge(entry).isEligible)
     for (const entry of expired) {
       // What came of one may be that another is not followed any more, or that its ticket was renewed.
       if (this.#followed.includes(entry)) this.#options.onNews(entry)
     }
     // Unless the news has made others follow already.
-    if (this.#followed === followed) this.follow(followed)
+    if (this.#followed === followed) this.#followEntries(followed)
+  }
+
+  #followEntries(entries: readonly PeerEntry[]): void {
+    this.#followed = entries
+    this.#alarm?.set(entries.map((entry) => untilOf(this.judge(entry))))
   }
 }
 

@@ -7,7 +7,14 @@ import {
   type CloseReason,
   type Link,
 } from '#framework/network'
-import { MosaikError, toHex, Watch, type PeerId, type ReadonlyWatch } from '#framework/primitives'
+import {
+  ComposedWatch,
+  MosaikError,
+  toHex,
+  Watch,
+  type PeerId,
+  type ReadonlyWatch,
+} from '#framework/primitives'
 import { notAllowed, type AdmissionRules } from '../eligibility/admission.js'
 import { isSatisfied, onlineWhen, type OnlineWhen } from '../conditions.js'
 import type { ConsumerQueue } from './consumer-queue.js'
@@ -70,7 +77,10 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   readonly #served = new Map<string, OutgoingSubscription>()
   /** Undefined unless datums are to be acknowledged. */
   readonly #places: HeldPlaces | undefined
-  readonly #statuses = new Watch<readonly SubscriptionStatus[]>([])
+  readonly #statuses = new ComposedWatch<readonly SubscriptionStatus[]>(
+    () => Array.from(this.#served.values(), (subscription) => subscription.status()),
+    'at-once',
+  )
   readonly #online: Watch<boolean>
   readonly #undelivered: UndeliveredSink<T>
   readonly #egress: EgressTurns | undefined
@@ -144,7 +154,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     })
     this.#epoch = toHex(context.random.bytes(epochBytes))
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
-    this.subscriptions = this.#statuses.asReadonly()
+    this.subscriptions = this.#statuses
     this.#sender = new DatumSender({
       stream,
       what: this.#what,
@@ -239,7 +249,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
       consumerCount: this.#served.size - taken,
       maxConsumers: this.#maxConsumers,
       // Who asks is judged anew: a predicate may know better by now, for reasons of its own.
-      judge: this.#eligibility.reconsider,
+      judge: (entry) => this.#eligibility.reconsider(entry),
     }
   }
 
@@ -470,14 +480,19 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
 
   /** Shows what has changed, in this order: who is subscribed, whether that is enough, and who need not wait any more. */
   #refresh(): void {
-    const statuses = [...this.#served.values()].map((subscription) => subscription.status())
-    this.#statuses.set(statuses)
+    this.#statuses.invalidate()
     if (!this.#isClosing) {
-      this.#eligibility.follow([...this.#served.values()].map(({ entry }) => entry))
-      this.#online.set(isSatisfied(this.#onlineWhen, statuses))
+      this.#eligibility.follow(this.#served.values())
+      this.#online.set(this.#isOnlineNow())
     }
     this.#owner.onSubscriptions()
     this.#sender.pump()
+  }
+
+  /** Where a number is all that is wanted, nobody looks at each consumer whenever there is another one. */
+  #isOnlineNow(): boolean {
+    const { min = 1, tags = [] } = this.#onlineWhen
+    return tags.length === 0 ? this.#served.size >= min : isSatisfied(this.#onlineWhen, this.#statuses.value)
   }
 
   async #retire(): Promise<void> {
