@@ -12,7 +12,10 @@ export interface ValueCodec<T> {
 /** What a command is applied in. The same on every member, so that all come to the same state. */
 export interface ApplyContext {
   readonly groupId: GroupId
-  /** The command's application index: 1 for the first command of the group, and so on without gaps. */
+  /**
+   * The command's application index: 1 for the first command of the group, and so on. The numbers of commands that were
+   * submitted once more, and had been carried out, are passed over.
+   */
   readonly index: Index
   /** The term of the leader that accepted it. */
   readonly term: Term
@@ -59,8 +62,13 @@ export interface StateMachine<C = unknown, R = unknown, Q = unknown, A = unknown
    */
   snapshot?(): Iterable<Uint8Array>
 
-  /** Takes over a state that `snapshot` of another machine gave. Only ever called on a machine that is new. */
-  restore?(pieces: Iterable<Uint8Array>): void
+  /**
+   * Takes over a state that `snapshot` of another machine gave: the same bytes, in pieces of other sizes. Only ever called on
+   * a machine that is new, and nothing is applied to it before this has ended.
+   *
+   * @throws What is wrong with the bytes; what `pieces` throws must come through.
+   */
+  restore?(pieces: AsyncIterable<Uint8Array>): Promise<void>
 }
 
 /** Makes a machine in the state that is before the first command. */

@@ -1,0 +1,5 @@
+export { GroupError, type GroupErrorCode } from './group-error.js'
+export type * from './group.js'
+export type * from './group-options.js'
+export { nothingCodec, schemaCodec } from './machine/schema-codec.js'
+export type { ApplyContext, MachineFactory, StateMachine, ValueCodec } from './machine/state-machine.js'
