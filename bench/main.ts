@@ -15,6 +15,7 @@ const names = [
   'slow-consumer',
   'many-streams',
   'idle-streams',
+  'raft-core',
   'discover',
   'join',
   'rest',
