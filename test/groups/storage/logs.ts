@@ -1,5 +1,5 @@
-import { encodeUtf8, type GroupId } from '#framework/primitives'
-import { digestOf, seededRandom } from '#framework/primitives'
+import { crc32 } from 'node:zlib'
+import { digestOf, encodeUtf8, seededRandom, type GroupId } from '#framework/primitives'
 import type { ChainHasher } from '../../../framework/groups/raft/chain-hash.js'
 import type {
   ChainHash,
@@ -13,13 +13,8 @@ import type {
 /** A chain that is quick, and good enough to notice what tests do to it. */
 export const hasher: ChainHasher = {
   next(previous, { index, term, kind, commandCount, applicationIndex, timestampMs, payload }) {
-    let hash = previous % 2 ** 32
-    const add = (value: number): void => {
-      hash = (Math.imul(hash ^ (value % 2 ** 32), 0x01000193) + Math.floor(value / 2 ** 32)) >>> 0
-    }
-    for (const value of [index, term, kind.length, commandCount, applicationIndex, timestampMs]) add(value)
-    for (const byte of payload) add(byte)
-    return hash + 1
+    const fields = [previous, index, term, kind, commandCount, applicationIndex, timestampMs].join()
+    return 1 + crc32(payload, crc32(fields))
   },
 }
 
