@@ -12,7 +12,7 @@ const ways: readonly Pick<Offer, 'overflow' | 'by'>[] = [
 ]
 
 export const benchmark: Benchmark = {
-  method: `A producer process offers ${totalBytes / 2 ** 20} MiB in datums of 1 KiB and 64 KiB to a consumer in another process that subscribes and never takes a datum: under the default policy with send() and a deadline of 2 ms for up to 256 datums or 1 MiB at a time, and with trySend() under each policy that does not end the subscription. Growth is the highest resident set size sampled every 5 ms minus the one before the first datum, after a forced collection. A process of its own for each measurement.`,
+  method: `A producer process offers ${totalBytes / 2 ** 20} MiB in datums of 1 KiB and 64 KiB to a consumer in another process that subscribes and never takes a datum: under the default policy with send() and a deadline of 2 ms for up to 256 datums or 1 MiB at a time, and with trySend() under each policy that does not end the subscription. Growth is the highest resident set size sampled every 5 ms minus the one before the first datum, after a forced collection. The young generation of V8 is held at its smallest (--max-semi-space-size=1): otherwise it takes some 20 MiB while anything makes garbage quickly, as the benchmark does with its million promises. A process of its own for each measurement.`,
   runs: 3,
   async run({ runs, say }) {
     const results = []
@@ -35,6 +35,7 @@ export const benchmark: Benchmark = {
 
 async function measure(offer: Offer): Promise<SlowConsumerReport> {
   await using consumer = new Callable<SlowConsumerPeer>('slow-consumer-peer.ts')
-  await using producer = new Callable<SlowConsumerPeer>('slow-consumer-peer.ts', ['--expose-gc'])
+  const flags = ['--expose-gc', '--max-semi-space-size=1']
+  await using producer = new Callable<SlowConsumerPeer>('slow-consumer-peer.ts', flags)
   return await producer.call('offer', await consumer.call('consume'), offer)
 }

@@ -111,3 +111,25 @@ test('given short datums that wait, when the last of those in a chunk is accepte
   void waiting.add(40, filled(1_000, 40), undefined)
   expect(pool.byteLength).toBe(2 * long)
 })
+
+test('given sends with one signal and another by turns, when one aborts, then all of its sends are withdrawn and none of the other', async () => {
+  const waiting = new WaitingSends<number>(new SegmentPool(1024 * 1024), () => {})
+  const [one, other] = [new AbortController(), new AbortController()]
+  const sends = Array.from({ length: 10 }, (_, n) =>
+    waiting.add(n, filled(10, n), (n % 2 === 0 ? one : other).signal).then(
+      () => 'accepted',
+      () => 'withdrawn',
+    ),
+  )
+  one.abort()
+  expect(waiting.size).toBe(5)
+  const accepted: number[] = []
+  waiting.release(
+    () => true,
+    ({ datum }) => accepted.push(datum),
+  )
+  expect(accepted).toEqual([1, 3, 5, 7, 9])
+  expect(await Promise.all(sends)).toEqual(sends.map((_, n) => (n % 2 === 0 ? 'withdrawn' : 'accepted')))
+  other.abort()
+  expect(waiting.size).toBe(0)
+})

@@ -1,4 +1,5 @@
 import { BytesKeeper, type KeptBytes } from './kept-bytes.js'
+import { LinkedList, type Linked } from './linked-list.js'
 import type { SegmentPool } from './segment-pool.js'
 
 /** A send that waits for consumers, or for room. */
@@ -8,16 +9,18 @@ export interface WaitingSend<T> {
   readonly bytes: Uint8Array
 }
 
-interface Entry<T> extends WaitingSend<T>, KeptBytes {
-  readonly signal: AbortSignal | undefined
+interface Entry<T> extends WaitingSend<T>, KeptBytes, Linked<Entry<T>> {
+  readonly withdrawal: Withdrawal | undefined
   readonly resolve: () => void
   readonly reject: (cause: unknown) => void
 }
 
-/** The sends that one signal withdraws. */
-interface SignalledSends<T> {
-  readonly entries: Set<Entry<T>>
+/** What withdraws sends that came one after the other with the same signal. */
+interface Withdrawal {
+  readonly signal: AbortSignal
   readonly onAbort: () => void
+  /** How many sends it would withdraw. */
+  count: number
 }
 
 /** How many sends may wait at a time, and how many bytes they may have together; one may always wait. */
@@ -28,9 +31,7 @@ const waitingBytesMax = 64 * 1024 * 1024
 export class WaitingSends<T> {
   readonly #keeper: BytesKeeper
   readonly #onWithdrawn: () => void
-  readonly #entries = new Set<Entry<T>>()
-  /** One listener for each signal: a listener of its own would be most of what a waiting send costs. */
-  readonly #bySignal = new Map<AbortSignal, SignalledSends<T>>()
+  readonly #entries = new LinkedList<Entry<T>>()
   #byteLength = 0
 
   /**
@@ -48,8 +49,7 @@ export class WaitingSends<T> {
 
   /** How long the datum is that is to be accepted next; undefined when none waits. */
   get firstByteLength(): number | undefined {
-    const [first] = this.#entries
-    return first?.bytes.byteLength
+    return this.#entries.first?.bytes.byteLength
   }
 
   /** Whether no send may wait as things are, however short. */
@@ -71,16 +71,25 @@ export class WaitingSends<T> {
   add(datum: T, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const { bytes: copy, chunk } = this.#keeper.keep(bytes)
-    const entry: Entry<T> = { datum, bytes: copy, chunk, signal, resolve, reject }
-    this.#entries.add(entry)
+    const withdrawal = signal && this.#withdrawalBy(signal)
+    if (withdrawal !== undefined) withdrawal.count++
+    this.#entries.push({
+      datum,
+      bytes: copy,
+      chunk,
+      withdrawal,
+      resolve,
+      reject,
+      previous: undefined,
+      next: undefined,
+    })
     this.#byteLength += copy.byteLength
-    if (signal !== undefined) this.#sendsOf(signal).entries.add(entry)
     return promise
   }
 
   /** Accepts sends in order, each by `accept`, for as long as the first of them `isReady`. */
   release(isReady: (send: WaitingSend<T>) => boolean, accept: (send: WaitingSend<T>) => void): void {
-    for (const entry of this.#entries) {
+    for (let entry = this.#entries.first; entry !== undefined; entry = this.#entries.first) {
       if (!isReady(entry)) return
       this.#remove(entry)
       entry.resolve()
@@ -90,7 +99,9 @@ export class WaitingSends<T> {
   }
 
   rejectAll(causeOf: (send: WaitingSend<T>) => unknown): void {
-    for (const entry of this.#entries) this.#reject(entry, causeOf(entry))
+    for (let entry = this.#entries.first; entry !== undefined; entry = this.#entries.first) {
+      this.#reject(entry, causeOf(entry))
+    }
   }
 
   #reject(entry: Entry<T>, cause: unknown): void {
@@ -101,28 +112,29 @@ export class WaitingSends<T> {
 
   /** Takes a send out of the order. Its bytes are still there. */
   #remove(entry: Entry<T>): void {
-    this.#entries.delete(entry)
+    this.#entries.remove(entry)
     this.#byteLength -= entry.bytes.byteLength
-    const { signal } = entry
-    if (signal === undefined) return
-    const { entries, onAbort } = this.#sendsOf(signal)
-    entries.delete(entry)
-    if (entries.size > 0) return
-    this.#bySignal.delete(signal)
-    signal.removeEventListener('abort', onAbort)
+    const { withdrawal } = entry
+    if (withdrawal === undefined || --withdrawal.count > 0) return
+    withdrawal.signal.removeEventListener('abort', withdrawal.onAbort)
   }
 
-  #sendsOf(signal: AbortSignal): SignalledSends<T> {
-    const known = this.#bySignal.get(signal)
-    if (known !== undefined) return known
-    const entries = new Set<Entry<T>>()
-    const onAbort = (): void => {
-      for (const entry of entries) this.#reject(entry, signal.reason)
-      this.#onWithdrawn()
-    }
-    const sends = { entries, onAbort }
-    this.#bySignal.set(signal, sends)
+  /** A listener for each send would be most of what it costs: those that come together mostly have the same signal. */
+  #withdrawalBy(signal: AbortSignal): Withdrawal {
+    const last = this.#entries.last?.withdrawal
+    if (last?.signal === signal) return last
+    const onAbort = (): void => this.#withdraw(withdrawal)
+    const withdrawal: Withdrawal = { signal, onAbort, count: 0 }
     signal.addEventListener('abort', onAbort, { once: true })
-    return sends
+    return withdrawal
+  }
+
+  #withdraw(withdrawal: Withdrawal): void {
+    for (let entry = this.#entries.first; entry !== undefined;) {
+      const { next } = entry
+      if (entry.withdrawal === withdrawal) this.#reject(entry, withdrawal.signal.reason)
+      entry = next
+    }
+    this.#onWithdrawn()
   }
 }
