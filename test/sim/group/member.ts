@@ -28,6 +28,8 @@ export interface MemberSettings {
   readonly checkpointEvery: number
   /** Entries that compaction leaves. */
   readonly tailEntriesMax: number
+  /** Entries of one append: with few of them a follower is behind for longer. */
+  readonly appendEntriesMax: number
   readonly coreFaults: CoreFaults
   readonly driverBugs: DriverBugs
 }
@@ -103,7 +105,7 @@ export class SimMember {
       electionTicks: settings.electionTicks,
       electionJitterTicks: settings.electionJitterTicks,
       clockDriftMax: settings.clockDriftMax,
-      limits: { tailEntriesMax: settings.tailEntriesMax },
+      limits: { tailEntriesMax: settings.tailEntriesMax, appendEntriesMax: settings.appendEntriesMax },
       faults: settings.coreFaults,
     })
     surroundings.observer.started(this, recovered)
@@ -352,7 +354,8 @@ export class SimMember {
 
   #entriesBehind(index: Index): JournalRecord[] {
     const records: JournalRecord[] = []
-    for (let next = index + 1; next <= this.core.status.lastIndex; next++) {
+    const { lastIndex } = this.core.status
+    for (let next = index + 1; next <= lastIndex; next++) {
       records.push({ kind: 'entry', entry: this.core.entryAt(next)! })
     }
     return records

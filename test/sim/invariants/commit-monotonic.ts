@@ -1,4 +1,4 @@
-import type { Ready } from '../../../framework/groups/raft/ready.js'
+import type { RaftStatus, Ready } from '../../../framework/groups/raft/ready.js'
 import type { Index, MemberId } from '../../../framework/groups/raft/types.js'
 import type { SimMember } from '../group/member.js'
 import { ViolationError, type Invariant } from './invariant.js'
@@ -25,8 +25,7 @@ export class CommitMonotonic implements Invariant {
     }
   }
 
-  stepped({ core, id, appliedIndex }: SimMember): void {
-    const { commitIndex, term } = core.status
+  stepped({ id, appliedIndex }: SimMember, { commitIndex, term }: RaftStatus): void {
     const seen = this.#seen.get(id)
     if (seen && commitIndex < seen.commitIndex) {
       throw new ViolationError(this.name, `${id} had committed ${seen.commitIndex}, and now ${commitIndex}`)

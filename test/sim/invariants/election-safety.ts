@@ -1,3 +1,4 @@
+import type { RaftStatus } from '../../../framework/groups/raft/ready.js'
 import type { MemberId, Term } from '../../../framework/groups/raft/types.js'
 import type { SimMember } from '../group/member.js'
 import { ViolationError, type Invariant } from './invariant.js'
@@ -7,8 +8,7 @@ export class ElectionSafety implements Invariant {
   readonly name = 'election safety'
   readonly #leaders = new Map<Term, MemberId>()
 
-  stepped({ core, id }: SimMember): void {
-    const { role, term } = core.status
+  stepped({ id }: SimMember, { role, term }: RaftStatus): void {
     if (role !== 'leader') return
     const leader = this.#leaders.get(term)
     if (leader === undefined) this.#leaders.set(term, id)

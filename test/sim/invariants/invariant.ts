@@ -1,5 +1,5 @@
 import { MosaikError } from '#framework/primitives'
-import type { Ready } from '../../../framework/groups/raft/ready.js'
+import type { RaftStatus, Ready } from '../../../framework/groups/raft/ready.js'
 import type { Entry, Index, MemberId } from '../../../framework/groups/raft/types.js'
 import type { JournalRecord, Recovered, Snapshot } from '../group/journal.js'
 import type { SimMember } from '../group/member.js'
@@ -25,7 +25,7 @@ export interface Invariant {
   /** A member was made of what was on its disk; nothing has been asked of it yet. */
   started?(member: SimMember, recovered: Recovered): void
   /** A member has done something. */
-  stepped?(member: SimMember): void
+  stepped?(member: SimMember, status: RaftStatus): void
   /** The core has handed out what is to be done. */
   handedOut?(member: SimMember, ready: Ready): void
   /** A write of the member would survive every crash from now on. */

@@ -1,3 +1,4 @@
+import type { RaftStatus } from '../../../framework/groups/raft/ready.js'
 import type { Entry, Index, Term } from '../../../framework/groups/raft/types.js'
 import type { SimMember } from '../group/member.js'
 import { nameOf, sameEntry, ViolationError, type Invariant } from './invariant.js'
@@ -12,8 +13,7 @@ export class LeaderCompleteness implements Invariant {
     this.#committed.set(entry.index, { entry, inTerm: member.core.status.term })
   }
 
-  stepped({ core, id }: SimMember): void {
-    const { role, term, firstIndex } = core.status
+  stepped({ core, id }: SimMember, { role, term, firstIndex }: RaftStatus): void {
     if (role !== 'leader' || this.#checkedTerms.has(term)) return
     this.#checkedTerms.add(term)
     for (const { entry, inTerm } of this.#committed.values()) {

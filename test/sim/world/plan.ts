@@ -66,6 +66,8 @@ export interface WorldPlan {
   readonly clientCount: number
   readonly habits: ClientHabits
   readonly settings: MemberSettings
+  /** The names of the invariants that watch; all unless given. */
+  readonly invariants: readonly string[] | undefined
 }
 
 /** How much of a world is calm at its end, as a fraction. */
@@ -74,8 +76,8 @@ const CALM_SHARE = 0.25
 /** The world of a seed. @param minutes Simulated, of which the last quarter is calm. */
 export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BUG): WorldPlan {
   const random = seededRandom(`${seed}/plan`)
-  const hostCount = 1 + weighted(random, [1, 2, 6, 3, 6, 1, 1])
-  const founderCount = 1 + random.int(hostCount)
+  const hostCount = Math.max(1 + weighted(random, [1, 2, 6, 3, 6, 1, 1]), bug.hostsMin ?? 1)
+  const founderCount = Math.max(1 + random.int(hostCount), bug.foundersMin ?? 1)
   const isVolatile = bug.needs !== 'disk' && random.float() < 0.2
   const electionTicks = pick(random, [10, 20, 40])
   const tickMs = pick(random, [50, 100])
@@ -112,11 +114,12 @@ export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BU
     habits: {
       keys: Array.from({ length: 1 + random.int(3) }, (_, i) => `k${i}`),
       thinkMs: pick(random, [100, 400, 1_000]),
-      attemptMs: pick(random, [200, 1_000]),
+      attemptMs: pick(random, [50, 200, 1_000]),
       patienceMs: 2 * electionMs,
       impatienceRate: pick(random, [0, 0.2, 0.5]),
       readRate: pick(random, [0.3, 0.5, 0.7]),
       leaseRate: pick(random, [0, 0.5, 1]),
+      ...bug.habits,
     },
     settings: {
       heartbeatTicks: Math.floor(electionTicks / 4),
@@ -125,9 +128,12 @@ export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BU
       clockDriftMax: 0.1,
       checkpointEvery: pick(random, [10, 50, 10_000]),
       tailEntriesMax: pick(random, [0, 5, 100]),
+      appendEntriesMax: pick(random, [1, 4, 512]),
       coreFaults: bug.core ?? {},
       driverBugs: bug.driver ?? {},
+      ...bug.settings,
     },
+    invariants: bug.invariants,
   }
 }
 
@@ -140,10 +146,11 @@ function planFaults(
   const faults = new Map<FaultKind, { everyMs: number; lastingMs: number }>()
   for (const kind of FAULT_KINDS) {
     const isWanted = random.float() < 0.4
-    const everyMs = pick(random, [3_000, 10_000, 30_000])
-    const lastingMs = electionMs * pick(random, [0.5, 2, 6])
+    const isNeeded = bug.faults?.includes(kind) ?? false
+    const everyMs = electionMs * (isNeeded ? 4 : pick(random, [4, 12, 36]))
+    const lastingMs = electionMs * pick(random, [0.2, 2, 6])
     if (isVolatile && DURABLE_ONLY.has(kind)) continue
-    if (isWanted || bug.faults?.includes(kind)) faults.set(kind, { everyMs, lastingMs })
+    if (isWanted || isNeeded) faults.set(kind, { everyMs, lastingMs })
   }
   return faults
 }

@@ -7,7 +7,7 @@ import { Timeline } from '../environment/timeline.js'
 import { hostOf, type SimMember } from '../group/member.js'
 import type { SimMessage } from '../group/messages.js'
 import { allInvariants } from '../invariants/index.js'
-import { ViolationError } from '../invariants/invariant.js'
+import { ViolationError, type Invariant } from '../invariants/invariant.js'
 import { SimHost } from './host.js'
 import { describeMessage } from './message-text.js'
 import { Nemesis } from './nemesis.js'
@@ -43,7 +43,7 @@ export class World {
   readonly #timeline = new Timeline()
   readonly #trace = new Trace()
   readonly #history = new History()
-  readonly #invariants = allInvariants()
+  readonly #invariants: readonly Invariant[]
   readonly #network: SimNetwork<SimMessage>
   readonly #hosts: readonly SimHost[]
   readonly #clients: readonly SimClient[]
@@ -57,6 +57,7 @@ export class World {
 
   constructor(plan: WorldPlan) {
     this.#plan = plan
+    this.#invariants = allInvariants().filter(({ name }) => plan.invariants?.includes(name) ?? true)
     const random = (part: string) => seededRandom(`${plan.seed}/${part}`)
     this.#network = new SimNetwork(this.#timeline, random('network'), plan.calmNetwork, (from, to, message) =>
       this.#deliver(from, to, message),
@@ -196,9 +197,9 @@ export class World {
   }
 
   #stepped(member: SimMember): void {
-    for (const invariant of this.#invariants) invariant.stepped?.(member)
-    const { commitIndex } = member.core.status
-    while (this.#committedIndex < commitIndex) {
+    const { status } = member.core
+    for (const invariant of this.#invariants) invariant.stepped?.(member, status)
+    while (this.#committedIndex < status.commitIndex) {
       const entry = member.core.entryAt(++this.#committedIndex)
       if (!entry) continue
       for (const invariant of this.#invariants) invariant.committed?.(member, entry)
