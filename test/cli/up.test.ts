@@ -49,7 +49,9 @@ describe('mosaik up: one run from its start to its end', () => {
     run = shared.run
     await run.event('converged')
   })
-  afterAll(() => shared[Symbol.asyncDispose]())
+  afterAll(async () => {
+    await shared[Symbol.asyncDispose]()
+  })
 
   test('starts every replica, reports the edges, and converges', async () => {
     expect(await run.event('converged')).toEqual(

@@ -165,7 +165,7 @@ describe('a peer that serves catalog syncs', () => {
     const syncing = node.discovery.syncWith({ addresses: liar.addresses.value })
     // While it works through them it still hears others.
     friend.discovery.addTags('still here')
-    await within(15_000, syncing)
+    await within(40_000, syncing)
     await within(5_000, node.discovery.when().tagged('still here').wait())
     // The node may sync with it of its own accord too.
     expect(node.metric('entries_rejected_total', { reason: 'signature' })).toBeGreaterThanOrEqual(10_000)

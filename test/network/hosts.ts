@@ -13,7 +13,13 @@ export const listenOn = {
 
 /** A host on loopback QUIC, where not told otherwise. */
 export function startHost(options: Partial<HostOptions> = {}): Promise<Host> {
-  return Host.start({ network, listen: listenOn.quic, ...options })
+  return Host.start({
+    network,
+    listen: listenOn.quic,
+    ...options,
+    // Handshakes of a machine that is busy with other tests: how long one may take is no part of what is tested.
+    limits: { dialTimeoutMs: 15_000, ...options.limits },
+  })
 }
 
 /** A protocol for tests, of its own each time it is asked for a name. */

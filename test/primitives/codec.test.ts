@@ -11,6 +11,7 @@ import {
   isMosaikError,
   toHex,
 } from '#framework/primitives'
+import { anyText } from '../support/any-text.js'
 
 const MALFORMED = expect.objectContaining({ code: 'CODEC_MALFORMED' })
 const UNSUPPORTED = expect.objectContaining({ code: 'CODEC_UNSUPPORTED' })
@@ -27,7 +28,7 @@ const number = fc.oneof(
 )
 const text = fc.oneof(
   fc.string({ unit: 'grapheme' }),
-  fc.string({ unit: 'binary', maxLength: 80 }),
+  anyText({ maxLength: 80 }),
   fc.string({ unit: 'binary-ascii', maxLength: 400 }),
 )
 const key = text.filter((candidate) => candidate !== '__proto__')

@@ -1,5 +1,4 @@
-/** By how much every deadline in the tests is longer, for slow and busy machines. */
-const TIME_FACTOR = Number(process.env.TIME_FACTOR ?? 1)
+import { Patience } from './patience.js'
 
 const POLL_MS_MIN = 1
 const POLL_MS_MAX = 25
@@ -8,22 +7,24 @@ const POLL_MS_MAX = 25
  * Polls a condition on the event loop until it holds: until `fn` neither throws, nor returns or resolves to false. A
  * function that only makes assertions will do.
  *
- * @param options.timeoutMs Default 5000, times TIME_FACTOR.
+ * @param options.timeoutMs Default 5000, as {@link Patience} counts them.
  * @throws What `fn` threw last, or an error that quotes it, when it does not hold in time.
  */
 export async function eventually(
   fn: () => boolean | void | Promise<boolean | void>,
   { timeoutMs = 5_000 }: { timeoutMs?: number } = {},
 ): Promise<void> {
-  const dueMs = performance.now() + timeoutMs * TIME_FACTOR
+  using patience = new Patience(timeoutMs)
   let reason: unknown = new Error(`not true within ${timeoutMs} ms: ${fn.toString()}`)
   for (let pollMs = POLL_MS_MIN; ; pollMs = Math.min(2 * pollMs, POLL_MS_MAX)) {
+    // So that it is tried once more after a wait that was too long.
+    const { isOver } = patience
     try {
       if ((await fn()) !== false) return
     } catch (error) {
       reason = error
     }
-    if (performance.now() >= dueMs) throw reason
+    if (isOver) throw reason
     await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
 }
@@ -31,16 +32,13 @@ export async function eventually(
 /**
  * The result of a promise that must settle in time.
  *
- * @param ms Times TIME_FACTOR.
+ * @param ms As {@link Patience} counts them.
  */
 export async function within<T>(ms: number, promise: PromiseLike<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not settled within ${ms} ms`)), ms * TIME_FACTOR)
+  using patience = new Patience(ms)
+  const deadline = patience.over.then(() => {
+    throw new Error(`not settled within ${ms} ms`)
   })
-  try {
-    return await Promise.race([promise, deadline])
-  } finally {
-    clearTimeout(timer)
-  }
+  // Only then is the patience over.
+  return await Promise.race([promise, deadline])
 }

@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { Patience } from './patience.js'
 
 const entry = fileURLToPath(new URL('../../bin/mosaik.js', import.meta.url))
-const timeFactor = Number(process.env['TIME_FACTOR'] ?? 1)
 
 export type UpEvent = { readonly event: string } & Readonly<Record<string, unknown>>
 
@@ -92,36 +92,31 @@ export class MosaikProcess implements AsyncDisposable {
   }
 
   async until<T>(look: () => T | undefined, what: string, timeoutMs = 15_000): Promise<T> {
-    const deadline = AbortSignal.timeout(timeoutMs * timeFactor)
+    using patience = new Patience(timeoutMs)
+    void patience.over.then(() => this.#wake())
     for (;;) {
       const found = look()
       if (found !== undefined) return found
-      if (deadline.aborted) throw new Error(`no ${what} within ${timeoutMs} ms\n${this.#transcript()}`)
+      if (patience.isOver) throw new Error(`no ${what} within ${timeoutMs} ms\n${this.#transcript()}`)
       if (this.#child.exitCode !== null || this.#child.signalCode !== null)
         throw new Error(`ended without ${what}\n${this.#transcript()}`)
       await new Promise<void>((resolve) => {
         const wake = (): void => {
           this.#wakers.delete(wake)
-          deadline.removeEventListener('abort', wake)
           resolve()
         }
         this.#wakers.add(wake)
-        deadline.addEventListener('abort', wake, { once: true })
       })
     }
   }
 
   async exit(timeoutMs = 20_000): Promise<number | null> {
-    const { promise, reject } = Promise.withResolvers<never>()
-    const timer = setTimeout(
-      () => reject(new Error(`still running after ${timeoutMs} ms\n${this.#transcript()}`)),
-      timeoutMs * timeFactor,
-    )
-    try {
-      return await Promise.race([this.#exited, promise])
-    } finally {
-      clearTimeout(timer)
-    }
+    using patience = new Patience(timeoutMs)
+    const deadline = patience.over.then(() => {
+      throw new Error(`still running after ${timeoutMs} ms\n${this.#transcript()}`)
+    })
+    // Only then is the patience over.
+    return await Promise.race([this.#exited, deadline])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
