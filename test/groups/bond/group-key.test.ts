@@ -10,7 +10,7 @@ describe('W-B6: the key of a group', () => {
   test('given a key, then however it is printed, what shows is not the key but a name for it', () => {
     const shown = [
       String(key),
-      `${key}`,
+      `it is ${String(key)}`,
       JSON.stringify({ key }),
       inspect({ key }),
       inspect(key, { showHidden: true }),
