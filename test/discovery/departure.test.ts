@@ -142,14 +142,14 @@ describe('a network that is cut in two', () => {
       await eventually(() => !one.knows(other) && !other.knows(one), { timeoutMs: 5_000 })
       // Long enough for either to have forgotten even what the other had said.
       await eventually(() => one.discovery.candidates.some(({ failures }) => failures >= 3), {
-        timeoutMs: 10_000,
+        timeoutMs: 20_000,
       })
       expect(one.host.connections.value.size).toBe(0)
 
       one.gate.isOpen = other.gate.isOpen = true
       await within(5_000, Promise.all([one, other].map(({ discovery }) => discovery.when().peers(1).wait())))
     },
-    30_000,
+    60_000,
   )
 
   test.concurrent(
