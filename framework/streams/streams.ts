@@ -10,6 +10,7 @@ import {
   closeReason,
   LinkClosedError,
   linkPair,
+  type CloseReason,
   type Host,
   type Link,
 } from '#framework/network'
@@ -55,7 +56,9 @@ import {
 } from './wire.js'
 
 /** How many subscriptions of one node may be in the middle of opening; more wait for their turn. */
-const openingMax = 64
+const openingMax = 16
+/** How a request ends that was overtaken on its way. */
+const outdated = closeReason(CloseReasons.Cancelled, 'a later attempt of this consumer is served')
 /** Nobody introduces itself to itself. */
 const noBytes = new Uint8Array()
 /** How much memory of logs is kept for later use, so that it need not be made again. */
@@ -114,7 +117,7 @@ export class Streams implements AsyncDisposable {
     const { clock = systemClock, random = systemRandom, logger = silentLogger } = options
     const segments = new SegmentPool(pooledBytesMax)
     const metrics = new StreamMetrics(host.metrics)
-    this.#context = { host, discovery, clock, random, logger, metrics, segments }
+    this.#context = { host, discovery, clock, random, logger, metrics, segments, said: new WeakMap() }
     this.#introductions = new Introductions(host, discovery)
     this.#catalog = discovery.catalog.value
     this.subscriptions = this.#statuses
@@ -307,7 +310,13 @@ export class Streams implements AsyncDisposable {
     }
     const { producer, entry, request } = judged
     link.forgetPayloads()
-    await producer.serve(link, request, entry, async (greeting) => {
+    const greeting = producer.welcome(request, entry)
+    if (greeting === undefined) {
+      await link.close(outdated)
+      return
+    }
+    // Not awaited: for as long as the consumer is served, this need not stay.
+    return producer.serve(link, request, entry, greeting.sequence, async () => {
       const me = this.#introductions.for(link.peer)
       await accept(openingPayload({ ...greeting, entry: me.entry }))
       me.onTold()
@@ -330,7 +339,7 @@ export class Streams implements AsyncDisposable {
       return { refusal: { reason: closeReason(CloseReasons.ProtocolViolation, messageOf(error)) } }
     }
     const { entry, ...request } = subscribe
-    learnEntry(this.#context, entry)
+    learnEntry(this.#context, link.peer, entry)
     const admitted = this.#admit(request, discovery.catalog.value.get(link.peer))
     return 'refusal' in admitted ? admitted : { ...admitted, request: { ...request, shape: undefined } }
   }
@@ -384,24 +393,23 @@ export class Streams implements AsyncDisposable {
 
   /** The same subscription, admission included, over a link that does not leave the process. */
   #openLocal(me: PeerEntry, request: SubscribeRequest): Link {
+    const refused = (reason: CloseReason): LinkClosedError =>
+      new LinkClosedError(reason, 'remote', { peer: me.peer, protocol: streamsProtocol.id })
     const admitted = this.#admit(request, me)
-    if ('refusal' in admitted) {
-      throw new LinkClosedError(admitted.refusal.reason, 'remote', {
-        peer: me.peer,
-        protocol: streamsProtocol.id,
-      })
-    }
+    if ('refusal' in admitted) throw refused(admitted.refusal.reason)
     const { producer } = admitted
+    const greeting = producer.welcome(request, me)
+    if (greeting === undefined) throw refused(outdated)
     const [ours, theirs] = linkPair({
       protocol: streamsProtocol,
       peerA: me.peer,
       peerB: me.peer,
       openPayload: openingPayload({ ...request, entry: noBytes }),
-      acceptPayload: openingPayload({ ...producer.greeting(request, me), entry: noBytes }),
+      acceptPayload: openingPayload({ ...greeting, entry: noBytes }),
       clock: this.#context.clock,
     })
     this.#local.spawn(`local subscription to "${request.name}"`, () =>
-      producer.serve(theirs, request, me, () => Promise.resolve()),
+      producer.serve(theirs, request, me, greeting.sequence, () => Promise.resolve()),
     )
     return ours
   }

@@ -89,3 +89,29 @@ test('given a loop over the changes, then it begins with the value now and goes 
   }
   expect(seen).toEqual([2, 3])
 })
+
+test('given one that tells at once, then followers are told of each change, and nothing is made without them', () => {
+  const parts = [1, 2]
+  let composedCount = 0
+  const watch = new ComposedWatch(() => {
+    composedCount++
+    return parts[0]! + parts[1]!
+  }, 'at-once')
+  const change = (part: number): void => {
+    parts[0] = part
+    watch.invalidate()
+  }
+  change(10)
+  change(20)
+  expect(composedCount).toBe(1)
+  const told: number[] = []
+  const unsubscribe = watch.subscribe((value) => told.push(value))
+  change(30)
+  change(40)
+  expect(told).toEqual([32, 42])
+  unsubscribe()
+  change(50)
+  watch.end()
+  expect(told).toEqual([32, 42])
+  expect([watch.value, watch.ended]).toEqual([52, true])
+})

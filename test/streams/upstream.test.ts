@@ -31,6 +31,8 @@ class Scene {
   readonly attempts: PeerEntry[] = []
   /** The producer's ends of the links. */
   readonly links: Link[] = []
+  /** The other ends of them. */
+  readonly ownLinks: Link[] = []
   readonly events: ConsumerEvent[] = []
   readonly upstream: Upstream
   startsBySelf = true
@@ -48,7 +50,10 @@ class Scene {
     const owner = {
       context: {
         host: { peerId: me.peer } as Host,
-        discovery: { feed: () => this.onGreeting() } as unknown as Discovery,
+        discovery: {
+          feed: () => this.onGreeting(),
+          catalog: { value: { get: () => undefined } },
+        } as unknown as Discovery,
         clock: this.clock,
         random: seededRandom(1),
         logger: silentLogger,
@@ -119,6 +124,7 @@ class Scene {
       clock: this.clock,
     })
     this.links.push(theirs)
+    this.ownLinks.push(ours)
     return Promise.resolve(ours)
   }
 }
@@ -153,6 +159,13 @@ test('S-9: given a subscription on which nothing was sent for six minutes, when 
     await it.advance(1)
     expect(it.attempts).toHaveLength(loss + 1)
   }
+})
+
+test('given a subscription that has begun, then its link keeps nothing of what was said on opening', async () => {
+  await start(['link'])
+  expect(it.status.state).toBe('connected')
+  const [link] = it.ownLinks
+  expect(link).toMatchObject({ openPayload: undefined, acceptPayload: undefined })
 })
 
 test('given attempts that fail, then each delay is longer, and the status says when the next one is due', async () => {

@@ -1,6 +1,6 @@
 import type { PeerEntry } from '#framework/discovery'
 import { CloseReasons, closeReason, LinkClosedError, type CloseReason, type Link } from '#framework/network'
-import { isMosaikError, messageOf } from '#framework/primitives'
+import { isMosaikError, messageOf, type PeerId } from '#framework/primitives'
 import type { ConsumerEvent } from '../consumer.js'
 import { initialCreditBytes } from '../credit.js'
 import type { DatumFrameForm } from '../codec/datum-frame.js'
@@ -131,7 +131,7 @@ export class SubscriptionAttempt {
       await link.close(greeting.reason)
       return greeting.reason
     }
-    if (link.peer !== context.host.peerId) this.#learn(greeting.entry)
+    if (link.peer !== context.host.peerId) this.#learn(link.peer, greeting.entry)
     // The consumer may not want the producer, seeing that. It has closed the link then.
     if (this.#isLeft) return link.closed
     // What follows lives as long as the subscription: without the entries that were said on opening.
@@ -189,10 +189,10 @@ export class SubscriptionAttempt {
     this.#owner.emit({ type: 'unsubscribed', producer: this.#entry.peer, reason })
   }
 
-  #learn(record: Uint8Array): void {
+  #learn(peer: PeerId, record: Uint8Array): void {
     this.#isBeingGreeted = true
     try {
-      learnEntry(this.#owner.context, record)
+      learnEntry(this.#owner.context, peer, record)
     } finally {
       this.#isBeingGreeted = false
     }

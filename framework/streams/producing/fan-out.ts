@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Catalog, PeerEntry } from '#framework/discovery'
 import {
   CloseReasons,
@@ -28,9 +27,11 @@ import { HeldPlaces } from './held-places.js'
 import { LiveEligibility } from '../eligibility/live-eligibility.js'
 import type { DropCause, ProducerCounters, SlowCause } from '../metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
+import { isPlaceKeptAfter, startSequence } from './place-rules.js'
 import type { Producer, ProducerOptions, ProducerStats } from '../producer.js'
 import { ReplayRetention } from './replay-retention.js'
 import type { SendQueueLimits } from './send-queue.js'
+import { consumerKey, ServedConsumers } from './served-consumers.js'
 import { StallTimer } from './stall-timer.js'
 import { peerLabel, type StreamsContext } from '../streams-context.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
@@ -73,12 +74,11 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   readonly #log: DatumLog<T>
   readonly #queues: ConsumerQueues<T>
   readonly #sender: DatumSender<T>
-  /** By the consumer they serve, in the order in which they came. */
-  readonly #served = new Map<string, OutgoingSubscription>()
+  readonly #served = new ServedConsumers()
   /** Undefined unless datums are to be acknowledged. */
   readonly #places: HeldPlaces | undefined
   readonly #statuses = new ComposedWatch<readonly SubscriptionStatus[]>(
-    () => Array.from(this.#served.values(), (subscription) => subscription.status()),
+    () => this.#served.statuses(),
     'at-once',
   )
   readonly #online: Watch<boolean>
@@ -88,8 +88,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   readonly #stalls: StallTimer<OutgoingSubscription>
   #isClosing = false
   #closed: Promise<void> | undefined
-  #sent = 0
-  #sentBytes = 0
+  /** What was given up for consumers while they were away. */
   #dropped = 0
   #refused = 0
 
@@ -164,7 +163,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
       online: this.#online,
       clock,
       onFlush: () => {
-        for (const subscription of this.#served.values()) subscription.flush()
+        for (const subscription of this.#served) subscription.flush()
       },
       onLagging: (queues) => this.#dropLagging(queues),
       onUndelivered: (datum) => this.#onUndelivered(datum),
@@ -197,9 +196,9 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   stats(): ProducerStats {
     return {
       accepted: this.#log.next,
-      sent: this.#total(this.#sent, 'datums'),
-      sentBytes: this.#total(this.#sentBytes, 'bytes'),
-      dropped: this.#total(this.#dropped, 'dropped'),
+      sent: this.#served.total('datums'),
+      sentBytes: this.#served.total('bytes'),
+      dropped: this.#served.total('dropped') + this.#dropped,
       undelivered: this.#undelivered.count,
       invalid: this.#sender.invalidCount,
       refused: this.#refused,
@@ -213,7 +212,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   /** What waits for the consumer with the fullest queue, be it served or lost. */
   fullestQueue(): { readonly datums: number; readonly bytes: number } {
     let fullest = { datums: 0, bytes: 0 }
-    const served = [...this.#served.values()].map(({ queue }) => queue)
+    const served = Array.from(this.#served, ({ queue }) => queue)
     for (const { length, byteLength } of [...served, ...(this.#places?.queues ?? [])]) {
       if (length > fullest.datums) fullest = { datums: length, bytes: byteLength }
     }
@@ -225,7 +224,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     signal?.throwIfAborted()
     const target = this.#log.next
     const drained = Promise.all(
-      [...this.#served.values()].map((subscription) => subscription.drained(target, signal)),
+      Array.from(this.#served, (subscription) => subscription.drained(target, signal)),
     )
     await withAbort(drained, signal)
     // A producer that closes ends its subscriptions: then nobody can say what was taken.
@@ -240,7 +239,8 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   /** What a consumer's request is judged by. */
   admissionRules(request: Pick<SubscribeRequest, 'subscriber'>, consumer: PeerEntry): AdmissionRules {
     const { name, fingerprint, shape } = this.stream
-    const taken = this.#served.has(keyOf(consumer.peer, request.subscriber)) ? 1 : 0
+    const key = consumerKey(consumer.peer, request.subscriber)
+    const taken = this.#served.get(key) === undefined ? 0 : 1
     return {
       name,
       fingerprint,
@@ -257,47 +257,50 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     this.#refused++
   }
 
-  /** What a consumer with that request is told if it is served from this moment on. */
-  greeting(request: SubscribeRequest, consumer: PeerEntry): Greeting {
+  /**
+   * Makes way for an admitted consumer: an earlier attempt of it is not served any longer.
+   *
+   * @returns What it is told when {@link serve} follows at once: sends that waited may be let through by that. Undefined
+   *   when a later attempt of it is served already.
+   */
+  welcome(request: SubscribeRequest, { peer }: PeerEntry): Greeting | undefined {
+    const key = consumerKey(peer, request.subscriber)
+    const earlier = this.#served.get(key)
+    if (earlier !== undefined) {
+      if (earlier.attempt >= request.attempt) return undefined
+      const reason = closeReason(CloseReasons.Cancelled, 'a later attempt takes the place of this one')
+      this.#drop(earlier, reason, this.#places !== undefined)
+    }
     const { id, fingerprint, codec } = this.stream
+    const place = this.#places?.get(key, request.criteria)
     return {
       stream: id,
       fingerprint,
       codec: codec.id,
       epoch: this.#epoch,
       ...(this.#places && { ack: true }),
-      sequence: this.#startOf(request, consumer),
+      sequence: startSequence({ request, epoch: this.#epoch, place, log: this.#log }),
     }
   }
 
   /**
    * Serves an admitted consumer until its link ends. Never rejects.
    *
-   * @param accept Says what the consumer is told.
+   * @param start Where it begins, as {@link welcome} has just said.
+   * @param accept Tells the consumer what that said.
    */
   async serve(
     link: Link,
     request: SubscribeRequest,
     entry: PeerEntry,
-    accept: (greeting: Greeting) => Promise<void>,
+    start: number,
+    accept: () => Promise<void>,
   ): Promise<void> {
-    const key = keyOf(entry.peer, request.subscriber)
-    const earlier = this.#served.get(key)
-    if (earlier !== undefined && earlier.attempt >= request.attempt) {
-      await link.close(closeReason(CloseReasons.Cancelled, 'a later attempt of this consumer is served'))
-      return
-    }
-    if (earlier !== undefined) {
-      const reason = closeReason(CloseReasons.Cancelled, 'a later attempt takes the place of this one')
-      this.#drop(earlier, reason, this.#places !== undefined)
-    }
-    // Taken before anything else happens: showing the subscription may at once let sends through that waited for it.
-    const greeting = this.greeting(request, entry)
-    const subscription = this.#subscribe(link, request, entry, greeting.sequence)
+    const subscription = this.#subscribe(link, request, entry, start)
     // Before the consumer hears of it, so that to a consumer that is subscribed the producer is never offline.
-    this.#served.set(key, subscription)
+    this.#served.add(subscription)
     this.#refresh()
-    const isOpen = await accept(greeting).then(
+    const isOpen = await accept().then(
       () => true,
       () => false, // The consumer has gone already, and the link says why.
     )
@@ -317,7 +320,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
    */
   onCatalog(catalog: Catalog, changed: ReadonlySet<PeerId>): void {
     let isChanged = false
-    for (const subscription of this.#served.values()) {
+    for (const subscription of this.#served) {
       if (!changed.has(subscription.consumer)) continue
       const entry = catalog.get(subscription.consumer)
       const reason = this.#reasonToDrop(subscription, entry)
@@ -332,7 +335,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
 
   /** Something other than its entry has changed about a peer. */
   #onNews(entry: PeerEntry): void {
-    for (const subscription of this.#served.values()) {
+    for (const subscription of this.#served) {
       if (subscription.consumer !== entry.peer) continue
       const reason = this.#reasonToDrop(subscription, entry)
       if (reason !== undefined) this.#drop(subscription, reason)
@@ -350,28 +353,8 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     return notAllowed(this.stream.name, judgement)
   }
 
-  /** Where a consumer begins: where it was, or where it wants to, as far as that is kept. */
-  #startOf(request: SubscribeRequest, consumer: PeerEntry): number {
-    const key = keyOf(consumer.peer, request.subscriber)
-    const { resume, start } = request
-    const resumed = resume?.epoch === this.#epoch ? Math.min(resume.sequence, this.#log.next) : undefined
-    const place = this.#placeOf(key, request.criteria)
-    if (place !== undefined) {
-      return Math.min(Math.max(resumed ?? 0, place.acknowledgedUpTo), place.writtenUpTo)
-    }
-    if (resumed === undefined && start !== 'oldest') return this.#log.next
-    return Math.max(resumed ?? 0, this.#log.oldest)
-  }
-
-  /** What is kept for a consumer, or would be if it were lost now. */
-  #placeOf(key: string, criteria: unknown): ConsumerQueue | undefined {
-    const served = this.#served.get(key)
-    if (served === undefined) return this.#places?.get(key, criteria)
-    return this.#places && isDeepStrictEqual(served.criteria, criteria) ? served.queue : undefined
-  }
-
   #subscribe(link: Link, request: SubscribeRequest, entry: PeerEntry, start: number): OutgoingSubscription {
-    const place = this.#places?.take(keyOf(entry.peer, request.subscriber), request.criteria)
+    const place = this.#places?.take(consumerKey(entry.peer, request.subscriber), request.criteria)
     const redeliveredBelow = place?.writtenUpTo ?? start
     place?.rewind(start)
     const subscription: OutgoingSubscription = new OutgoingSubscription({
@@ -394,7 +377,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   }
 
   #dropLagging(queues: readonly ConsumerQueue[]): void {
-    for (const subscription of this.#served.values()) {
+    for (const subscription of this.#served) {
       if (queues.includes(subscription.queue)) this.#dropSlow(subscription, 'lagging', this.#tooSlow())
     }
     for (const queue of queues) this.#places?.giveUp(queue)
@@ -412,19 +395,15 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   }
 
   #dropSlow(subscription: OutgoingSubscription, cause: SlowCause, message: string): void {
-    if (!this.#isServed(subscription)) return
+    if (!this.#served.has(subscription)) return
     this.#counters.disconnected(cause)
     this.#drop(subscription, closeReason(CloseReasons.TooSlow, message))
-  }
-
-  #isServed(subscription: OutgoingSubscription): boolean {
-    return this.#served.get(keyOf(subscription.consumer, subscription.subscriber)) === subscription
   }
 
   /** Those for which the send that is next cannot be accepted. */
   #holdingUp(): OutgoingSubscription[] {
     const byteLength = this.#sender.waitingBytes
-    return [...this.#served.values()].filter((subscription) => subscription.isHoldingUp(byteLength))
+    return [...this.#served].filter((subscription) => subscription.isHoldingUp(byteLength))
   }
 
   #dropStalled(subscription: OutgoingSubscription): void {
@@ -444,28 +423,18 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   }
 
   #forget(subscription: OutgoingSubscription, isPlaceKept: boolean): void {
-    const key = keyOf(subscription.consumer, subscription.subscriber)
-    if (this.#served.get(key) !== subscription) return
-    const { queue } = subscription
-    this.#served.delete(key)
+    if (!this.#served.has(subscription)) return
+    const { consumer, subscriber, queue, criteria } = subscription
+    this.#served.delete(subscription)
     subscription.end({ isKept: isPlaceKept })
-    if (isPlaceKept) this.#places?.hold(key, queue, subscription.criteria)
+    if (isPlaceKept) this.#places?.hold(consumerKey(consumer, subscriber), queue, criteria)
     else this.#queues.delete(queue)
-    const { datums, bytes, dropped } = subscription.counts
-    this.#sent += datums
-    this.#sentBytes += bytes
-    this.#dropped += dropped
+    this.#served.countGone(subscription.counts)
     this.#refresh()
   }
 
-  /**
-   * Whether what waits for a consumer is kept after the end of its subscription. Not for one that has said goodbye,
-   * unless it has a name under which to come back; nor for one that is not wanted any more, or does not keep up.
-   */
-  #isPlaceKept(subscription: OutgoingSubscription, reason: CloseReason): boolean {
-    if (this.#places === undefined || this.#isClosing) return false
-    if (placeLostReasons.has(reason.code)) return false
-    return subscription.isDurable || !goodbyes.has(reason.code)
+  #isPlaceKept({ isDurable }: OutgoingSubscription, reason: CloseReason): boolean {
+    return this.#places !== undefined && !this.#isClosing && isPlaceKeptAfter(reason, isDurable)
   }
 
   #onDropped(cause: DropCause, count: number): void {
@@ -482,7 +451,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   #refresh(): void {
     this.#statuses.invalidate()
     if (!this.#isClosing) {
-      this.#eligibility.follow(this.#served.values())
+      this.#eligibility.follow(this.#served)
       this.#online.set(this.#isOnlineNow())
     }
     this.#owner.onSubscriptions()
@@ -503,10 +472,8 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     this.#sender.close()
     using deadline = this.#context.clock.deadline(closeTimeoutMs)
     const { signal } = deadline
-    await Promise.all(
-      [...this.#served.values()].map((subscription) => subscription.finish(this.#log.next, signal)),
-    )
-    for (const subscription of this.#served.values()) this.#forget(subscription, false)
+    await Promise.all(Array.from(this.#served, (subscription) => subscription.finish(this.#log.next, signal)))
+    for (const subscription of this.#served) this.#forget(subscription, false)
     this.#places?.giveUpAll()
     this.#log.clear()
     this.#statuses.end()
@@ -514,28 +481,4 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     this.#counters[Symbol.dispose]()
     this.#owner.onClosed()
   }
-
-  #total(gone: number, counter: 'datums' | 'bytes' | 'dropped'): number {
-    let total = gone
-    for (const subscription of this.#served.values()) total += subscription.counts[counter]
-    return total
-  }
-}
-
-/** With these a consumer says that it goes. */
-const goodbyes: ReadonlySet<number> = new Set([
-  CloseReasons.Cancelled.code,
-  CloseReasons.Success.code,
-  CloseReasons.GracefulShutdown.code,
-])
-/** After these a consumer does not come back as the one it was. */
-const placeLostReasons: ReadonlySet<number> = new Set([
-  CloseReasons.NotAllowed.code,
-  CloseReasons.SchemaMismatch.code,
-  CloseReasons.ProtocolViolation.code,
-  CloseReasons.TooSlow.code,
-])
-
-function keyOf(consumer: PeerId, subscriber: string): string {
-  return `${consumer} ${subscriber}`
 }
