@@ -26,6 +26,11 @@ export class ConfigurationHistory {
     return this.#changes.at(-1)!.index
   }
 
+  /** The one before the latest; the latest, when no other is known. */
+  get previous(): Configuration {
+    return (this.#changes.at(-2) ?? this.#changes[0]!).configuration
+  }
+
   /** The latest one at or before an index that is not compacted. */
   at(index: Index): Configuration {
     return (this.#changes.findLast((change) => change.index <= index) ?? this.#changes[0]!).configuration

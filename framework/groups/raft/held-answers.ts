@@ -60,30 +60,15 @@ export class HeldAnswers {
   }
 
   /** Says what may be said by now. */
-  flush(outbox: Message[], envelope: (to: MemberId) => Envelope, lastIndex: Index): void {
+  flush(outbox: Message[], envelope: (to: MemberId) => Envelope): void {
     if (this.#vote !== undefined && this.#isVoteDue) {
       outbox.push(this.#vote)
       this.#vote = undefined
     }
     if (this.#leader === undefined || !this.#isAppendDue) return
-    outbox.push(this.accepted(envelope(this.#leader), lastIndex))
+    outbox.push(this.#accepted(envelope(this.#leader)))
     this.#isUrgent = false
     if (this.#isAllDurable) this.#leader = undefined
-  }
-
-  accepted(envelope: Envelope, lastIndex: Index): AppendAnswer {
-    return {
-      ...envelope,
-      type: 'append-answer',
-      accepted: true,
-      round: this.#round,
-      roundTick: this.#roundTick,
-      matchIndex: this.#isAllDurable ? this.#matchIndex : this.#durability.durableIndex,
-      rejectedIndex: 0,
-      conflictTerm: 0,
-      conflictIndex: 0,
-      lastIndex,
-    }
   }
 
   /** Says nothing of what is durable, so it need not wait. */
@@ -99,6 +84,21 @@ export class HeldAnswers {
       conflictTerm: conflict.conflictTerm,
       conflictIndex: conflict.conflictIndex,
       lastIndex,
+    }
+  }
+
+  #accepted(envelope: Envelope): AppendAnswer {
+    return {
+      ...envelope,
+      type: 'append-answer',
+      accepted: true,
+      round: this.#round,
+      roundTick: this.#roundTick,
+      matchIndex: this.#isAllDurable ? this.#matchIndex : this.#durability.durableIndex,
+      rejectedIndex: 0,
+      conflictTerm: 0,
+      conflictIndex: 0,
+      lastIndex: this.#matchIndex,
     }
   }
 

@@ -208,7 +208,10 @@ export class Leadership {
     if (answer.accepted) progress.onAccepted(answer.matchIndex)
     const outcome = answer.accepted ? 'stepped' : this.#onRejected(progress, answer)
     progress.onRound(answer.round, answer.roundTick, log.lastIndex)
-    if (progress.hasLost(answer.roundTick, answer.lastIndex, this.#settings.heartbeatTicks))
+    if (
+      answer.accepted &&
+      progress.hasLost(answer.roundTick, answer.lastIndex, this.#settings.heartbeatTicks)
+    )
       progress.becomeProbe(progress.matchIndex + 1)
     this.advance()
     return outcome

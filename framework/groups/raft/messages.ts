@@ -83,7 +83,7 @@ export interface AppendAnswer extends Envelope {
    */
   readonly conflictTerm: Term
   readonly conflictIndex: Index
-  /** The end of the sender's log, durable or not. */
+  /** When accepted: like `matchIndex`, but durable or not. When not: the end of the sender's log. */
   readonly lastIndex: Index
 }
 

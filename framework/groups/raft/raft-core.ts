@@ -322,7 +322,7 @@ export class RaftCore {
   takeReady(): Ready {
     this.#leadership?.flush()
     const { log, durability } = this.#replica
-    this.#answers.flush(this.#outbox, this.#envelope, log.lastIndex)
+    this.#answers.flush(this.#outbox, this.#envelope)
     if (this.#leadership) this.#reads.push(...this.#leadership.reads.takeConfirmed())
     const id = this.#nextReadyId++
     const mustPersist = durability.hasWrites(log)
@@ -502,7 +502,7 @@ export class RaftCore {
 
   #onTimeoutNow(message: TimeoutNow): StepOutcome {
     if (message.term !== this.#term || message.from !== this.#leader) return 'stale'
-    if (!this.#isVoter) return 'stranger'
+    if (!this.#mayStand) return 'stranger'
     this.#stand(true)
     return 'stepped'
   }
@@ -546,7 +546,7 @@ export class RaftCore {
     if (this.#electionElapsed < this.#electionTimeout && !this.#isSoleVoter) return
     this.#resetElectionTimer()
     this.#setLeader(undefined)
-    if (this.#isVoter) this.#askAhead()
+    if (this.#mayStand) this.#askAhead()
   }
 
   /** Asks whether it would be elected, without disturbing anybody. */
@@ -720,6 +720,17 @@ export class RaftCore {
 
   get #isVoter(): boolean {
     return this.configuration.voters.includes(this.id)
+  }
+
+  /**
+   * Also a member whose removal is in its log and not known to be committed: it may be the only one whose log is good
+   * enough to be elected (Ongaro 2014, §4.2.2). Its own vote does not count then.
+   */
+  get #mayStand(): boolean {
+    const { configurations, commitIndex } = this.#replica
+    const isBeingRemoved =
+      configurations.currentIndex > commitIndex && configurations.previous.voters.includes(this.id)
+    return this.#isVoter || isBeingRemoved
   }
 
   get #isSoleVoter(): boolean {

@@ -13,7 +13,7 @@ import {
   type RaftOptions,
   type Ready,
   type SnapshotFacts,
-} from '../../../framework/groups/raft/index.js'
+} from '#framework/groups/raft'
 
 export const CLUSTER = 'c0'.repeat(16) as ClusterId
 
