@@ -79,10 +79,12 @@ export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BU
   const hostCount = Math.max(1 + weighted(random, [1, 2, 6, 3, 6, 1, 1]), bug.hostsMin ?? 1)
   const founderCount = Math.max(1 + random.int(hostCount), bug.foundersMin ?? 1)
   const isVolatile = bug.needs !== 'disk' && random.float() < 0.2
-  const electionTicks = pick(random, [10, 20, 40])
-  const tickMs = pick(random, [50, 100])
-  const electionMs = electionTicks * tickMs
   const endAtMs = minutes * 60_000
+  const tickMs = pick(random, [50, 100])
+  // A short world has short timeouts, so that its calm end has room for some elections.
+  const electionTicksMax = (endAtMs * CALM_SHARE) / tickMs / 10
+  const electionTicks = Math.min(pick(random, [10, 20, 40]), Math.floor(electionTicksMax))
+  const electionMs = electionTicks * tickMs
   const healAtMs = endAtMs * (1 - CALM_SHARE)
   return {
     seed,
@@ -148,7 +150,8 @@ function planFaults(
     const isWanted = random.float() < 0.4
     const isNeeded = bug.faults?.includes(kind) ?? false
     const everyMs = electionMs * (isNeeded ? 4 : pick(random, [4, 12, 36]))
-    const lastingMs = electionMs * pick(random, [0.2, 2, 6])
+    const lasting = pick(random, [0.2, 2, 6])
+    const lastingMs = electionMs * (isNeeded ? (bug.lastingElections ?? lasting) : lasting)
     if (isVolatile && DURABLE_ONLY.has(kind)) continue
     if (isWanted || isNeeded) faults.set(kind, { everyMs, lastingMs })
   }

@@ -10,6 +10,8 @@ export interface PlantedBug {
   readonly driver?: DriverBugs
   /** What must be able to go wrong for the bug to show; the rest is as the seed says. */
   readonly faults?: readonly FaultKind[]
+  /** How long these faults last, in election timeouts; by default as the seed says. */
+  readonly lastingElections?: number
   readonly needs?: 'disk'
   readonly settings?: Partial<MemberSettings>
   readonly habits?: Partial<ClientHabits>
@@ -28,6 +30,7 @@ export const NO_BUG: PlantedBug = {}
 const three = { hostsMin: 3, foundersMin: 3 } as const
 const oftenSnapshots = { checkpointEvery: 10, tailEntriesMax: 0 } as const
 const impatientClients = { attemptMs: 50 } as const
+const leaseReaders = { readRate: 0.6, leaseRate: 1, thinkMs: 50, attemptMs: 50 } as const
 const onDisk = { ...three, needs: 'disk' } as const
 
 /** By the name that `npm run sim -- --fault` takes. */
@@ -36,7 +39,16 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     'votes-twice-in-a-term',
     { ...three, core: { votesTwiceInATerm: true }, faults: ['bad-network', 'isolate'] },
   ],
-  ['forgets-vote', { ...onDisk, core: { forgetsVote: true }, faults: ['crash', 'slow-links', 'isolate'] }],
+  [
+    'forgets-vote',
+    {
+      ...onDisk,
+      core: { forgetsVote: true },
+      faults: ['crash', 'crash-all', 'slow-links'],
+      lastingElections: 0.2,
+      settings: { electionJitterTicks: 2 },
+    },
+  ],
   [
     'commits-old-term-by-counting',
     {
@@ -56,7 +68,15 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
       invariants: ['commit monotonic'],
     },
   ],
-  ['stale-lease-read', { ...three, core: { staleLeaseRead: true }, faults: ['isolate'] }],
+  [
+    'stale-lease-read',
+    {
+      ...three,
+      core: { staleLeaseRead: true },
+      faults: ['transfer', 'isolate', 'partial'],
+      habits: leaseReaders,
+    },
+  ],
   ['reads-without-quorum', { ...three, core: { readsWithoutQuorum: true }, faults: ['isolate'] }],
   [
     'acknowledges-before-persisted',
@@ -89,7 +109,16 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
   ['answers-when-appended', { ...three, driver: { answersWhenAppended: true }, faults: ['isolate'] }],
   ['resolves-by-index', { ...three, driver: { resolvesByIndex: true }, faults: ['isolate', 'one-way'] }],
   ['reads-before-applying', { ...three, driver: { readsBeforeApplying: true }, faults: ['bad-network'] }],
-  ['loses-ticks-in-pause', { ...three, driver: { losesTicksInPause: true }, faults: ['pause'] }],
+  [
+    'loses-ticks-in-pause',
+    {
+      ...three,
+      driver: { losesTicksInPause: true },
+      faults: ['pause', 'partial'],
+      lastingElections: 3,
+      habits: leaseReaders,
+    },
+  ],
   ['has-no-sessions', { driver: { hasNoSessions: true }, faults: ['bad-network'] }],
   [
     'restores-old-snapshot',
