@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { bare, enveloped, type Inbox } from '../../framework/streams/consuming/inbox.js'
+import { z } from 'zod'
+import { FrameBuilder } from '#framework/network'
+import { stream } from '#framework/streams'
+import { DatumFrameReader, DatumFrameWriter } from '../../framework/streams/codec/datum-frame.js'
+import { bare, enveloped, Inbox } from '../../framework/streams/consuming/inbox.js'
 import { ProducerProgress } from '../../framework/streams/consuming/producer-progress.js'
 import { emptyInbox, FakeSource, producerId } from './received-frames.js'
 
@@ -132,4 +136,45 @@ test('property: what was sent is taken, lost, invalid or waits, and envelopes te
       expect(inbox.takenCount + count('lostCount') + count('invalidCount') + inbox.waitingCount).toBe(sent)
     }),
   )
+})
+
+describe('given long byte strings in frames of their own memory', () => {
+  const Blob = stream('inbox.blob', z.instanceof(Uint8Array))
+  const blob = new Uint8Array(40 * 1024)
+
+  /** What an application gets of one frame with so many of them, and the frame's memory. */
+  function received(count: number): { datums: Uint8Array[]; memory: ArrayBufferLike } {
+    const inbox = new Inbox(Blob)
+    const target = Buffer.alloc(2 * blob.byteLength)
+    const body = target.subarray(0, Blob.codec.encode(blob, target, 0))
+    const writer = new DatumFrameWriter(new FrameBuilder({ frameBytesMax: 1 << 20 }))
+    for (let sequence = 0; sequence < count; sequence++) {
+      const offset = writer.reserve(sequence, body.byteLength)
+      writer.buffer.set(body, offset)
+    }
+    const { bodyBytes } = writer
+    const reader = new DatumFrameReader(Uint8Array.from(writer.take().subarray(-bodyBytes)))
+    const progress = new ProducerProgress({
+      producer: producerId,
+      epoch: 'epoch',
+      first: 0,
+      acknowledging: 'never',
+    })
+    const source = { progress, isDiscarded: false, onDiscarded: () => {}, onInvalid: () => {} }
+    inbox.put({ source, reader, lostBefore: progress.arrive(reader), receivedAtMs: 0 })
+    return { datums: Array.from({ length: count }, () => inbox.take(bare)!), memory: reader.bytes.buffer }
+  }
+
+  test('when there is one alone, then it stays in the memory of its frame', () => {
+    const { datums, memory } = received(1)
+    expect(datums[0]?.buffer).toBe(memory)
+  })
+
+  test('when there are two, then neither has the memory of which the other is read', () => {
+    const { datums, memory } = received(2)
+    for (const datum of datums) {
+      expect(datum.byteLength).toBe(blob.byteLength)
+      expect(datum.buffer).not.toBe(memory)
+    }
+  })
 })

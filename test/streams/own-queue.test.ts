@@ -97,6 +97,13 @@ describe.each(['block', 'drop-oldest', 'drop-newest', 'disconnect'] satisfies Ov
   },
 )
 
+test('given a replay that fits into a frame, when it is read, then it goes in one', () => {
+  const log = new TestLog({ replay: { last: 30 } })
+  log.appendAll(30, 20)
+  const { queue } = queueIn(log, { datumsMax: 1_000, bytesMax: 1 << 20, overflow: 'block' })
+  expect(fill(queue)).toEqual(range(0, 30))
+})
+
 test('given a replay longer than the queue, then the log is held only until everything was taken from it', () => {
   const log = new TestLog({ replay: { last: 100 } })
   log.appendAll(100, 1_000)
