@@ -222,14 +222,19 @@ class FramedLink implements Link {
     return this.#outbox.post(frame)
   }
 
-  async recv(options: RecvOptions = {}): Promise<Frame> {
-    invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
-    invariant(this.#waitingRecv === undefined, 'a link has one receiver, and it waits already')
-    options.signal?.throwIfAborted()
-    const frame = this.#intake.take()
-    if (frame !== undefined) return this.#interpret(frame)
-    if (this.#lifecycle.ending !== undefined) throw this.#closedError()
-    return this.#waitForFrame(options)
+  // Not an async function, whose promise would hear of the frame two microtasks later than the one that it returns.
+  recv(options: RecvOptions = {}): Promise<Frame> {
+    try {
+      invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
+      invariant(this.#waitingRecv === undefined, 'a link has one receiver, and it waits already')
+      options.signal?.throwIfAborted()
+      const frame = this.#intake.take()
+      if (frame !== undefined) return Promise.resolve(this.#interpret(frame))
+      if (this.#lifecycle.ending !== undefined) throw this.#closedError()
+      return this.#waitForFrame(options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   async recvMessage<T>(schema: { parse(value: unknown): T }, options?: RecvOptions): Promise<T> {
@@ -359,6 +364,9 @@ class FramedLink implements Link {
 
   #waitForFrame({ signal, timeoutMs }: RecvOptions): Promise<Frame> {
     const { promise, resolve, reject } = Promise.withResolvers<Frame>()
+    this.#waitingRecv = { resolve, reject }
+    // As those receive who receive all the time.
+    if (signal === undefined && timeoutMs === undefined) return promise
     const leave = (): void => {
       this.#waitingRecv = undefined
       timer?.cancel()
@@ -448,7 +456,9 @@ class FramedLink implements Link {
 
   #stopReceiving(): void {
     this.#intake.stop()
-    this.#waitingRecv?.reject(this.#closedError())
+    const waiting = this.#waitingRecv
+    this.#waitingRecv = undefined
+    waiting?.reject(this.#closedError())
     this.#opening?.fail(this.#closedError())
     this.#opening = undefined
   }
