@@ -1,6 +1,33 @@
 export { murmurChain, type ChainHasher, type HashedFields } from './chain-hash.js'
-export { configurationOf, isSingleStep } from './configuration.js'
+export { configurationOf, decodeConfiguration, isSingleStep } from './configuration.js'
 export type { CoreFaults } from './faults.js'
+export {
+  clusterIdOf,
+  decideFounding,
+  type Founding,
+  type FoundingDecision,
+  type FoundingFacts,
+  type FoundingPolicy,
+} from './founding.js'
+export {
+  IslandMerge,
+  compareStandings,
+  decodeVerdict,
+  encodeVerdict,
+  type ClusterStanding,
+  type MergeDecision,
+  type MergeMessage,
+  type Verdict,
+} from './island-merge.js'
+export { memberIdOf, peerIdOf } from './member-id.js'
+export {
+  DEFAULT_MEMBERSHIP,
+  nextMembershipStep,
+  type BondedMember,
+  type MembershipFacts,
+  type MembershipLimits,
+  type MembershipStep,
+} from './membership-policy.js'
 export type * from './messages.js'
 export { DEFAULT_LIMITS, type RaftLimits, type RaftOptions } from './options.js'
 export { RaftCore } from './raft-core.js'

@@ -34,7 +34,7 @@ export interface Configuration {
  * - `session`: about a client's session, for the layer between log and state machine;
  * - `noop`: the first entry of a leader;
  * - `configuration`: the payload is an encoded {@link Configuration};
- * - `yield`: the cluster gives up in favour of another one (see island-merge.ts).
+ * - `yield`: how a merge of two clusters was decided; the loser gives up (see island-merge.ts).
  */
 export type EntryKind = 'command' | 'session' | 'noop' | 'configuration' | 'yield'
 
