@@ -33,6 +33,12 @@ const peer = {
     return node!.streams.subscriptions.value.filter(({ state }) => state === 'connected').length
   },
 
+  /** What is in use of the JavaScript heap, after a collection of garbage where that can be forced. */
+  heapBytes(): number {
+    globalThis.gc?.()
+    return process.memoryUsage().heapUsed
+  },
+
   connectionCount(): number {
     return node!.host.metrics.value('mosaik_connections', { state: 'admitted' }) ?? 0
   },

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { bytesOf, digestOf, shortId } from '#framework/primitives'
+import { bytesOf, digestOf, MetricsRegistry, shortId } from '#framework/primitives'
 import { stream } from '#framework/streams'
 import { eventually, within } from '../support/eventually.js'
+import { StreamMetrics } from '../../framework/streams/metrics.js'
 import { consumerScene, linkOf } from './consumer-scene.js'
 import { open, request } from './scripted-consumer.js'
 import { connectedTo, feed, startNodes, take, type TestNode } from './support.js'
@@ -127,4 +128,19 @@ test('given many requests for streams that nobody has defined, then there are no
   expect(seriesOf(n0!)).toEqual(before)
   const counted = { stream: 'none', result: 'no_stream' }
   expect(n0!.host.metrics.value('mosaik_stream_subscriptions_total', counted)).toBe(21)
+})
+
+test('given consumers of one stream, then they count into the same series, which is there until the last of them has let go of it', () => {
+  const registry = new MetricsRegistry()
+  const metrics = new StreamMetrics(registry)
+  const received = (): number | undefined => registry.value('mosaik_stream_received_items_total', labels)
+  const consumers = [1, 2].map(() => metrics.forConsumer(Numbered.id))
+  for (const { receivedItems } of consumers) receivedItems.add(2)
+  expect(received()).toBe(4)
+  consumers[0]![Symbol.dispose]()
+  expect(received()).toBe(4)
+  consumers[1]![Symbol.dispose]()
+  expect(received()).toBeUndefined()
+  metrics.forConsumer(Numbered.id).receivedItems.add()
+  expect(received()).toBe(1)
 })
