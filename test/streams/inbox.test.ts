@@ -140,15 +140,16 @@ test('property: what was sent is taken, lost, invalid or waits, and envelopes te
 
 describe('given long byte strings in frames of their own memory', () => {
   const Blob = stream('inbox.blob', z.instanceof(Uint8Array))
-  const blob = new Uint8Array(40 * 1024)
+  const long = 60 * 1024
+  const short = 5 * 1024
 
-  /** What an application gets of one frame with so many of them, and the frame's memory. */
-  function received(count: number): { datums: Uint8Array[]; memory: ArrayBufferLike } {
+  /** What an application gets of one frame of such lengths, and the frame's memory. */
+  function received(...lengths: readonly number[]): { datums: Uint8Array[]; memory: ArrayBufferLike } {
     const inbox = new Inbox(Blob)
-    const target = Buffer.alloc(2 * blob.byteLength)
-    const body = target.subarray(0, Blob.codec.encode(blob, target, 0))
+    const target = Buffer.alloc(2 * long)
     const writer = new DatumFrameWriter(new FrameBuilder({ frameBytesMax: 1 << 20 }))
-    for (let sequence = 0; sequence < count; sequence++) {
+    for (const [sequence, length] of lengths.entries()) {
+      const body = target.subarray(0, Blob.codec.encode(new Uint8Array(length), target, 0))
       const offset = writer.reserve(sequence, body.byteLength)
       writer.buffer.set(body, offset)
     }
@@ -162,19 +163,17 @@ describe('given long byte strings in frames of their own memory', () => {
     })
     const source = { progress, isDiscarded: false, onDiscarded: () => {}, onInvalid: () => {} }
     inbox.put({ source, reader, lostBefore: progress.arrive(reader), receivedAtMs: 0 })
-    return { datums: Array.from({ length: count }, () => inbox.take(bare)!), memory: reader.bytes.buffer }
+    return { datums: lengths.map(() => inbox.take(bare)!), memory: reader.bytes.buffer }
   }
 
   test('when there is one alone, then it stays in the memory of its frame', () => {
-    const { datums, memory } = received(1)
+    const { datums, memory } = received(long)
     expect(datums[0]?.buffer).toBe(memory)
   })
 
   test('when there are two, then neither has the memory of which the other is read', () => {
-    const { datums, memory } = received(2)
-    for (const datum of datums) {
-      expect(datum.byteLength).toBe(blob.byteLength)
-      expect(datum.buffer).not.toBe(memory)
-    }
+    const { datums, memory } = received(long, short)
+    expect(datums.map(({ byteLength }) => byteLength)).toEqual([long, short])
+    for (const { buffer } of datums) expect(buffer).not.toBe(memory)
   })
 })
