@@ -16,6 +16,7 @@ const names = [
   'many-streams',
   'idle-streams',
   'raft-core',
+  'group-storage',
   'discover',
   'join',
   'rest',

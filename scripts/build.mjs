@@ -16,7 +16,8 @@ const doors = [
   'cli/{main,node-process,register}.ts',
   'framework/*/index.ts',
   '{decorators,manifests}/index.ts',
-  // The benchmark of streams compares with the transport alone.
+  // What benchmarks measure alone: the consensus core and the storage of groups, and the transport beside streams.
+  'framework/groups/{raft,storage}/index.ts',
   'framework/network/quic/{binding,transport}.ts',
 ].flatMap((pattern) => globSync(pattern, { cwd: root }))
 
@@ -32,6 +33,7 @@ const external = [
   // With native parts.
   '@chainsafe/libp2p-quic',
   '@swc/core',
+  'lmdb',
   // Loaded when it is needed, if ever.
   '@viz-js/viz',
   'bittorrent-dht',

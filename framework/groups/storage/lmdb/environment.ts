@@ -14,12 +14,6 @@ export interface RecordChange {
   readonly value: Uint8Array | undefined
 }
 
-export interface StoredRecord {
-  readonly key: Uint8Array
-  /** A copy, the reader's own. */
-  readonly value: Uint8Array
-}
-
 /** Which records to read, in the order of their keys. */
 export interface RecordRange extends KeyRange {
   /** How many at most. */
@@ -29,8 +23,7 @@ export interface RecordRange extends KeyRange {
 interface PendingWrite {
   readonly changes: readonly RecordChange[]
   readonly bytes: number
-  readonly resolve: () => void
-  readonly reject: (error: GroupStorageError) => void
+  readonly onEnded: (failure: GroupStorageError | undefined) => void
 }
 
 /** What goes into one transaction at most, in bytes; a single larger write has one to itself. */
@@ -60,6 +53,8 @@ export class LmdbEnvironment {
   #pendingBytes = 0
   #root: RootDatabase<Uint8Array, Uint8Array> | undefined
   #committing: Promise<void> | undefined
+  /** Settles when the handle of before a failure is gone. */
+  #reopening: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   private constructor(folder: string, ownership: FolderOwnership, hasBegunAnew: boolean) {
@@ -93,32 +88,38 @@ export class LmdbEnvironment {
     }
   }
 
-  /** The value of a key, a copy. */
-  get(key: Uint8Array): Uint8Array | undefined {
-    return copied(this.#opened().getBinary(key))
+  /** The value of a key, the caller's own. */
+  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return (await this.#opened()).getBinary(key)
   }
 
-  /** As many records as `limit` and `bytesMax` of values allow, and at least one; ask again from behind it for more. */
-  range({ start, end, limit, bytesMax }: RecordRange & { readonly bytesMax: number }): StoredRecord[] {
-    const records: StoredRecord[] = []
+  /** {@link get} at once; undefined also while the environment is opened again after a failure. */
+  peek(key: Uint8Array): Uint8Array | undefined {
+    return this.#root?.getBinary(key)
+  }
+
+  /** As many values as `limit` and `bytesMax` allow, and at least one if there is one; the caller's own. */
+  async values(range: RecordRange & { readonly bytesMax: number }): Promise<Uint8Array[]> {
+    const values: Uint8Array[] = []
     let bytes = 0
-    for (const { key, value } of this.#opened().getRange({ start, end, limit })) {
+    const root = await this.#opened()
+    for (const { value } of root.getRange({ start: range.start, end: range.end, limit: range.limit })) {
       bytes += value.byteLength
-      if (records.length > 0 && bytes > bytesMax) break
-      records.push({ key: copied(key)!, value: copied(value)! })
+      if (values.length > 0 && bytes > range.bytesMax) break
+      values.push(value)
     }
-    return records
+    return values
   }
 
-  /** The keys of records whose values are not needed. */
-  keys({ start, end, limit }: RecordRange): Uint8Array[] {
-    return Array.from(this.#opened().getKeys({ start, end, limit }), (key) => copied(key)!)
+  /** At most `limit` keys. */
+  async keys({ start, end, limit }: RecordRange): Promise<Uint8Array[]> {
+    return Array.from((await this.#opened()).getKeys({ start, end, limit }))
   }
 
   /** The last key in front of `end` that is not in front of `start`. */
-  lastKey({ start, end }: KeyRange): Uint8Array | undefined {
-    const [key] = this.#opened().getKeys({ start: end, end: start, reverse: true, limit: 1 })
-    return copied(key)
+  async lastKey({ start, end }: KeyRange): Promise<Uint8Array | undefined> {
+    const [key] = (await this.#opened()).getKeys({ start: end, end: start, reverse: true, limit: 1 })
+    return key
   }
 
   /**
@@ -128,17 +129,27 @@ export class LmdbEnvironment {
    * @throws GroupStorageError at once: `GROUP_STORAGE_BUSY`, `GROUP_STORAGE_CLOSED`. No other write is concerned.
    */
   write(changes: readonly RecordChange[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.enqueue(changes, (failure) => (failure ? reject(failure) : resolve()))
+    })
+  }
+
+  /**
+   * {@link write} without a promise, for those who have one already.
+   *
+   * @param onEnded Called once, when the changes are durable or have failed. Of several in their order.
+   * @throws GroupStorageError as {@link write} does.
+   */
+  enqueue(changes: readonly RecordChange[], onEnded: (failure: GroupStorageError | undefined) => void): void {
     if (this.#closing) throw closedStorage()
     const bytes = sizeOf(changes)
     if (this.#pending.length > 0 && this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
       const text = `${this.#folder}: ${this.#pendingBytes} bytes wait to be written already`
       throw new GroupStorageError('GROUP_STORAGE_BUSY', text)
     }
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ changes, bytes, resolve, reject })
-      this.#pendingBytes += bytes
-      this.#committing ??= this.#commitAll()
-    })
+    this.#pending.push({ changes, bytes, onEnded })
+    this.#pendingBytes += bytes
+    this.#committing ??= this.#commitAll()
   }
 
   /** Writes what waits, and closes. Idempotent. */
@@ -166,14 +177,15 @@ export class LmdbEnvironment {
 
   async #commitNext(): Promise<void> {
     const writes = this.#takeNext()
+    let failure: GroupStorageError | undefined
     try {
       await this.#commit(writes)
-      for (const { resolve } of writes) resolve()
     } catch (error) {
-      const failure = await this.#explain(error)
-      for (const { reject } of [...writes, ...this.#pending.splice(0)]) reject(failure)
+      failure = await this.#explain(error)
+      writes.push(...this.#pending.splice(0))
       this.#pendingBytes = 0
     }
+    for (const { onEnded } of writes) onEnded(failure)
   }
 
   #takeNext(): PendingWrite[] {
@@ -206,8 +218,11 @@ export class LmdbEnvironment {
       // After some failures LMDB lets nothing begin any more, and lmdb-js would wait for that for ever: a new handle is
       // the way out of all of them, and it reads what is really there.
       this.#root = undefined
-      await root.close()
+      this.#reopening = root.close()
+      await this.#reopening
       throw cause
+    } finally {
+      this.#reopening = undefined
     }
   }
 
@@ -225,7 +240,8 @@ export class LmdbEnvironment {
     return stats !== undefined && stats.bavail * stats.bsize < FREE_BYTES_MIN
   }
 
-  #opened(): RootDatabase<Uint8Array, Uint8Array> {
+  async #opened(): Promise<RootDatabase<Uint8Array, Uint8Array>> {
+    await this.#reopening
     if (this.#closing) throw closedStorage()
     return (this.#root ??= openRoot(this.#folder))
   }
@@ -260,11 +276,6 @@ function sizeOf(changes: readonly RecordChange[]): number {
   for (const { key, value } of changes)
     bytes += RECORD_OVERHEAD_BYTES + key.byteLength + (value?.byteLength ?? 0)
   return bytes
-}
-
-/** What lmdb-js returns may be a window into the file, which changes with the next transaction. */
-function copied(bytes: Uint8Array | undefined): Uint8Array | undefined {
-  return bytes && Uint8Array.from(bytes)
 }
 
 function failed(folder: string, cause: unknown): GroupStorageError {

@@ -3,6 +3,7 @@ import type { Entry, Index, SnapshotFacts } from '../../raft/types.js'
 import { newIncarnation } from '../incarnation.js'
 import { boundsAfter, EMPTY_LOG, type LogBounds } from '../log-bounds.js'
 import { entryRecordBytes, readEntryRecord, writeEntryRecord } from '../records/entry-record.js'
+import { RecordMemory } from '../records/record-memory.js'
 import {
   baseRecord,
   hardStateRecord,
@@ -52,8 +53,9 @@ export class LmdbGroupStorage implements GroupStorage {
   #expected: Contents
   /** Counts failures: of the writes that fail together, the first one takes back what was expected. */
   #failures = 0
-  /** Settles when the last write has that was asked for. Writes end in their order. */
-  #lastWrite: Promise<void> = Promise.resolve()
+  #pendingCount = 0
+  readonly #idleWaiters: (() => void)[] = []
+  readonly #memory = new RecordMemory()
   #closing: Promise<void> | undefined
 
   private constructor(options: LmdbGroupOptions, chunks: SnapshotChunks, group: StoredGroup) {
@@ -71,21 +73,21 @@ export class LmdbGroupStorage implements GroupStorage {
     return new LmdbGroupStorage(options, chunks, group)
   }
 
-  async write(write: StorageWrite): Promise<void> {
-    this.#assertOpen()
-    const bounds = boundsAfter(this.#expected.bounds, write)
-    if (write.compactTo) this.#assertFacts(write.compactTo)
-    if (write.snapshot && !write.resetLog) this.#assertFacts(write.snapshot.facts)
-    const staged = write.snapshot && this.#chunks.use(write.snapshot)
-    try {
-      await this.#store(this.#changesOf(write, staged), {
-        bounds,
-        snapshot: staged ?? this.#expected.snapshot,
+  write(write: StorageWrite): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#assertOpen()
+      const bounds = boundsAfter(this.#expected.bounds, write)
+      if (write.compactTo) this.#assertFacts(write.compactTo)
+      if (write.snapshot && !write.resetLog) this.#assertFacts(write.snapshot.facts)
+      const staged = write.snapshot && this.#chunks.recordOf(write.snapshot)
+      const contents = { bounds, snapshot: staged ?? this.#expected.snapshot }
+      this.#store(this.#changesOf(write, staged), contents, (failure) => {
+        if (!failure) return resolve()
+        if (staged) this.#chunks.giveBack(staged)
+        reject(failure)
       })
-    } catch (error) {
-      if (staged) this.#chunks.giveBack(staged)
-      throw error
-    }
+      if (staged) this.#chunks.handOver(staged)
+    })
   }
 
   async readEntries(
@@ -97,15 +99,15 @@ export class LmdbGroupStorage implements GroupStorage {
     if (to < from) return []
     const { bounds } = this.#stored
     if (from <= bounds.baseIndex || from > bounds.lastIndex) throw absentEntry(from, bounds)
-    const records = this.#environment.range({
+    const records = await this.#environment.values({
       start: this.#keys.entry(from),
       end: this.#keys.entry(Math.min(to, bounds.lastIndex) + 1),
       limit: RECORDS_PER_READ,
       bytesMax,
     })
-    return records.map(({ key, value }, place) => {
+    return records.map((record, place) => {
       const where = `entry ${from + place}`
-      const entry = readEntryRecord(key, value, where)
+      const entry = readEntryRecord(this.#keys.entriesPlace, record, where)
       if (entry.index !== from + place) throw corrupt(where, `entry ${entry.index} is in its place`)
       return entry
     })
@@ -128,23 +130,19 @@ export class LmdbGroupStorage implements GroupStorage {
     const { identity, random } = this.#options
     const incarnation = newIncarnation(random)
     // What is still being written is not to be seen among the keys yet.
-    for (let last; last !== this.#lastWrite;) await (last = this.#lastWrite)
-    const keys = this.#environment.keys({ ...this.#keys.all(), limit: Infinity })
-    await this.#store(
-      [
-        ...keys.map((key) => ({ key, value: undefined })),
-        {
-          key: identity.key,
-          value: identityRecord.seal(identity.key, { number: identity.number, incarnation }),
-        },
-      ],
-      NOTHING,
-    )
+    while (this.#pendingCount > 0) await this.#idle()
+    const keys = await this.#environment.keys({ ...this.#keys.all(), limit: Infinity })
+    const changes: RecordChange[] = keys.map((key) => ({ key, value: undefined }))
+    const record = identityRecord.seal(identity.key, { number: identity.number, incarnation })
+    changes.push({ key: identity.key, value: record })
+    await new Promise<void>((resolve, reject) => {
+      this.#store(changes, NOTHING, (failure) => (failure ? reject(failure) : resolve()))
+    })
     return { hardState: NO_HARD_STATE, entries: [], incarnation, isVolatile: false }
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#lastWrite.finally(this.#options.onClosed)
+    this.#closing ??= this.#idle().then(this.#options.onClosed)
     return this.#closing
   }
 
@@ -152,25 +150,29 @@ export class LmdbGroupStorage implements GroupStorage {
     return this.close()
   }
 
-  /** Begins to write before it returns, so that writes are in the order in which they were asked for. */
-  #store(changes: readonly RecordChange[], contents: Contents): Promise<void> {
-    const written = this.#environment.write(changes)
+  /** @param contents What there is when the changes have been made. */
+  #store(
+    changes: readonly RecordChange[],
+    contents: Contents,
+    onEnded: (failure: GroupStorageError | undefined) => void,
+  ): void {
     const failures = this.#failures
+    this.#environment.enqueue(changes, (failure) => {
+      this.#pendingCount--
+      if (!failure) this.#stored = contents
+      else if (this.#failures === failures) {
+        this.#failures++
+        this.#expected = this.#stored
+      }
+      onEnded(failure)
+      if (this.#pendingCount === 0) for (const wake of this.#idleWaiters.splice(0)) wake()
+    })
     this.#expected = contents
-    const ended = written.then(
-      () => {
-        this.#stored = contents
-      },
-      (error: unknown) => {
-        if (this.#failures === failures) {
-          this.#failures++
-          this.#expected = this.#stored
-        }
-        throw error
-      },
-    )
-    this.#lastWrite = ended.catch(() => undefined)
-    return ended
+    this.#pendingCount++
+  }
+
+  async #idle(): Promise<void> {
+    if (this.#pendingCount > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve))
   }
 
   #changesOf(write: StorageWrite, staged: SnapshotRecord | undefined): RecordChange[] {
@@ -203,28 +205,22 @@ export class LmdbGroupStorage implements GroupStorage {
       changes.push({ key: this.#keys.entry(index), value: undefined })
   }
 
-  /** The records of all entries are in one piece of memory. */
   #addEntries(entries: readonly Entry[], changes: RecordChange[]): void {
-    let length = 0
-    for (const entry of entries) length += entryRecordBytes(entry)
-    const records = new Uint8Array(length)
-    let offset = 0
     for (const entry of entries) {
-      const key = this.#keys.entry(entry.index)
-      const value = records.subarray(offset, offset + entryRecordBytes(entry))
-      writeEntryRecord(key, entry, value)
-      changes.push({ key, value })
-      offset += value.byteLength
+      const length = entryRecordBytes(entry)
+      const space = this.#memory.take(length)
+      writeEntryRecord(this.#keys.entriesPlace, entry, space)
+      const value = space.bytes.subarray(space.offset, space.offset + length)
+      changes.push({ key: this.#keys.entry(entry.index), value })
     }
   }
 
   /** What is said of an entry has to be true of it: a log with a wrong base would be refused when it is opened. */
   #assertFacts(facts: SnapshotFacts): void {
-    const key = this.#keys.entry(facts.index)
-    const record = this.#environment.get(key)
-    // Compacted already, or still being written.
+    // While something is being written, what is stored is not what the facts are about.
+    const record = this.#pendingCount === 0 && this.#environment.peek(this.#keys.entry(facts.index))
     if (!record) return
-    const { term, hash } = readEntryRecord(key, record, `entry ${facts.index}`)
+    const { term, hash } = readEntryRecord(this.#keys.entriesPlace, record, `entry ${facts.index}`)
     invariant(
       term === facts.term && hash === facts.hash,
       `entry ${facts.index} is not the one of these facts`,
@@ -240,7 +236,7 @@ export class LmdbGroupStorage implements GroupStorage {
           `another snapshot has replaced that of ${facts.index}`,
         )
       }
-      yield readChunk(this.#environment, this.#keys, number, chunk, facts.index)
+      yield await readChunk(this.#environment, this.#keys, number, chunk, facts.index)
     }
   }
 

@@ -11,9 +11,12 @@ import { groupNumberOf, GROUPS, IDENTITIES, identityKey } from './keys.js'
  * @returns Undefined when nothing is stored of the group.
  * @throws GroupStorageError `GROUP_STORAGE_CORRUPT`.
  */
-export function readIdentity(environment: LmdbEnvironment, group: GroupId): GroupIdentity | undefined {
+export async function readIdentity(
+  environment: LmdbEnvironment,
+  group: GroupId,
+): Promise<GroupIdentity | undefined> {
   const key = identityKey(group)
-  const record = environment.get(key)
+  const record = await environment.get(key)
   return record && identityRecord.open(key, record)
 }
 
@@ -30,12 +33,12 @@ export async function becomeNewMember(
 }
 
 /** A number that no group has, and under which nothing is stored. */
-export function freeNumber(environment: LmdbEnvironment): number {
-  const last = environment.lastKey(GROUPS)
+export async function freeNumber(environment: LmdbEnvironment): Promise<number> {
+  const last = await environment.lastKey(GROUPS)
   let highest = last ? groupNumberOf(last) : 0
-  for (const key of environment.keys({ ...IDENTITIES, limit: Infinity })) {
+  for (const key of await environment.keys({ ...IDENTITIES, limit: Infinity })) {
     try {
-      highest = Math.max(highest, identityRecord.open(key, environment.get(key)!).number)
+      highest = Math.max(highest, identityRecord.open(key, (await environment.get(key))!).number)
     } catch (error) {
       // Its records, if there are any, have been seen.
       if (!isCorrupt(error)) throw error

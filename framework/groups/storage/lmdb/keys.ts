@@ -1,5 +1,6 @@
 import { bytesOf, type GroupId } from '#framework/primitives'
 import type { Index } from '../../raft/types.js'
+import { placeOf } from '../records/checked-record.js'
 
 // Keys are bytes in the order of what they stand for, numbers big-endian:
 //   0                                     the version of the format
@@ -51,6 +52,8 @@ export class GroupKeys {
   readonly hardState: Uint8Array
   readonly base: Uint8Array
   readonly snapshot: Uint8Array
+  /** The place of all entries, for their checksums: which entry a record is, it says itself. */
+  readonly entriesPlace: number
   readonly #group: number
 
   constructor(group: number) {
@@ -58,6 +61,7 @@ export class GroupKeys {
     this.hardState = this.#part(PART.hardState)
     this.base = this.#part(PART.base)
     this.snapshot = this.#part(PART.snapshot)
+    this.entriesPlace = placeOf(this.#part(PART.entries))
   }
 
   entry(index: Index): Uint8Array {

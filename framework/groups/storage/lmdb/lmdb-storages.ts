@@ -114,7 +114,7 @@ export class LmdbStorages implements StorageProvider {
     const environment = this.#environment
     let identity
     try {
-      identity = readIdentity(environment, group)
+      identity = await readIdentity(environment, group)
     } catch (error) {
       this.#refuseUnlessRecovering(error)
       return { ...(await this.#beginMember(group)), damagedFrom: 1 }
@@ -138,7 +138,7 @@ export class LmdbStorages implements StorageProvider {
 
   async #beginMember(group: GroupId): Promise<{ identity: GroupIdentity; stored: StoredGroup }> {
     const environment = this.#environment
-    const number = freeNumber(environment)
+    const number = await freeNumber(environment)
     return {
       identity: await becomeNewMember(environment, group, { ...this.#options, number }),
       stored: NOTHING_STORED,

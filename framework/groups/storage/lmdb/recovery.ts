@@ -40,7 +40,7 @@ export async function keepSoundPart(
 
 async function removeAll(environment: LmdbEnvironment, { start, end }: KeyRange): Promise<void> {
   for (let next = start; ;) {
-    const keys = environment.keys({ start: next, end, limit: REMOVALS_MAX })
+    const keys = await environment.keys({ start: next, end, limit: REMOVALS_MAX })
     const last = keys.at(-1)
     if (!last) return
     await environment.write(keys.map((key) => ({ key, value: undefined })))

@@ -2,11 +2,11 @@ import { nextTurn } from '#framework/primitives'
 import type { ChainHasher } from '../../raft/chain-hash.js'
 import type { Entry, HardState, Index, SnapshotFacts } from '../../raft/types.js'
 import { corrupt, isCorrupt, type GroupStorageError } from '../storage-error.js'
-import { openRecord } from '../records/checked-record.js'
+import { openRecord, placeOf } from '../records/checked-record.js'
 import { readEntryRecord } from '../records/entry-record.js'
 import { baseRecord, hardStateRecord, snapshotRecord, type SnapshotRecord } from '../records/state-records.js'
 import type { LmdbEnvironment } from './environment.js'
-import { keyBehind, type GroupKeys } from './keys.js'
+import type { GroupKeys } from './keys.js'
 
 /** What is stored of a group. */
 export interface StoredGroup {
@@ -48,7 +48,7 @@ export async function readGroup(
 ): Promise<ReadGroup> {
   let stored
   try {
-    stored = readState(environment, keys)
+    stored = await readState(environment, keys)
     if (stored.snapshot) await checkSnapshot(environment, keys, stored.snapshot)
   } catch (error) {
     if (!isCorrupt(error)) throw error
@@ -70,10 +70,13 @@ export async function readGroup(
   }
 }
 
-function readState(environment: LmdbEnvironment, keys: GroupKeys): Omit<StoredGroup, 'entries'> {
-  const hardState = environment.get(keys.hardState)
-  const base = environment.get(keys.base)
-  const snapshot = environment.get(keys.snapshot)
+async function readState(
+  environment: LmdbEnvironment,
+  keys: GroupKeys,
+): Promise<Omit<StoredGroup, 'entries'>> {
+  const hardState = await environment.get(keys.hardState)
+  const base = await environment.get(keys.base)
+  const snapshot = await environment.get(keys.snapshot)
   if (base && !snapshot) throw corrupt('the snapshot', 'it is missing, and the log does not begin at 1')
   return {
     hardState: hardState ? hardStateRecord.open(keys.hardState, hardState) : NO_HARD_STATE,
@@ -92,21 +95,20 @@ async function readEntries(
 ): Promise<void> {
   let previous = { index: base?.index ?? 0, hash: base?.hash ?? 0 }
   // From the very first on: one that is compacted and yet there is as wrong as one that is missing.
-  let { start } = keys.entriesFrom(0)
-  const { end } = keys.entriesFrom(0)
+  let from: Index = 0
   for (;;) {
-    const records = environment.range({ start, end, limit: RECORDS_PER_TURN, bytesMax: BYTES_PER_TURN })
-    for (const { key, value } of records) {
+    const range = { ...keys.entriesFrom(from), limit: RECORDS_PER_TURN, bytesMax: BYTES_PER_TURN }
+    const records = await environment.values(range)
+    if (records.length === 0) return
+    for (const record of records) {
       const where = `entry ${previous.index + 1}`
-      const entry = readEntryRecord(key, value, where)
+      const entry = readEntryRecord(keys.entriesPlace, record, where)
       if (entry.index !== previous.index + 1) throw corrupt(where, `entry ${entry.index} is in its place`)
       if (hasher.next(previous.hash, entry) !== entry.hash) throw corrupt(where, 'its hash does not follow')
       entries.push(entry)
       previous = entry
     }
-    const last = records.at(-1)
-    if (!last) return
-    start = keyBehind(last.key)
+    from = previous.index + 1
     await nextTurn()
   }
 }
@@ -118,7 +120,8 @@ async function checkSnapshot(
 ): Promise<void> {
   let bytes = 0
   for (let chunk = 0; chunk < chunkCount; chunk++) {
-    bytes += readChunk(environment, keys, number, chunk, facts.index).byteLength
+    const contents = await readChunk(environment, keys, number, chunk, facts.index)
+    bytes += contents.byteLength
     await nextTurn()
   }
   if (bytes !== byteLength)
@@ -126,16 +129,16 @@ async function checkSnapshot(
 }
 
 /** @throws GroupStorageError `GROUP_STORAGE_CORRUPT`. */
-export function readChunk(
+export async function readChunk(
   environment: LmdbEnvironment,
   keys: GroupKeys,
   number: number,
   chunk: number,
   index: Index,
-): Uint8Array {
+): Promise<Uint8Array> {
   const where = `chunk ${chunk} of snapshot ${index}`
   const key = keys.chunk(number, chunk)
-  const record = environment.get(key)
+  const record = await environment.get(key)
   if (!record) throw corrupt(where, 'it is missing')
-  return openRecord(key, record, where)
+  return openRecord(placeOf(key), record, where)
 }

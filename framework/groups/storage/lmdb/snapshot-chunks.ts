@@ -1,5 +1,5 @@
 import type { SnapshotFacts } from '../../raft/types.js'
-import { sealRecord } from '../records/checked-record.js'
+import { placeOf, sealRecord } from '../records/checked-record.js'
 import type { SnapshotRecord } from '../records/state-records.js'
 import { GroupStorageError } from '../storage-error.js'
 import type { SnapshotWriter, StagedSnapshot } from '../storage.js'
@@ -39,7 +39,7 @@ export class SnapshotChunks {
     const { end } = keys.allChunks()
     let lastNumber = inForce
     for (;;) {
-      const chunkKeys = environment.keys({ start, end, limit: REMOVALS_MAX })
+      const chunkKeys = await environment.keys({ start, end, limit: REMOVALS_MAX })
       const last = chunkKeys.at(-1)
       if (!last) return new SnapshotChunks(environment, keys, lastNumber)
       start = keyBehind(last)
@@ -60,7 +60,7 @@ export class SnapshotChunks {
           const part = bytes.subarray(offset, offset + CHUNK_BYTES)
           const key = this.#keys.chunk(number, chunkCount++)
           byteLength += part.byteLength
-          await this.#environment.write([{ key, value: sealRecord(key, part) }])
+          await this.#environment.write([{ key, value: sealRecord(placeOf(key), part) }])
         }
       },
       finish: async () => {
@@ -77,16 +77,19 @@ export class SnapshotChunks {
   }
 
   /**
-   * What a write is to store, so that the snapshot is in force. It belongs to that write from now on.
+   * What a write is to store, so that the snapshot is in force.
    *
    * @throws GroupStorageError `GROUP_STORAGE_ABSENT` when this storage has not staged it, or it is part of a write already.
    */
-  use({ number, facts }: StagedSnapshot): SnapshotRecord {
+  recordOf({ number, facts }: StagedSnapshot): SnapshotRecord {
     const record = this.#staged.get(number)
-    if (!record)
-      throw new GroupStorageError('GROUP_STORAGE_ABSENT', `snapshot ${facts.index} is not staged here`)
+    if (record) return record
+    throw new GroupStorageError('GROUP_STORAGE_ABSENT', `snapshot ${facts.index} is not staged here`)
+  }
+
+  /** It belongs to a write from now on. */
+  handOver({ number }: SnapshotRecord): void {
     this.#staged.delete(number)
-    return record
   }
 
   /** The write that had it has failed: it is staged again. */

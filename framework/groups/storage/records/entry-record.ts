@@ -1,6 +1,7 @@
 import type { Entry, EntryKind } from '../../raft/types.js'
 import { corrupt } from '../storage-error.js'
-import { CHECKSUM_BYTES, checksumOf, openRecord, viewOf } from './checked-record.js'
+import { CHECKSUM_BYTES, checksumOf, openRecord, viewOf, windowOf } from './checked-record.js'
+import type { RecordSpace } from './record-memory.js'
 
 // After the checksum, little-endian:
 //   u8  kind
@@ -24,18 +25,21 @@ export function entryRecordBytes(entry: Entry): number {
   return HEADER_BYTES + entry.payload.byteLength
 }
 
-/** Writes the record of an entry to the beginning of `target`, which is as long as {@link entryRecordBytes} says. */
-export function writeEntryRecord(place: Uint8Array, entry: Entry, target: Uint8Array): void {
-  const view = viewOf(target)
-  view.setUint8(4, kindCodes[entry.kind])
-  view.setUint32(5, entry.commandCount, true)
-  view.setFloat64(9, entry.index, true)
-  view.setFloat64(17, entry.term, true)
-  view.setFloat64(25, entry.applicationIndex, true)
-  view.setFloat64(33, entry.timestampMs, true)
-  view.setFloat64(41, entry.hash, true)
-  target.set(entry.payload, HEADER_BYTES)
-  view.setUint32(0, checksumOf(place, target.subarray(CHECKSUM_BYTES)), true)
+/**
+ * Writes the record of an entry into a piece of memory, which has as many bytes left as {@link entryRecordBytes} says. The
+ * index is part of the record, so the place of all entries of a log may be one.
+ */
+export function writeEntryRecord(place: number, entry: Entry, { bytes, view, offset }: RecordSpace): void {
+  view.setUint8(offset + 4, kindCodes[entry.kind])
+  view.setUint32(offset + 5, entry.commandCount, true)
+  view.setFloat64(offset + 9, entry.index, true)
+  view.setFloat64(offset + 17, entry.term, true)
+  view.setFloat64(offset + 25, entry.applicationIndex, true)
+  view.setFloat64(offset + 33, entry.timestampMs, true)
+  view.setFloat64(offset + 41, entry.hash, true)
+  bytes.set(entry.payload, offset + HEADER_BYTES)
+  const contents = bytes.subarray(offset + CHECKSUM_BYTES, offset + entryRecordBytes(entry))
+  view.setUint32(offset, checksumOf(place, contents), true)
 }
 
 /**
@@ -43,7 +47,7 @@ export function writeEntryRecord(place: Uint8Array, entry: Entry, target: Uint8A
  *
  * @throws GroupStorageError `GROUP_STORAGE_CORRUPT`.
  */
-export function readEntryRecord(place: Uint8Array, record: Uint8Array, where: string): Entry {
+export function readEntryRecord(place: number, record: Uint8Array, where: string): Entry {
   openRecord(place, record, where)
   if (record.byteLength < HEADER_BYTES) throw corrupt(where, `${record.byteLength} bytes are no entry`)
   const view = viewOf(record)
@@ -56,7 +60,7 @@ export function readEntryRecord(place: Uint8Array, record: Uint8Array, where: st
     commandCount: view.getUint32(5, true),
     applicationIndex: view.getFloat64(25, true),
     timestampMs: view.getFloat64(33, true),
-    payload: record.subarray(HEADER_BYTES),
+    payload: windowOf(record, HEADER_BYTES),
     hash: view.getFloat64(41, true),
   }
 }

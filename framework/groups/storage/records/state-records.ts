@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
 import type { ClusterId, HardState, MemberId, SnapshotFacts } from '../../raft/types.js'
 import { corrupt } from '../storage-error.js'
-import { openRecord, sealRecord } from './checked-record.js'
+import { openRecord, placeOf, sealRecord } from './checked-record.js'
 
 // These records are few and small. They are MessagePack maps, which may grow fields.
 
@@ -53,11 +53,11 @@ export interface GroupIdentity {
   readonly incarnation: string
 }
 
-/** How a value of one type is stored. */
+/** How a value of one type is stored under a key. */
 export interface StateRecord<T> {
-  seal(place: Uint8Array, value: T): Uint8Array
+  seal(key: Uint8Array, value: T): Uint8Array
   /** @throws GroupStorageError `GROUP_STORAGE_CORRUPT`. */
-  open(place: Uint8Array, record: Uint8Array): T
+  open(key: Uint8Array, record: Uint8Array): T
 }
 
 export const hardStateRecord = stateRecord<HardState>('the hard state', (value) => {
@@ -76,9 +76,9 @@ export const identityRecord = stateRecord<GroupIdentity>('the identity', (value)
 
 function stateRecord<T>(name: string, parse: (value: unknown) => T): StateRecord<T> {
   return {
-    seal: (place, value) => sealRecord(place, encode(value)),
-    open: (place, record) => {
-      const contents = openRecord(place, record, name)
+    seal: (key, value) => sealRecord(placeOf(key), encode(value)),
+    open: (key, record) => {
+      const contents = openRecord(placeOf(key), record, name)
       try {
         return parse(decode(contents))
       } catch (error) {
