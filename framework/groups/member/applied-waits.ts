@@ -1,0 +1,37 @@
+import type { Index } from '../raft/index.js'
+
+interface Wait {
+  readonly index: Index
+  readonly resolve: () => void
+  readonly reject: (cause: unknown) => void
+}
+
+/** Who waits for how much to be applied. */
+export class AppliedWaits {
+  readonly #waits = new Set<Wait>()
+
+  /** @throws The signal's reason, or the cause with which all are rejected. */
+  async until(index: Index, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const wait: Wait = { index, resolve, reject }
+    const onAbort = (): void => reject(signal.reason as Error)
+    this.#waits.add(wait)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await promise
+    } finally {
+      this.#waits.delete(wait)
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Everything up to this index is applied. */
+  release(appliedIndex: Index): void {
+    for (const wait of this.#waits) if (wait.index <= appliedIndex) wait.resolve()
+  }
+
+  rejectAll(cause: unknown): void {
+    for (const wait of this.#waits) wait.reject(cause)
+  }
+}
