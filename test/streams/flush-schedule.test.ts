@@ -57,7 +57,7 @@ test('given datums that are queued while others are written, as when room is mad
     schedule.notify()
   })
   schedule.notify()
-  await Promise.resolve()
+  for (let microtask = 0; microtask < 10; microtask++) await Promise.resolve()
   expect(flushes).toEqual([1])
   for (let turn = 0; turn < 5; turn++) await nextTurn()
   expect(flushes).toEqual([1, 2, 2, 2])
