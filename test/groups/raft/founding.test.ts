@@ -1,0 +1,105 @@
+import { expect, test } from '@jest/globals'
+import fc from 'fast-check'
+import {
+  clusterIdOf,
+  decideFounding,
+  memberIdOf,
+  type ClusterId,
+  type FoundingFacts,
+  type FoundingPolicy,
+  type MemberId,
+} from '#framework/groups/raft'
+import type { PeerId } from '#framework/primitives'
+
+const peers = ['aa', 'bb', 'cc'].map((byte) => byte.repeat(32) as PeerId)
+const members = peers.map((peer) => memberIdOf(peer, '01'))
+const [a, b, c] = members as [MemberId, MemberId, MemberId]
+const minted = 'ff'.repeat(16) as ClusterId
+const mint = (): ClusterId => minted
+
+function facts(self: MemberId, over: Partial<FoundingFacts> = {}): FoundingFacts {
+  return { self, freshPeers: [], foundings: [], waitedTicks: 1_000_000, ...over }
+}
+
+const declared: FoundingPolicy = { type: 'declared', founders: peers }
+
+test('given declared founders, when one has not seen all the others, then it waits, however long', () => {
+  for (const freshPeers of [[], [b], [c]])
+    expect(decideFounding(declared, facts(a, { freshPeers }), mint)).toEqual({ do: 'wait' })
+})
+
+test('given declared founders, when all have seen each other, then each founds the same cluster by itself', () => {
+  const decisions = members.map((self) =>
+    decideFounding(declared, facts(self, { freshPeers: members.filter((other) => other !== self) }), mint),
+  )
+  const founding = { clusterId: clusterIdOf(members), configuration: { voters: [a, b, c], learners: [] } }
+  expect(decisions).toEqual(members.map(() => ({ do: 'found', founding })))
+})
+
+test('given declared founders, when others than they are there as well, then those are no founders', () => {
+  const guest = memberIdOf('dd'.repeat(32) as PeerId, '01')
+  const decision = decideFounding(declared, facts(a, { freshPeers: [b, c, guest] }), mint)
+  expect(decision).toMatchObject({ founding: { configuration: { voters: [a, b, c] } } })
+  expect(decideFounding(declared, facts(guest, { freshPeers: members }), mint)).toEqual({ do: 'join' })
+})
+
+test('given a founder with a new storage, when the others have founded with the former one, then it joins', () => {
+  const reborn = memberIdOf(peers[2]!, '02')
+  const founding = { clusterId: clusterIdOf(members), configuration: { voters: members, learners: [] } }
+  expect(decideFounding(declared, facts(reborn, { foundings: [founding] }), mint)).toEqual({ do: 'join' })
+  expect(clusterIdOf([a, b, reborn])).not.toBe(clusterIdOf(members))
+})
+
+test('given two incarnations of a founder, when both seem to be there, then nothing is founded', () => {
+  const freshPeers = [b, c, memberIdOf(peers[2]!, '02')]
+  expect(decideFounding(declared, facts(a, { freshPeers }), mint)).toEqual({ do: 'wait' })
+})
+
+test('given a founding that names this member a voter, when it is heard of, then it is taken on as it is', () => {
+  const founding = { clusterId: minted, configuration: { voters: [a, b], learners: [] } }
+  for (const policy of [declared, { type: 'auto', patienceTicks: 1 }, { type: 'join-only' }] as const)
+    expect(decideFounding(policy, facts(b, { foundings: [founding] }), mint)).toEqual({
+      do: 'found',
+      founding,
+    })
+})
+
+test('given declared founders, when their cluster has an id, then it is the same for the same incarnations only', () => {
+  const incarnations = fc.array(fc.integer({ min: 1, max: 3 }), { minLength: 3, maxLength: 3 })
+  fc.assert(
+    fc.property(incarnations, incarnations, (first, second) => {
+      const clusters = [first, second].map((numbers) =>
+        peers.map((peer, at) => memberIdOf(peer, `0${numbers[at]}`)),
+      )
+      const isSame = clusterIdOf(clusters[0]!) === clusterIdOf(clusters[1]!)
+      expect(isSame).toBe(first.every((number, at) => number === second[at]))
+    }),
+  )
+})
+
+test('given "expect", when so many are there, then the lowest founds with exactly them and the others wait', () => {
+  const policy: FoundingPolicy = { type: 'expect', count: 2 }
+  expect(decideFounding(policy, facts(a), mint)).toEqual({ do: 'wait' })
+  expect(decideFounding(policy, facts(b, { freshPeers: [a, c] }), mint)).toEqual({ do: 'wait' })
+  expect(decideFounding(policy, facts(a, { freshPeers: [c, b] }), mint)).toEqual({
+    do: 'found',
+    founding: { clusterId: minted, configuration: { voters: [a, b], learners: [] } },
+  })
+})
+
+test('given "auto", when nobody has turned up for long enough, then the lowest of the fresh founds alone', () => {
+  const policy: FoundingPolicy = { type: 'auto', patienceTicks: 100 }
+  expect(decideFounding(policy, facts(a, { waitedTicks: 99 }), mint)).toEqual({ do: 'wait' })
+  expect(decideFounding(policy, facts(b, { freshPeers: [a] }), mint)).toEqual({ do: 'wait' })
+  expect(decideFounding(policy, facts(a, { freshPeers: [b], waitedTicks: 100 }), mint)).toMatchObject({
+    do: 'found',
+    founding: { configuration: { voters: [a] } },
+  })
+})
+
+test('given a cluster of others, when a member hears of it, then it joins, whatever the policy', () => {
+  const foundings = [{ clusterId: minted, configuration: { voters: [b], learners: [] } }]
+  for (const policy of [declared, { type: 'expect', count: 1 }, { type: 'auto', patienceTicks: 0 }] as const)
+    expect(decideFounding(policy, facts(a, { foundings }), mint)).toEqual({ do: 'join' })
+  expect(decideFounding({ type: 'join-only' }, facts(a), mint)).toEqual({ do: 'join' })
+})
