@@ -1,6 +1,6 @@
 import { mkdir, statfs } from 'node:fs/promises'
 import { open, type RootDatabase } from 'lmdb'
-import { codeOf, messageOf, nextTurn } from '#framework/primitives'
+import { codeOf, messageOf } from '#framework/primitives'
 import { closedStorage, GroupStorageError } from '../storage-error.js'
 import { checkDataFile } from './data-file.js'
 import { FolderOwnership } from './folder-ownership.js'
@@ -169,9 +169,11 @@ export class LmdbEnvironment {
   }
 
   async #commitAll(): Promise<void> {
-    // Who was told of the last commit in this turn writes again in this turn, and is to share the next one.
-    await nextTurn()
-    while (this.#pending.length > 0) await this.#commitNext()
+    do {
+      // Who has just been told of a commit, and writes again at once, shares the next one.
+      await Promise.resolve()
+      await this.#commitNext()
+    } while (this.#pending.length > 0)
     this.#committing = undefined
   }
 
