@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import { defaultLimits } from '#framework/network'
 import { defaultRelayLimits } from '../../framework/network/relay/relay-limits.js'
 import { settingsOf } from '../../framework/discovery/options.js'
+import { defaultBondLimits } from '../../framework/groups/bond/bond-limits.js'
 
 /** One line of a table of docs/limits.md. */
 interface Row {
@@ -50,6 +51,7 @@ describe.each([
   ['Network', leaves(defaultLimits)],
   ['Relays', leaves(defaultRelayLimits)],
   ['Discovery', leaves(settingsOf({})).filter(finite)],
+  ['Bonds', leaves(defaultBondLimits)],
 ])('the page of limits, %s', (heading, limits) => {
   const rows = rowsOf(heading)
 
@@ -60,7 +62,7 @@ describe.each([
   })
 
   test('names metrics that there are', () => {
-    const known = ['network', 'network/reach', 'discovery'].map((folder) =>
+    const known = ['network', 'network/reach', 'discovery', 'groups/bond'].map((folder) =>
       readFileSync(`framework/${folder}/metrics.ts`, 'utf8'),
     )
     const isKnown = (metric: string): boolean => known.some((text) => text.includes(`'${metric}'`))

@@ -4,6 +4,7 @@ import type { Clock, Logger, Random } from '#framework/primitives'
 import type { BondDirectory } from './bond-directory.js'
 import type { BondLimits } from './bond-limits.js'
 import type { BondMetrics } from './metrics.js'
+import type { Pulses } from './pulses.js'
 
 /** What the groups of one node have in common. */
 export interface BondContext {
@@ -11,6 +12,7 @@ export interface BondContext {
   readonly discovery: Discovery
   readonly introductions: Introductions
   readonly directory: BondDirectory
+  readonly pulses: Pulses
   readonly limits: BondLimits
   readonly metrics: BondMetrics
   readonly clock: Clock

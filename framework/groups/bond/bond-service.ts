@@ -22,6 +22,7 @@ import type { Incoming } from './handshakes.js'
 import { readHello } from './handshake-messages.js'
 import { bondProtocol, laneProtocol, readLaneOpening } from './lanes.js'
 import { BondMetrics } from './metrics.js'
+import { Pulses } from './pulses.js'
 
 export interface BondServiceOptions {
   readonly host: Host
@@ -49,7 +50,19 @@ export class BondService implements AsyncDisposable {
     const introductions = new Introductions(host, discovery)
     const metrics = new BondMetrics(host.metrics)
     const directory = new BondDirectory()
-    this.#context = { host, discovery, introductions, directory, limits, metrics, clock, random, logger }
+    const pulses = new Pulses()
+    this.#context = {
+      host,
+      discovery,
+      introductions,
+      directory,
+      pulses,
+      limits,
+      metrics,
+      clock,
+      random,
+      logger,
+    }
     this.#catalog = discovery.catalog.value
     this.#stops = [
       () => introductions[Symbol.dispose](),

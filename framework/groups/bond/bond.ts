@@ -28,6 +28,7 @@ import { Heartbeat } from './heartbeat.js'
 import { LaneSender, type SendResult } from './lane-sender.js'
 import { frameBytesMaxOf, openedLanes, type Lane, type OpenedLane } from './lanes.js'
 import type { BondCounters } from './metrics.js'
+import type { Pulses } from './pulses.js'
 
 /** How a bond has ended, and whose doing that was. */
 export interface BondEnd {
@@ -62,6 +63,7 @@ export interface BondOptions {
   readonly timing: GroupTiming
   readonly limits: BondLimits
   readonly counters: BondCounters
+  readonly pulses: Pulses
   readonly clock: Clock
   readonly random: Random
 }
@@ -98,7 +100,7 @@ export class Bond {
   #end: BondEnd | undefined
 
   constructor(options: BondOptions) {
-    const { group, peer, terms, entry, control, clock, random, timing } = options
+    const { group, peer, terms, entry, control, clock, random, timing, pulses } = options
     this.group = group
     this.peer = peer
     this.member = `${peer}/${terms.incarnation}` as MemberId
@@ -114,7 +116,7 @@ export class Bond {
         openedLanes.map((lane) => [lane, this.#sender(lane, () => this.#openLane(lane))]),
       ) as Record<OpenedLane, LaneSender>),
     }
-    this.#heartbeat = new Heartbeat({ timing, random }, clock.monotonic())
+    this.#heartbeat = new Heartbeat({ timing, random, pulse: pulses.take(peer) }, clock.monotonic())
   }
 
   /** Begins to read and to give signs of life. Apart from the constructor, so that the owner knows the bond first. */
@@ -152,12 +154,12 @@ export class Bond {
   }
 
   /**
-   * Resolves when it is worth sending on a lane again after it was busy, and when the bond is over.
+   * Resolves when a lane that was busy takes a message of that length and has emptied by half, and when the bond is over.
    *
    * @throws The signal's reason.
    */
-  room(lane: Lane, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    return this.#senders[lane].room(options.signal)
+  room(lane: Lane, byteLength: number, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#senders[lane].room(byteLength, options.signal)
   }
 
   /**
@@ -277,7 +279,8 @@ export class Bond {
     if (this.#end !== undefined) return
     this.#end = end
     this.#timer?.cancel()
-    const { counters, control, events } = this.#options
+    const { counters, control, events, pulses } = this.#options
+    pulses.giveBack(this.peer)
     const links = new Set<Link>([control, ...this.#inbound.values()])
     for (const sender of Object.values(this.#senders)) {
       sender.close()

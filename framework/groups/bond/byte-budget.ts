@@ -20,20 +20,23 @@ export class ByteBudget {
     return Math.ceil(this.#bytesMax / MESSAGE_BYTES)
   }
 
-  /** Whether so little waits that it is worth sending again. */
-  get hasRoom(): boolean {
-    return this.#used <= this.#bytesMax / 2
-  }
-
   /** False when too much waits. When nothing does, any message is taken: otherwise a long one could never be. */
   tryTake(byteLength: number): boolean {
-    const cost = byteLength + MESSAGE_BYTES
-    if (this.#used > 0 && this.#used + cost > this.#bytesMax) return false
-    this.#used += cost
+    if (!this.#hasRoomFor(byteLength)) return false
+    this.#used += byteLength + MESSAGE_BYTES
     return true
+  }
+
+  /** Whether a message of that length would be taken, and not as the last one that is. */
+  isWorthwhile(byteLength: number): boolean {
+    return this.#used <= this.#bytesMax / 2 && this.#hasRoomFor(byteLength)
   }
 
   giveBack(byteLength: number): void {
     this.#used -= byteLength + MESSAGE_BYTES
+  }
+
+  #hasRoomFor(byteLength: number): boolean {
+    return this.#used === 0 || this.#used + byteLength + MESSAGE_BYTES <= this.#bytesMax
   }
 }

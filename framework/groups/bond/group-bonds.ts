@@ -149,9 +149,11 @@ export class GroupBonds {
     if (this.#left !== undefined) return
     const { host, clock } = this.#context
     const nowMs = clock.monotonic()
-    if (changed.has(host.peerId)) this.#onOwnEntry(catalog.me, nowMs)
-    for (const peer of changed) if (peer !== host.peerId) this.#consider(peer, catalog.get(peer), nowMs)
-    this.#settle()
+    let isNews = changed.has(host.peerId) && this.#onOwnEntry(catalog.me, nowMs)
+    for (const peer of changed) {
+      if (peer !== host.peerId && this.#consider(peer, catalog.get(peer), nowMs)) isNews = true
+    }
+    if (isNews) this.#settle()
   }
 
   /** A peer has said hello, and named this group. Never rejects. */
@@ -175,23 +177,30 @@ export class GroupBonds {
   // Whom to have a bond with
 
   /** Whoever refused this node for its tickets may think better of it now. */
-  #onOwnEntry(me: PeerEntry, nowMs: number): void {
-    if (!haveSameIds(me.tickets, this.#ownTickets)) this.#plan.retryAll(nowMs)
+  #onOwnEntry(me: PeerEntry, nowMs: number): boolean {
+    const isNews = !haveSameIds(me.tickets, this.#ownTickets)
+    if (isNews) this.#plan.retryAll(nowMs)
     this.#ownTickets = me.tickets
+    return isNews
   }
 
-  #consider(peer: PeerId, entry: PeerEntry | undefined, nowMs: number): void {
-    const isAllowed = entry !== undefined && this.#isAllowed(entry)
+  /** @returns Whether the peer has to do with the group: most of a large network has not. */
+  #consider(peer: PeerId, entry: PeerEntry | undefined, nowMs: number): boolean {
     const bond = this.#table.get(peer)
-    if (isAllowed && entry.groups.includes(this.id)) {
+    const isMember = entry?.groups.includes(this.id) === true
+    if (!isMember && bond === undefined && !this.#plan.has(peer)) return false
+    const isAllowed = entry !== undefined && this.#isAllowed(entry)
+    if (isAllowed && isMember) {
       this.#plan.offer(peer, nowMs)
       if (bond !== undefined) this.#plan.bonded(peer, nowMs)
     } else {
       this.#plan.withdraw(peer)
     }
-    if (bond === undefined || entry === undefined) return
-    bond.entry = entry
-    if (!isAllowed) void bond.close(BondCloseReasons.NotAllowed)
+    if (bond !== undefined && entry !== undefined) {
+      bond.entry = entry
+      if (!isAllowed) void bond.close(BondCloseReasons.NotAllowed)
+    }
+    return true
   }
 
   #isAllowed(entry: PeerEntry): boolean {
@@ -294,7 +303,7 @@ export class GroupBonds {
   // Bonds
 
   #keep(attempt: Attempt, { link, terms, entry }: Proven): Bond {
-    const { clock, random, limits, directory } = this.#context
+    const { clock, random, limits, directory, pulses } = this.#context
     const { peer } = attempt
     // The peer dials when it has no bond, whatever this side believes.
     void this.#table.get(peer)?.close(BondCloseReasons.AlreadyBonded)
@@ -312,6 +321,7 @@ export class GroupBonds {
       timing: this.#options.parameters.timing,
       limits,
       counters: this.#counters,
+      pulses,
       clock,
       random,
     })

@@ -61,15 +61,11 @@ export class Handshakes {
     const me = introductions.for(peer)
     const payload = handshake.hello(me.entry)
     using deadline = clock.deadline(limits.handshakeTimeoutMs, signal)
-    try {
+    await this.#orForget(peer, async () => {
       const link = await host.open(target, bondProtocol, { payload, signal: deadline.signal })
       me.onTold()
       await orClose(link, () => this.#prove(attempt, link, handshake, deadline.signal))
-    } catch (error) {
-      // It may not know what it was told, or not any more.
-      introductions.forget(peer)
-      throw error
-    }
+    })
   }
 
   /**
@@ -83,7 +79,7 @@ export class Handshakes {
     const handshake = new AcceptorHandshake(hello, this.#with(attempt.peer))
     const me = introductions.for(attempt.peer)
     using deadline = clock.deadline(limits.handshakeTimeoutMs, signal)
-    await orClose(link, async () => {
+    const shakeHands = async (): Promise<void> => {
       await accept(handshake.challenge(me.entry))
       link.forgetPayloads()
       const frame = await link.recv({ signal: deadline.signal })
@@ -94,7 +90,8 @@ export class Handshakes {
       const welcomed = link.send(WELCOME)
       this.#options.keep(attempt, { link, terms, entry })
       await welcomed
-    })
+    }
+    await this.#orForget(attempt.peer, () => orClose(link, shakeHands))
   }
 
   async #prove(
@@ -117,6 +114,16 @@ export class Handshakes {
       bond = keep(attempt, { link, terms, entry: this.#admit(attempt) })
     } finally {
       expected.settle(bond)
+    }
+  }
+
+  /** A peer with which a handshake has failed may not know what it was told, or not any more. */
+  async #orForget(peer: PeerId, run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      this.#options.context.introductions.forget(peer)
+      throw error
     }
   }
 

@@ -60,12 +60,13 @@ export class LaneSender {
   }
 
   /**
-   * Resolves when at most half of what may wait does.
+   * Resolves when a message of that length would be taken and at most half of what may wait does: whoever waited sends
+   * several, and does not wait for each.
    *
    * @throws The signal's reason.
    */
-  async room(signal?: AbortSignal): Promise<void> {
-    while (!this.#isClosed && !this.#budget.hasRoom) await this.#change(signal)
+  async room(byteLength: number, signal?: AbortSignal): Promise<void> {
+    while (!this.#isClosed && !this.#budget.isWorthwhile(byteLength)) await this.#change(signal)
   }
 
   /**

@@ -42,6 +42,11 @@ export class ReconnectPlan {
     this.#options = options
   }
 
+  /** Whether the peer is a candidate. */
+  has(peer: PeerId): boolean {
+    return this.#planned.has(peer)
+  }
+
   /** The peer is a candidate, and what it says of itself is new: past failures mean nothing any more. */
   offer(peer: PeerId, nowMs: number): void {
     const known = this.#planned.get(peer)

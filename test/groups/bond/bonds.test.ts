@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { ManualClock, nextTurn } from '#framework/primitives'
+import { GroupKey } from '../../../framework/groups/bond/group-key.js'
 import { eventually, within } from '../../support/eventually.js'
 import { TestIssuer } from '../../streams/tickets.js'
 import { bondedPair, bondedWith, discoverAll, startNodes, type TestNode } from './support.js'
@@ -68,7 +69,7 @@ describe('messages on a bond', () => {
     for (let n = 0; n < 20; n++) bond.send('control', new TextEncoder().encode(`${n}`))
     await eventually(() => pair.groups[1].received.filter(({ lane }) => lane === 'control').length === 20)
     expect(pair.groups[1].received.filter(({ lane }) => lane === 'bulk')).toHaveLength(1)
-    const room = bond.room('bulk')
+    const room = bond.room('bulk', 256 * 1024)
     patience.resolve()
     await within(5_000, room)
     await eventually(() => pair.groups[1].received.filter(({ lane }) => lane === 'bulk').length === sent)
@@ -145,10 +146,14 @@ describe('bonds that end', () => {
     expect(again.bonds.id).toBe(id)
   })
 
-  test('given a node that joins a group twice, then it is told so', async () => {
-    await using nodes = await startNodes({})
+  test('given a node that joins a group twice, or more groups than it may, then it is told so', async () => {
+    await using nodes = await startNodes({ limits: { groupsMax: 2 } })
     nodes[0]!.join()
     expect(() => nodes[0]!.join()).toThrow(expect.objectContaining({ code: 'GROUP_ALREADY_JOINED' }))
+    nodes[0]!.join({ key: GroupKey.random() })
+    expect(() => nodes[0]!.join({ key: GroupKey.random() })).toThrow(
+      expect.objectContaining({ code: 'GROUPS_TOO_MANY' }),
+    )
     await nodes[0]!.service.close()
     expect(() => nodes[0]!.join()).toThrow(expect.objectContaining({ code: 'GROUPS_CLOSED' }))
   })

@@ -64,7 +64,7 @@ describe('the sending end of a lane', () => {
     expect(sent.slice(3)).toEqual(Array.from({ length: 7 }, () => 'busy'))
     expect(link.taken).toEqual([200])
 
-    const room = sender.room()
+    const room = sender.room(200)
     link.isFull = false
     link.makeRoom()
     await room
@@ -81,6 +81,18 @@ describe('the sending end of a lane', () => {
     expect(sender.send(frame(1))).toBe('busy')
   })
 
+  test('given a message that is longer than half the budget, then whoever waits for room finds it', async () => {
+    const link = new SlowLink()
+    link.isFull = true
+    const sender = new LaneSender({ link: link.asLink(), bytesMax: 1_000, onFailed: () => {} })
+    sender.send(frame(300))
+    expect(sender.send(frame(800))).toBe('busy')
+    const room = sender.room(800)
+    link.makeRoom()
+    await room
+    expect(sender.send(frame(800))).toBe('sent')
+  })
+
   test('given a lane that breaks, then that is told once, who waits for room is let go, and nothing is sent any more', async () => {
     const link = new SlowLink()
     link.isFull = true
@@ -91,7 +103,7 @@ describe('the sending end of a lane', () => {
       onFailed: (cause) => failures.push(cause),
     })
     sender.send(frame(200))
-    const room = sender.room()
+    const room = sender.room(200)
     link.break()
     await room
     expect(failures).toHaveLength(1)
@@ -104,12 +116,12 @@ describe('the sending end of a lane', () => {
     const sender = new LaneSender({ link: link.asLink(), bytesMax: 300, onFailed: () => {} })
     sender.send(frame(200))
     const abort = new AbortController()
-    const room = sender.room(abort.signal)
+    const room = sender.room(200, abort.signal)
     abort.abort(new Error('enough'))
     await expect(room).rejects.toThrow('enough')
-    await expect(sender.room(abort.signal)).rejects.toThrow('enough')
+    await expect(sender.room(200, abort.signal)).rejects.toThrow('enough')
     link.makeRoom()
-    await sender.room()
+    await sender.room(200)
   })
 })
 

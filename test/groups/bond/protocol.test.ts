@@ -231,6 +231,14 @@ describe('a handshake that fails', () => {
     expect(s.group.peers).toEqual([])
   })
 
+  test('given a peer that cannot be reached, then the dial ends in time, and is tried again', async () => {
+    await using s = await scene('larger', {}, { limits: { connectTimeoutMs: 100 } })
+    const entry = s.peer.discovery.signedEntry()
+    await s.peer[Symbol.asyncDispose]()
+    s.node.discovery.feed(entry)
+    await eventually(() => s.handshakes('dialler', 'timeout') + s.handshakes('dialler', 'unreachable') >= 2)
+  })
+
   test('given as many bonds as there may be, then another peer is refused with 30509', async () => {
     await using s = await scene('smaller', {}, { limits: { bondsMax: 1 } })
     const { id } = s.group.bonds
