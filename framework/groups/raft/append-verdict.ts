@@ -71,7 +71,9 @@ export function judgeAppend(replica: Replica, request: AppendRequest, faults: Co
     }
     last = own
   }
-  return { type: 'matched', lastIndex, truncateFrom: undefined, entries: [] }
+  // What is behind the message stays: it may have been overtaken by a later one (Raft, figure 2).
+  const cutsOff = faults.truncatesBelowCommit && log.lastIndex > lastIndex
+  return { type: 'matched', lastIndex, truncateFrom: cutsOff ? lastIndex + 1 : undefined, entries: [] }
 }
 
 /**

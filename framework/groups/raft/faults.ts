@@ -13,7 +13,7 @@ export interface CoreFaults {
   readonly commitsOldTermByCounting?: boolean
   /** A majority of the voters that were heard of lately elects and commits. */
   readonly quorumByReachability?: boolean
-  /** Lets a leader take back what is committed. */
+  /** Ends the log where an append ends, also one that comes late, whatever is committed behind it. */
   readonly truncatesBelowCommit?: boolean
   /** A leader serves lease reads for ever. */
   readonly staleLeaseRead?: boolean
