@@ -67,6 +67,16 @@ describe('partitions', () => {
     expect(network.isBlocked(1, 0)).toBe(false)
   })
 
+  test('a link that is blocked for two reasons carries nothing until both are gone', () => {
+    const { network } = networkWith({})
+    network.block(0, 1)
+    network.block(0, 1)
+    network.unblock(0, 1)
+    expect(network.isBlocked(0, 1)).toBe(true)
+    network.unblock(0, 1)
+    expect(network.isBlocked(0, 1)).toBe(false)
+  })
+
   test('what is under way when the link is blocked is lost', () => {
     const { network, arrivals, run } = networkWith({ delayMs: 10 })
     network.send(0, 1, 1)

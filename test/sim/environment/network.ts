@@ -31,7 +31,8 @@ export class SimNetwork<Message> {
   readonly #timeline: Timeline
   readonly #random: Random
   readonly #deliver: (from: number, to: number, message: Message) => void
-  readonly #blocked = new Set<number>()
+  /** How many reasons there are for a link to be blocked. */
+  readonly #blocked = new Map<number, number>()
   readonly #slowMs = new Map<number, number>()
   /** When the last message of each link arrives, for those that must not overtake it. */
   readonly #lastArrivalMs = new Map<number, number>()
@@ -53,11 +54,21 @@ export class SimNetwork<Message> {
     this.#conditions = conditions
   }
 
+  /** One more reason for this link to carry nothing. */
   block(from: number, to: number): void {
-    this.#blocked.add(linkOf(from, to))
+    const link = linkOf(from, to)
+    this.#blocked.set(link, (this.#blocked.get(link) ?? 0) + 1)
   }
 
-  /** Every message on this link takes so much longer, until {@link heal}. */
+  /** One reason less. */
+  unblock(from: number, to: number): void {
+    const link = linkOf(from, to)
+    const count = this.#blocked.get(link) ?? 0
+    if (count > 1) this.#blocked.set(link, count - 1)
+    else this.#blocked.delete(link)
+  }
+
+  /** Every message on this link takes so much longer. 0: no longer than on others. */
   slowDown(from: number, to: number, ms: number): void {
     this.#slowMs.set(linkOf(from, to), ms)
   }

@@ -14,12 +14,12 @@ export interface DriverBugs {
   readonly answersWhenAppended?: boolean
   /** Answers a command when its index is applied, whichever entry is there now. */
   readonly resolvesByIndex?: boolean
-  /** Answers a confirmed read before everything up to its index is applied. */
-  readonly readsBeforeApplying?: boolean
   /** Takes the time of a pause for no time. */
   readonly losesTicksInPause?: boolean
   /** Keeps no sessions at all: every attempt is a command of its own. */
   readonly hasNoSessions?: boolean
+  /** The operator proposes the configuration that it wants and not the next step towards it. */
+  readonly reconfiguresAtOnce?: boolean
   /** Takes any snapshot that arrives, also one older than what is applied. */
   readonly restoresOldSnapshot?: boolean
 }

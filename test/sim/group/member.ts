@@ -30,6 +30,7 @@ export interface MemberSettings {
   readonly tailEntriesMax: number
   /** Entries of one append: with few of them a follower is behind for longer. */
   readonly appendEntriesMax: number
+  readonly inFlightMessagesMax: number
   readonly coreFaults: CoreFaults
   readonly driverBugs: DriverBugs
 }
@@ -63,7 +64,8 @@ export interface MemberSurroundings {
 
 interface WaitingWrite {
   readonly term: Term
-  readonly request: ClientRequest
+  /** The client's last attempt. */
+  request: ClientRequest
 }
 
 interface WaitingRead {
@@ -105,7 +107,7 @@ export class SimMember {
       electionTicks: settings.electionTicks,
       electionJitterTicks: settings.electionJitterTicks,
       clockDriftMax: settings.clockDriftMax,
-      limits: { tailEntriesMax: settings.tailEntriesMax, appendEntriesMax: settings.appendEntriesMax },
+      limits: settings,
       faults: settings.coreFaults,
     })
     surroundings.observer.started(this, recovered)
@@ -169,6 +171,13 @@ export class SimMember {
 
   #serve(request: ClientRequest): void {
     if (request.input.kind === 'read') return this.#serveRead(request)
+    for (const waiting of this.#writes.values()) {
+      if (isSameCommand(waiting.request, request) && !this.#bugs.hasNoSessions) {
+        // It is on its way already, and the client is asking again.
+        waiting.request = request
+        return
+      }
+    }
     const payload = encodeCommands([this.#commandOf(request, request.input)])
     const outcome = this.core.propose([{ payload }], this.#surroundings.wallClockMs())
     if (!outcome.accepted) return this.#refuse(request, outcome.leader)
@@ -280,7 +289,7 @@ export class SimMember {
     for (const { id, index } of ready.reads) {
       const request = this.#unconfirmedReads.get(id)
       this.#unconfirmedReads.delete(id)
-      if (request) this.#confirmedReads.push({ index: this.#bugs.readsBeforeApplying ? 0 : index, request })
+      if (request) this.#confirmedReads.push({ index, request })
     }
     for (const id of ready.failedReads) {
       const request = this.#unconfirmedReads.get(id)
@@ -378,6 +387,10 @@ export function memberId(host: number, incarnation: string): MemberId {
 
 export function hostOf(id: MemberId): number {
   return Number(id.slice(1, id.indexOf('/')))
+}
+
+function isSameCommand(a: ClientRequest, b: ClientRequest): boolean {
+  return a.client === b.client && a.sequence === b.sequence
 }
 
 function valueOf(input: RegisterInput): string {

@@ -10,13 +10,16 @@ export interface Job {
   readonly minutes: number
   /** The name of a planted bug. */
   readonly fault: string | undefined
+  /** The world of the planted bug without the bug: what is found in it is not the bug. */
+  readonly isControl?: boolean
 }
 
-export function runJob({ seed, minutes, fault }: Job): WorldResult {
+export function runJob({ seed, minutes, fault, isControl = false }: Job): WorldResult {
   const bug = fault === undefined ? NO_BUG : PLANTED_BUGS.get(fault)
   if (!bug)
     throw new Error(`there is no planted bug "${fault}"; there are: ${[...PLANTED_BUGS.keys()].join(', ')}`)
-  return new World(planWorld(seed, minutes, bug)).run()
+  const plan = planWorld(seed, minutes, isControl ? { ...bug, core: {}, driver: {} } : bug)
+  return new World(plan).run()
 }
 
 /** What runs this world again, exactly. */

@@ -4,6 +4,7 @@ import type { SimNetwork } from '../environment/network.js'
 import type { Timeline } from '../environment/timeline.js'
 import { hostOf } from '../group/member.js'
 import type { SimMessage } from '../group/messages.js'
+import type { Term } from '../../../framework/groups/raft/types.js'
 import type { SimHost } from './host.js'
 import type { Operator } from './operator.js'
 import type { FaultKind, WorldPlan } from './plan.js'
@@ -24,11 +25,21 @@ export interface NemesisSurroundings {
 /** Clock jumps reach this far to either side: an hour. */
 const JUMP_MS_MAX = 3_600_000
 
+/** After how many appends a new leader is cut off at most. */
+const CUT_APPENDS_MAX = 6
+
+/** How long it takes a member that was killed to come back, where that is to be quick. */
+const REBOOT_MS_MAX = 20
+
 /** Lets things go wrong, each kind by itself and at random times, until the plan says that they heal. */
 export class Nemesis {
   readonly #surroundings: NemesisSurroundings
   /** Ends what lasts, when it is healed before its time. */
   readonly #lasting = new Set<() => void>()
+  /** Armed: the next leader of a later term is cut off after so many of its appends have arrived. */
+  #cut: { readonly aboveTerm: Term; appendsLeft: number } | undefined
+  /** Armed: the next member that votes for somebody is started again. */
+  #rebootsVoter = false
 
   constructor(surroundings: NemesisSurroundings) {
     this.#surroundings = surroundings
@@ -36,15 +47,42 @@ export class Nemesis {
     surroundings.timeline.after(surroundings.plan.healAtMs, () => this.#healAll())
   }
 
+  /** A message is about to arrive: some faults wait for a certain one. */
+  arriving(from: number, message: SimMessage): void {
+    if (message.kind !== 'raft' || message.message.type !== 'append' || !this.#cut) return
+    if (message.message.term <= this.#cut.aboveTerm || this.#cut.appendsLeft-- > 0) return
+    this.#cut = undefined
+    const directions = this.#pick([['from'], ['to', 'from']] as const)
+    this.#endAfter(this.#lastingMs('cut-new-leader'), this.#silence(from, directions))
+  }
+
+  /** A message is sent: some faults wait for a certain one. */
+  sending(from: number, message: SimMessage): void {
+    if (message.kind !== 'raft' || message.message.type !== 'vote-answer' || !this.#rebootsVoter) return
+    if (!message.message.granted) return
+    this.#rebootsVoter = false
+    const { timeline, random, hosts } = this.#surroundings
+    // In a moment, when the member has done what it is about to do.
+    timeline.after(0, () => {
+      const end = this.#crash(hosts[from]!)
+      if (end) this.#endAfter(random.int(REBOOT_MS_MAX), end)
+    })
+  }
+
   #planNext(kind: FaultKind): void {
     const { timeline, random, plan } = this.#surroundings
-    const { everyMs, lastingMs } = plan.faults.get(kind)!
+    const { everyMs } = plan.faults.get(kind)!
     timeline.after(-Math.log(1 - random.float()) * everyMs, () => {
       if (timeline.nowMs >= plan.healAtMs) return
       const end = this.#inflict(kind)
-      if (end) this.#endAfter(lastingMs * (0.5 + random.float()), end)
+      if (end) this.#endAfter(this.#lastingMs(kind), end)
       this.#planNext(kind)
     })
+  }
+
+  #lastingMs(kind: FaultKind): number {
+    const { plan, random } = this.#surroundings
+    return plan.faults.get(kind)!.lastingMs * (0.5 + random.float())
   }
 
   #endAfter(ms: number, end: () => void): void {
@@ -59,6 +97,8 @@ export class Nemesis {
     trace('everything heals')
     for (const end of this.#lasting) end()
     this.#lasting.clear()
+    this.#cut = undefined
+    this.#rebootsVoter = false
     network.heal()
     network.setConditions(plan.calmNetwork)
     for (const host of hosts) {
@@ -74,9 +114,14 @@ export class Nemesis {
       case 'split':
         return this.#split()
       case 'isolate':
-        return this.#isolate(['to', 'from'])
+        return this.#silence(this.#victim().number, ['to', 'from'])
       case 'one-way':
-        return this.#isolate([this.#pick(['to', 'from'])])
+        return this.#silence(this.#victim().number, [this.#pick(['to', 'from'])])
+      case 'cut-new-leader':
+        return this.#armCut()
+      case 'reboot-voter':
+        this.#rebootsVoter = true
+        return undefined
       case 'partial':
         return this.#cutSomeLinks()
       case 'slow-links':
@@ -109,40 +154,70 @@ export class Nemesis {
     const { hosts, clients, random } = this.#surroundings
     const everybody = [...hosts.map(({ number }) => number), ...clients]
     const left = new Set(everybody.filter(() => random.float() < 0.5))
-    this.#block(everybody, (from, to) => left.has(from) !== left.has(to))
-    return this.#healNetwork(`split: ${[...left].join(' ')} from the rest`)
+    return this.#block(
+      `split: ${[...left].join(' ')} from the rest`,
+      everybody,
+      (from, to) => left.has(from) !== left.has(to),
+    )
   }
 
   /** A host that other hosts cannot reach, or that cannot reach them. Clients can. */
-  #isolate(directions: readonly ('to' | 'from')[]): () => void {
-    const { number } = this.#victim()
-    this.#block(
+  #silence(number: number, directions: readonly ('to' | 'from')[]): () => void {
+    return this.#block(
+      `no messages ${directions.join(' and ')} h${number}`,
       this.#surroundings.hosts.map((host) => host.number),
       (from, to) =>
         (from === number && directions.includes('from')) || (to === number && directions.includes('to')),
     )
-    return this.#healNetwork(`no messages ${directions.join(' and ')} h${number}`)
+  }
+
+  #armCut(): undefined {
+    const { hosts, random } = this.#surroundings
+    const aboveTerm = Math.max(...hosts.map(({ member }) => member?.core.status.term ?? 0))
+    this.#cut = { aboveTerm, appendsLeft: random.int(CUT_APPENDS_MAX) }
   }
 
   #cutSomeLinks(): () => void {
     const { hosts, random } = this.#surroundings
     const share = random.float()
-    this.#block(
+    return this.#block(
+      'some links are cut',
       hosts.map((host) => host.number),
       () => random.float() < share,
     )
-    return this.#healNetwork('some links are cut')
   }
 
   #slowSomeLinks(): () => void {
-    const { hosts, random, network, plan } = this.#surroundings
+    const { hosts, random, network, plan, trace } = this.#surroundings
     const electionMs = plan.settings.electionTicks * plan.tickMs
+    trace('some links are slow')
     for (const from of hosts) {
       for (const to of hosts) {
         if (random.float() < 0.3) network.slowDown(from.number, to.number, electionMs * random.float())
       }
     }
-    return this.#healNetwork('some links are slow')
+    return () => {
+      trace('no link is slow')
+      for (const from of hosts) for (const to of hosts) network.slowDown(from.number, to.number, 0)
+    }
+  }
+
+  /** Blocks links, until what is returned is called. */
+  #block(
+    what: string,
+    among: readonly number[],
+    isBlocked: (from: number, to: number) => boolean,
+  ): () => void {
+    const { network, trace } = this.#surroundings
+    trace(what)
+    const links = among.flatMap((from) =>
+      among.filter((to) => from !== to && isBlocked(from, to)).map((to) => ({ from, to })),
+    )
+    for (const { from, to } of links) network.block(from, to)
+    return () => {
+      trace(`over: ${what}`)
+      for (const { from, to } of links) network.unblock(from, to)
+    }
   }
 
   #worsenNetwork(): () => void {
@@ -152,23 +227,6 @@ export class Nemesis {
     return () => {
       trace('the network is good again')
       network.setConditions(plan.calmNetwork)
-    }
-  }
-
-  #block(among: readonly number[], isBlocked: (from: number, to: number) => boolean): void {
-    for (const from of among) {
-      for (const to of among) {
-        if (from !== to && isBlocked(from, to)) this.#surroundings.network.block(from, to)
-      }
-    }
-  }
-
-  #healNetwork(what: string): () => void {
-    const { network, trace } = this.#surroundings
-    trace(what)
-    return () => {
-      trace('links heal')
-      network.heal()
     }
   }
 

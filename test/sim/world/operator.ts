@@ -1,5 +1,6 @@
 import type { Configuration, MemberId } from '../../../framework/groups/raft/types.js'
 import { hostOf, type SimMember } from '../group/member.js'
+import type { DriverBugs } from '../group/driver-bugs.js'
 import type { SimHost } from './host.js'
 
 /**
@@ -9,10 +10,12 @@ import type { SimHost } from './host.js'
 export class Operator {
   readonly #hosts: readonly SimHost[]
   readonly #wanted: Set<number>
+  readonly #bugs: DriverBugs
 
   /** @param wanted Numbers of hosts. */
-  constructor(hosts: readonly SimHost[], wanted: Iterable<number>) {
+  constructor(hosts: readonly SimHost[], wanted: Iterable<number>, bugs: DriverBugs) {
     this.#hosts = hosts
+    this.#bugs = bugs
     this.#wanted = new Set(wanted)
   }
 
@@ -36,6 +39,9 @@ export class Operator {
   #nextStep({ core }: SimMember): Configuration | undefined {
     const { voters, learners } = core.configuration
     const wanted = this.#hosts.filter(({ number }) => this.#wanted.has(number)).map(({ id }) => id)
+    if (this.#bugs.reconfiguresAtOnce) {
+      return wanted.toSorted().join() === voters.join() ? undefined : configurationOf(wanted, [])
+    }
     const missing = wanted.filter((id) => !voters.includes(id) && !learners.includes(id))
     const unwanted = learners.filter((id) => !wanted.includes(id))
     if (missing.length > 0 || unwanted.length > 0) {

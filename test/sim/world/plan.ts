@@ -8,6 +8,8 @@ import { NO_BUG, type PlantedBug } from './planted-bugs.js'
 export type FaultKind =
   | 'split'
   | 'isolate'
+  | 'cut-new-leader'
+  | 'reboot-voter'
   | 'one-way'
   | 'partial'
   | 'slow-links'
@@ -25,6 +27,8 @@ export type FaultKind =
 const FAULT_KINDS: readonly FaultKind[] = [
   'split',
   'isolate',
+  'cut-new-leader',
+  'reboot-voter',
   'one-way',
   'partial',
   'slow-links',
@@ -54,7 +58,8 @@ export interface WorldPlan {
   readonly tickMs: number
   /** By how much the speed of a host's clock may differ from true time, as a fraction. */
   readonly driftMax: number
-  readonly syncMs: number
+  /** How long the disk of each host takes to sync. */
+  readonly syncMs: readonly number[]
   readonly calmNetwork: NetworkConditions
   readonly badNetwork: NetworkConditions
   readonly faults: ReadonlyMap<FaultKind, { readonly everyMs: number; readonly lastingMs: number }>
@@ -76,8 +81,8 @@ const CALM_SHARE = 0.25
 /** The world of a seed. @param minutes Simulated, of which the last quarter is calm. */
 export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BUG): WorldPlan {
   const random = seededRandom(`${seed}/plan`)
-  const hostCount = Math.max(1 + weighted(random, [1, 2, 6, 3, 6, 1, 1]), bug.hostsMin ?? 1)
-  const founderCount = Math.max(1 + random.int(hostCount), bug.foundersMin ?? 1)
+  const hostCount = bug.hosts ?? 1 + weighted(random, [1, 2, 6, 3, 6, 1, 1])
+  const founderCount = bug.founders ?? 1 + random.int(hostCount)
   const isVolatile = bug.needs !== 'disk' && random.float() < 0.2
   const endAtMs = minutes * 60_000
   const tickMs = pick(random, [50, 100])
@@ -93,7 +98,7 @@ export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BU
     isVolatile,
     tickMs,
     driftMax: 0.04,
-    syncMs: isVolatile ? 0 : pick(random, [0.2, 2, 20]),
+    syncMs: Array.from({ length: hostCount }, () => (isVolatile ? 0 : pick(random, [0.2, 2, 20, 60]))),
     calmNetwork: {
       dropRate: 0,
       duplicateRate: 0,
@@ -130,7 +135,11 @@ export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BU
       clockDriftMax: 0.1,
       checkpointEvery: pick(random, [10, 50, 10_000]),
       tailEntriesMax: pick(random, [0, 5, 100]),
-      appendEntriesMax: pick(random, [1, 4, 512]),
+      ...pick(random, [
+        { appendEntriesMax: 1, inFlightMessagesMax: 8 },
+        { appendEntriesMax: 8, inFlightMessagesMax: 1 },
+        { appendEntriesMax: 512, inFlightMessagesMax: 8 },
+      ]),
       coreFaults: bug.core ?? {},
       driverBugs: bug.driver ?? {},
       ...bug.settings,
@@ -148,12 +157,10 @@ function planFaults(
   const faults = new Map<FaultKind, { everyMs: number; lastingMs: number }>()
   for (const kind of FAULT_KINDS) {
     const isWanted = random.float() < 0.4
-    const isNeeded = bug.faults?.includes(kind) ?? false
-    const everyMs = electionMs * (isNeeded ? 4 : pick(random, [4, 12, 36]))
-    const lasting = pick(random, [0.2, 2, 6])
-    const lastingMs = electionMs * (isNeeded ? (bug.lastingElections ?? lasting) : lasting)
+    const bySeed = { every: pick(random, [4, 12, 36]), lasting: pick(random, [0.2, 2, 6]) }
     if (isVolatile && DURABLE_ONLY.has(kind)) continue
-    if (isWanted || isNeeded) faults.set(kind, { everyMs, lastingMs })
+    const pace = bug.faults?.[kind] ?? (isWanted ? bySeed : undefined)
+    if (pace) faults.set(kind, { everyMs: electionMs * pace.every, lastingMs: electionMs * pace.lasting })
   }
   return faults
 }

@@ -4,20 +4,24 @@ import type { DriverBugs } from '../group/driver-bugs.js'
 import type { MemberSettings } from '../group/member.js'
 import type { FaultKind } from './plan.js'
 
+/** How often a fault happens and how long it lasts, in election timeouts. */
+interface FaultPace {
+  readonly every: number
+  readonly lasting: number
+}
+
 /** A bug that the simulator must find. */
 export interface PlantedBug {
   readonly core?: CoreFaults
   readonly driver?: DriverBugs
   /** What must be able to go wrong for the bug to show; the rest is as the seed says. */
-  readonly faults?: readonly FaultKind[]
-  /** How long these faults last, in election timeouts; by default as the seed says. */
-  readonly lastingElections?: number
+  readonly faults?: Partial<Record<FaultKind, FaultPace>>
   readonly needs?: 'disk'
   readonly settings?: Partial<MemberSettings>
   readonly habits?: Partial<ClientHabits>
-  /** Default 1, both. */
-  readonly hostsMin?: number
-  readonly foundersMin?: number
+  /** By default as the seed says, both. */
+  readonly hosts?: number
+  readonly founders?: number
   /**
    * The only invariants that watch; all unless given. For a bug that is behind a line of defence which must have failed
    * before: what finds that failure would always be first.
@@ -27,26 +31,31 @@ export interface PlantedBug {
 
 export const NO_BUG: PlantedBug = {}
 
-const three = { hostsMin: 3, foundersMin: 3 } as const
+const often: FaultPace = { every: 4, lasting: 2 }
+const three = { hosts: 3, founders: 3 } as const
+const onDisk = { ...three, needs: 'disk' } as const
 const oftenSnapshots = { checkpointEvery: 10, tailEntriesMax: 0 } as const
 const impatientClients = { attemptMs: 50 } as const
 const leaseReaders = { readRate: 0.6, leaseRate: 1, thinkMs: 50, attemptMs: 50 } as const
-const onDisk = { ...three, needs: 'disk' } as const
 
 /** By the name that `npm run sim -- --fault` takes. */
 export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, PlantedBug>([
   [
     'votes-twice-in-a-term',
-    { ...three, core: { votesTwiceInATerm: true }, faults: ['bad-network', 'isolate'] },
+    { ...three, core: { votesTwiceInATerm: true }, faults: { 'bad-network': often, isolate: often } },
   ],
   [
     'forgets-vote',
     {
       ...onDisk,
       core: { forgetsVote: true },
-      faults: ['crash', 'crash-all', 'slow-links'],
-      lastingElections: 0.2,
-      settings: { electionJitterTicks: 2 },
+      // Several stand for election at once, requests for votes are under way for long, and voters are back at once.
+      faults: {
+        'reboot-voter': { every: 0.2, lasting: 1 },
+        'slow-links': { every: 3, lasting: 6 },
+        isolate: { every: 3, lasting: 1 },
+      },
+      settings: { electionJitterTicks: 1 },
     },
   ],
   [
@@ -54,17 +63,21 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     {
       ...three,
       core: { commitsOldTermByCounting: true },
-      faults: ['isolate', 'crash'],
+      // Leaders leave entries of their terms with few, and are cut off again before one of a later term is with many.
+      faults: { 'cut-new-leader': { every: 0.5, lasting: 2 }, isolate: { every: 4, lasting: 1 } },
       settings: { appendEntriesMax: 1 },
     },
   ],
-  ['quorum-by-reachability', { ...three, core: { quorumByReachability: true }, faults: ['split'] }],
+  [
+    'quorum-by-reachability',
+    { ...three, core: { quorumByReachability: true }, faults: { split: { every: 4, lasting: 6 } } },
+  ],
   [
     'truncates-below-commit',
     {
       ...three,
       core: { truncatesBelowCommit: true, quorumByReachability: true },
-      faults: ['split'],
+      faults: { split: { every: 4, lasting: 6 } },
       invariants: ['commit monotonic'],
     },
   ],
@@ -73,59 +86,85 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     {
       ...three,
       core: { staleLeaseRead: true },
-      faults: ['transfer', 'isolate', 'partial'],
+      // A leader that gave up its lease and hears late of who took over.
+      faults: { transfer: { every: 2, lasting: 1 }, 'slow-links': { every: 2, lasting: 2 } },
+      settings: { heartbeatTicks: 9, electionTicks: 18 },
       habits: leaseReaders,
     },
   ],
-  ['reads-without-quorum', { ...three, core: { readsWithoutQuorum: true }, faults: ['isolate'] }],
+  [
+    'reads-without-quorum',
+    { ...three, core: { readsWithoutQuorum: true }, faults: { isolate: often, partial: often } },
+  ],
   [
     'acknowledges-before-persisted',
-    { ...onDisk, core: { acknowledgesBeforePersisted: true }, faults: ['crash-all'] },
+    { ...onDisk, core: { acknowledgesBeforePersisted: true }, faults: { 'crash-all': often } },
   ],
-  ['applies-uncommitted', { ...three, core: { appliesUncommitted: true }, faults: ['isolate'] }],
+  ['applies-uncommitted', { ...three, core: { appliesUncommitted: true }, faults: { isolate: often } }],
   [
     'configuration-takes-two-steps',
-    { hostsMin: 5, core: { configurationTakesTwoSteps: true }, faults: ['membership', 'split'] },
+    {
+      hosts: 5,
+      founders: 3,
+      core: { configurationTakesTwoSteps: true },
+      driver: { reconfiguresAtOnce: true },
+      faults: { membership: { every: 1, lasting: 1 }, split: { every: 3, lasting: 4 } },
+    },
   ],
-  ['skips-prev-check', { ...three, core: { skipsPrevCheck: true }, faults: ['bad-network'] }],
-  ['learner-counts', { hostsMin: 3, core: { learnerCounts: true }, faults: ['membership', 'isolate'] }],
+  ['skips-prev-check', { ...three, core: { skipsPrevCheck: true }, faults: { 'bad-network': often } }],
+  [
+    'learner-counts',
+    { hosts: 4, founders: 2, core: { learnerCounts: true }, faults: { membership: often, isolate: often } },
+  ],
   [
     'snapshot-forgets-sessions',
     {
       ...three,
       driver: { snapshotForgetsSessions: true },
-      faults: ['bad-network', 'crash'],
+      faults: { 'bad-network': often, crash: often },
       settings: oftenSnapshots,
       habits: impatientClients,
     },
   ],
-  ['does-not-sync', { ...onDisk, driver: { doesNotSync: true }, faults: ['crash-all'] }],
-  ['forgets-hard-state', { ...onDisk, driver: { forgetsHardState: true }, faults: ['crash', 'isolate'] }],
-  ['reuses-incarnation', { ...onDisk, driver: { reusesIncarnation: true }, faults: ['wipe', 'isolate'] }],
+  ['does-not-sync', { ...onDisk, driver: { doesNotSync: true }, faults: { 'crash-all': often } }],
+  [
+    'forgets-hard-state',
+    {
+      ...onDisk,
+      driver: { forgetsHardState: true },
+      faults: { crash: { every: 1, lasting: 0.2 }, 'slow-links': { every: 3, lasting: 6 } },
+      settings: { electionJitterTicks: 1 },
+    },
+  ],
+  [
+    'reuses-incarnation',
+    { ...onDisk, driver: { reusesIncarnation: true }, faults: { wipe: often, isolate: often } },
+  ],
   [
     'cuts-off-corruption',
-    { ...onDisk, driver: { cutsOffCorruption: true }, faults: ['bit-flip', 'isolate'] },
+    { ...onDisk, driver: { cutsOffCorruption: true }, faults: { 'bit-flip': often, isolate: often } },
   ],
-  ['answers-when-appended', { ...three, driver: { answersWhenAppended: true }, faults: ['isolate'] }],
-  ['resolves-by-index', { ...three, driver: { resolvesByIndex: true }, faults: ['isolate', 'one-way'] }],
-  ['reads-before-applying', { ...three, driver: { readsBeforeApplying: true }, faults: ['bad-network'] }],
+  ['answers-when-appended', { ...three, driver: { answersWhenAppended: true }, faults: { isolate: often } }],
+  [
+    'resolves-by-index',
+    { ...three, driver: { resolvesByIndex: true }, faults: { isolate: often, 'one-way': often } },
+  ],
   [
     'loses-ticks-in-pause',
     {
       ...three,
       driver: { losesTicksInPause: true },
-      faults: ['pause', 'partial'],
-      lastingElections: 3,
+      faults: { pause: { every: 4, lasting: 3 }, partial: { every: 4, lasting: 3 } },
       habits: leaseReaders,
     },
   ],
-  ['has-no-sessions', { driver: { hasNoSessions: true }, faults: ['bad-network'] }],
+  ['has-no-sessions', { driver: { hasNoSessions: true }, faults: { 'bad-network': often } }],
   [
     'restores-old-snapshot',
     {
       ...three,
       driver: { restoresOldSnapshot: true },
-      faults: ['bad-network', 'crash'],
+      faults: { 'bad-network': often, crash: often },
       settings: oftenSnapshots,
     },
   ],

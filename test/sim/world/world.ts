@@ -48,6 +48,7 @@ export class World {
   readonly #hosts: readonly SimHost[]
   readonly #clients: readonly SimClient[]
   readonly #operator: Operator
+  readonly #nemesis: Nemesis
   readonly #founding
   /** Up to where somebody has committed. */
   #committedIndex: Index = 0
@@ -71,9 +72,10 @@ export class World {
     this.#operator = new Operator(
       this.#hosts,
       founders.map(({ number }) => number),
+      plan.settings.driverBugs,
     )
     this.#clients = Array.from({ length: plan.clientCount }, (_, i) => this.#makeClient(FIRST_CLIENT + i))
-    new Nemesis({
+    this.#nemesis = new Nemesis({
       plan,
       timeline: this.#timeline,
       random: random('nemesis'),
@@ -128,7 +130,10 @@ export class World {
       plan: this.#plan,
       timeline: this.#timeline,
       random: seededRandom(`${this.#plan.seed}/host ${number}`),
-      send: (from, to, message) => this.#network.send(from, to, message),
+      send: (from, to, message) => {
+        this.#nemesis.sending(from, message)
+        this.#network.send(from, to, message)
+      },
       durable: (member, record) => all.forEach((invariant) => invariant.durable?.(member, record)),
       lost: (member) => all.forEach((invariant) => invariant.lost?.(member)),
       stepped: (member) => this.#stepped(member),
@@ -192,6 +197,7 @@ export class World {
 
   #deliver(from: number, to: number, message: SimMessage): void {
     this.#trace.add(this.#timeline.nowMs, to, `from ${from}: ${describeMessage(message)}`)
+    this.#nemesis.arriving(from, message)
     if (to < FIRST_CLIENT) this.#hosts[to]!.receive(from, message)
     else if (message.kind === 'answer') this.#clients[to - FIRST_CLIENT]!.receive(message)
   }
