@@ -3,8 +3,8 @@ import type { Host } from '#framework/network'
 import type { Clock, Logger, Random } from '#framework/primitives'
 import type { BondDirectory } from './bond-directory.js'
 import type { BondLimits } from './bond-limits.js'
+import type { Hearts } from './hearts.js'
 import type { BondMetrics } from './metrics.js'
-import type { Pulses } from './pulses.js'
 
 /** What the groups of one node have in common. */
 export interface BondContext {
@@ -12,7 +12,7 @@ export interface BondContext {
   readonly discovery: Discovery
   readonly introductions: Introductions
   readonly directory: BondDirectory
-  readonly pulses: Pulses
+  readonly hearts: Hearts
   readonly limits: BondLimits
   readonly metrics: BondMetrics
   readonly clock: Clock

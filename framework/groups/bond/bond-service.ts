@@ -21,8 +21,8 @@ import { groupIdOf } from './group-id.js'
 import type { Incoming } from './handshakes.js'
 import { readHello } from './handshake-messages.js'
 import { bondProtocol, laneProtocol, readLaneOpening } from './lanes.js'
+import { Hearts } from './hearts.js'
 import { BondMetrics } from './metrics.js'
-import { Pulses } from './pulses.js'
 
 export interface BondServiceOptions {
   readonly host: Host
@@ -50,13 +50,13 @@ export class BondService implements AsyncDisposable {
     const introductions = new Introductions(host, discovery)
     const metrics = new BondMetrics(host.metrics)
     const directory = new BondDirectory()
-    const pulses = new Pulses()
+    const hearts = new Hearts({ clock, random })
     this.#context = {
       host,
       discovery,
       introductions,
       directory,
-      pulses,
+      hearts,
       limits,
       metrics,
       clock,

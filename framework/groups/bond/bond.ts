@@ -16,19 +16,16 @@ import {
   type Digest,
   type GroupId,
   type PeerId,
-  type Random,
-  type Timer,
 } from '#framework/primitives'
 import type { MemberId } from '../raft/types.js'
 import type { BondLimits } from './bond-limits.js'
 import { BondCloseReasons } from './close-reasons.js'
 import type { GroupTiming } from './group-timing.js'
 import type { BondRole, BondTerms } from './handshake.js'
-import { Heartbeat } from './heartbeat.js'
+import type { Hearts, Pulse } from './hearts.js'
 import { LaneSender, type SendResult } from './lane-sender.js'
 import { frameBytesMaxOf, openedLanes, type Lane, type OpenedLane } from './lanes.js'
 import type { BondCounters } from './metrics.js'
-import type { Pulses } from './pulses.js'
 
 /** How a bond has ended, and whose doing that was. */
 export interface BondEnd {
@@ -63,9 +60,8 @@ export interface BondOptions {
   readonly timing: GroupTiming
   readonly limits: BondLimits
   readonly counters: BondCounters
-  readonly pulses: Pulses
+  readonly hearts: Hearts
   readonly clock: Clock
-  readonly random: Random
 }
 
 /** An empty frame on the control lane: a sign of life, when there is nothing else to say. */
@@ -93,14 +89,13 @@ export class Bond {
   readonly #options: BondOptions
   readonly #senders: Readonly<Record<Lane, LaneSender>>
   readonly #inbound = new Map<Lane, Link>()
-  readonly #heartbeat: Heartbeat
+  readonly #pulse: Pulse
   readonly #scope = new TaskScope()
   readonly #closed = Promise.withResolvers<BondEnd>()
-  #timer: Timer | undefined
   #end: BondEnd | undefined
 
   constructor(options: BondOptions) {
-    const { group, peer, terms, entry, control, clock, random, timing, pulses } = options
+    const { group, peer, terms, entry, control, timing, hearts } = options
     this.group = group
     this.peer = peer
     this.member = `${peer}/${terms.incarnation}` as MemberId
@@ -116,13 +111,15 @@ export class Bond {
         openedLanes.map((lane) => [lane, this.#sender(lane, () => this.#openLane(lane))]),
       ) as Record<OpenedLane, LaneSender>),
     }
-    this.#heartbeat = new Heartbeat({ timing, random, pulse: pulses.take(peer) }, clock.monotonic())
+    this.#pulse = hearts.join(peer, timing, {
+      ping: () => this.#ping(),
+      onSilence: (missed) => this.#onSilence(missed),
+    })
   }
 
-  /** Begins to read and to give signs of life. Apart from the constructor, so that the owner knows the bond first. */
+  /** Begins to read. Apart from the constructor, so that the owner knows the bond first. */
   start(): void {
     this.#read('control', this.#options.control)
-    this.#arm()
   }
 
   /** How it has ended; undefined while it has not. */
@@ -149,7 +146,7 @@ export class Bond {
     if (result !== 'sent') return result
     counters.sent(lane, frame.byteLength)
     // On any other lane it may be held up for long.
-    if (lane === 'control') this.#heartbeat.onSent()
+    if (lane === 'control') this.#pulse.onSent()
     return 'sent'
   }
 
@@ -229,7 +226,7 @@ export class Bond {
       try {
         while (!signal.aborted) {
           const frame = await link.recv()
-          this.#heartbeat.onReceived()
+          this.#pulse.onReceived()
           if (frame.kind !== 'bytes') return this.#violation('a message where bytes were due')
           if (frame.bytes.byteLength > 0) await this.#deliver(lane, frame.bytes)
           else if (lane !== 'control') return this.#violation('an empty message')
@@ -257,30 +254,21 @@ export class Bond {
     void this.close(closeReason(CloseReasons.ProtocolViolation, message))
   }
 
-  #arm(): void {
-    const { clock } = this.#options
-    if (this.#end !== undefined) return
-    this.#timer = clock.after(this.#heartbeat.dueMs - clock.monotonic(), () => this.#tick())
+  #ping(): boolean {
+    // While something waits on the lane, a ping would only wait behind it.
+    return this.#senders.control.isIdle && this.#senders.control.send(PING) === 'sent'
   }
 
-  #tick(): void {
-    const beat = this.#heartbeat.tick(this.#options.clock.monotonic())
-    if (beat === 'dead') {
-      const message = `nothing was heard for ${this.#heartbeat.missed} heartbeats`
-      void this.close(closeReason(BondCloseReasons.Timeout, message))
-      return
-    }
-    // While something waits on the lane, a ping would only wait behind it.
-    if (beat === 'ping' && this.#senders.control.isIdle) this.#senders.control.send(PING)
-    this.#arm()
+  #onSilence(missed: number): void {
+    const message = `nothing was heard for ${missed} heartbeats`
+    void this.close(closeReason(BondCloseReasons.Timeout, message))
   }
 
   #finish(end: BondEnd, closeMs = this.#options.limits.departureMs): void {
     if (this.#end !== undefined) return
     this.#end = end
-    this.#timer?.cancel()
-    const { counters, control, events, pulses } = this.#options
-    pulses.giveBack(this.peer)
+    this.#pulse.stop()
+    const { counters, control, events } = this.#options
     const links = new Set<Link>([control, ...this.#inbound.values()])
     for (const sender of Object.values(this.#senders)) {
       sender.close()

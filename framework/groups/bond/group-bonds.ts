@@ -303,7 +303,7 @@ export class GroupBonds {
   // Bonds
 
   #keep(attempt: Attempt, { link, terms, entry }: Proven): Bond {
-    const { clock, random, limits, directory, pulses } = this.#context
+    const { clock, limits, directory, hearts } = this.#context
     const { peer } = attempt
     // The peer dials when it has no bond, whatever this side believes.
     void this.#table.get(peer)?.close(BondCloseReasons.AlreadyBonded)
@@ -321,9 +321,8 @@ export class GroupBonds {
       timing: this.#options.parameters.timing,
       limits,
       counters: this.#counters,
-      pulses,
+      hearts,
       clock,
-      random,
     })
     directory.add(bond)
     this.#table.put(bond)

@@ -1,12 +1,9 @@
 import type { Random } from '#framework/primitives'
 import type { GroupTiming } from './group-timing.js'
-import type { Pulse } from './pulses.js'
 
 export interface HeartbeatOptions {
   readonly timing: Pick<GroupTiming, 'heartbeatIntervalMs' | 'heartbeatJitterMs' | 'missedHeartbeatsMax'>
   readonly random: Random
-  /** Shared by all bonds with the peer. */
-  readonly pulse: Pulse
 }
 
 /** What a tick asks for: to say something, because nothing else was said; to give the other side up; or nothing. */
@@ -16,9 +13,8 @@ export type Beat = 'ping' | 'dead' | 'idle'
 const LATE_PART = 0.5
 
 /**
- * Whether the other side of a bond is alive. Both sides see to it that something is said about every interval, on any of
- * their bonds: a ping, if there is nothing else. So silence means something, and nobody has to answer. Pure: is told the
- * time.
+ * Whether a peer is alive. Both sides see to it that something is said about every interval, on any of their bonds: a
+ * ping, if there is nothing else. So silence means something, and nobody has to answer. Pure: is told the time.
  *
  * Timers run before the event loop looks at sockets. After it was blocked, the tick that is late would therefore find
  * silence where a word has long arrived: a late tick is not counted. As many in a row are excused as would have been
@@ -29,12 +25,11 @@ export class Heartbeat {
   #dueMs: number
   #missed = 0
   #excused = 0
-  /** What the pulse was at the last tick. */
-  #seen: Pulse
+  #hasHeard = false
+  #hasSpoken = false
 
   constructor(options: HeartbeatOptions, nowMs: number) {
     this.#options = options
-    this.#seen = { ...options.pulse }
     this.#dueMs = nowMs + this.#period()
   }
 
@@ -50,27 +45,26 @@ export class Heartbeat {
 
   /** Anything has arrived. */
   onReceived(): void {
-    this.#options.pulse.heard++
+    this.#hasHeard = true
   }
 
   /** Anything was said, besides the pings that a tick asks for. */
   onSent(): void {
-    this.#options.pulse.spoken++
+    this.#hasSpoken = true
   }
 
   tick(nowMs: number): Beat {
-    const { timing, pulse } = this.#options
+    const { timing } = this.#options
     const isLate = nowMs - this.#dueMs > LATE_PART * timing.heartbeatIntervalMs
     this.#dueMs = nowMs + this.#period()
-    if (pulse.heard !== this.#seen.heard) {
+    if (this.#hasHeard) {
       this.#missed = 0
       this.#excused = 0
     } else if (isLate && this.#excused < timing.missedHeartbeatsMax) this.#excused++
     else this.#missed++
-    const isQuiet = pulse.spoken === this.#seen.spoken
-    // The ping counts for the other bonds with the peer; at the next tick of this one there is another.
-    if (isQuiet) pulse.spoken++
-    this.#seen = { ...pulse }
+    const isQuiet = !this.#hasSpoken
+    this.#hasHeard = false
+    this.#hasSpoken = false
     if (this.#missed >= timing.missedHeartbeatsMax) return 'dead'
     return isQuiet ? 'ping' : 'idle'
   }

@@ -1,15 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { seededRandom, type PeerId } from '#framework/primitives'
+import { seededRandom } from '#framework/primitives'
 import { defaultTiming, timingOf } from '../../../framework/groups/bond/group-timing.js'
 import { Heartbeat, type Beat } from '../../../framework/groups/bond/heartbeat.js'
-import { Pulses, type Pulse } from '../../../framework/groups/bond/pulses.js'
 
 const { heartbeatIntervalMs, heartbeatJitterMs, missedHeartbeatsMax } = defaultTiming
-
-function aPulse(): Pulse {
-  return { heard: 0, spoken: 0 }
-}
 
 /** A heartbeat and its time, which passes from tick to tick. */
 class Scene {
@@ -17,7 +12,7 @@ class Scene {
   readonly heartbeat: Heartbeat
 
   constructor(timing = defaultTiming) {
-    this.heartbeat = new Heartbeat({ timing, random: seededRandom('heartbeat'), pulse: aPulse() }, 0)
+    this.heartbeat = new Heartbeat({ timing, random: seededRandom('heartbeat') }, 0)
   }
 
   /** @param lateMs How long the event loop was busy with something else when the tick was due. */
@@ -104,8 +99,8 @@ describe('the heartbeat of a bond', () => {
     fc.assert(
       fc.property(fc.integer(), fc.array(fc.boolean(), { maxLength: 300 }), (seed, speaks) => {
         const random = seededRandom(seed)
-        const a = new Heartbeat({ timing: defaultTiming, random, pulse: aPulse() }, 0)
-        const b = new Heartbeat({ timing: defaultTiming, random, pulse: aPulse() }, random.float() * 500)
+        const a = new Heartbeat({ timing: defaultTiming, random }, 0)
+        const b = new Heartbeat({ timing: defaultTiming, random }, random.float() * 500)
         for (const hasOwnWords of speaks) {
           const [speaker, listener] = a.dueMs <= b.dueMs ? [a, b] : [b, a]
           if (hasOwnWords) {
@@ -119,42 +114,5 @@ describe('the heartbeat of a bond', () => {
         return true
       }),
     )
-  })
-
-  test('given a hundred bonds with one peer, then together they say what one would, and hear for each other', () => {
-    const random = seededRandom('many')
-    const pulses = new Pulses()
-    const peer = 'ab'.repeat(32) as PeerId
-    const bonds = Array.from(
-      { length: 100 },
-      () => new Heartbeat({ timing: defaultTiming, random, pulse: pulses.take(peer) }, 0),
-    )
-    let pings = 0
-    let nowMs = 0
-    while (nowMs < 60_000) {
-      const next = bonds.reduce((a, b) => (a.dueMs <= b.dueMs ? a : b))
-      nowMs = next.dueMs
-      const beat = next.tick(nowMs)
-      expect(beat).not.toBe('dead')
-      if (beat !== 'ping') continue
-      pings++
-      next.onSent()
-      // The peer does the same, on whichever bond.
-      bonds[pings % bonds.length]!.onReceived()
-    }
-    expect(pings).toBeGreaterThan(60_000 / (heartbeatIntervalMs + heartbeatJitterMs))
-    expect(pings).toBeLessThan(60_000 / (heartbeatIntervalMs - heartbeatJitterMs) + 1)
-  })
-
-  test('given a peer with which no bond is left, then what was is forgotten', () => {
-    const pulses = new Pulses()
-    const peer = 'ab'.repeat(32) as PeerId
-    const [first, second] = [pulses.take(peer), pulses.take(peer)]
-    expect(second).toBe(first)
-    pulses.giveBack(peer)
-    expect(pulses.take(peer)).toBe(first)
-    pulses.giveBack(peer)
-    pulses.giveBack(peer)
-    expect(pulses.take(peer)).not.toBe(first)
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Link } from '#framework/network'
+import { nextTurn } from '#framework/primitives'
 import { ByteBudget } from '../../../framework/groups/bond/byte-budget.js'
 import { LaneSender } from '../../../framework/groups/bond/lane-sender.js'
 import { eventually } from '../../support/eventually.js'
@@ -81,13 +82,17 @@ describe('the sending end of a lane', () => {
     expect(sender.send(frame(1))).toBe('busy')
   })
 
-  test('given a message that is longer than half the budget, then whoever waits for room finds it', async () => {
+  test('given a message that is longer than half the budget, then whoever waits for room waits until it fits', async () => {
     const link = new SlowLink()
     link.isFull = true
     const sender = new LaneSender({ link: link.asLink(), bytesMax: 1_000, onFailed: () => {} })
-    sender.send(frame(300))
-    expect(sender.send(frame(800))).toBe('busy')
-    const room = sender.room(800)
+    expect([300, 300, 800].map((bytes) => sender.send(frame(bytes)))).toEqual(['sent', 'sent', 'busy'])
+    let hasRoom = false
+    const room = sender.room(800).then(() => (hasRoom = true))
+    link.makeRoom()
+    await eventually(() => link.taken.length === 2)
+    await nextTurn()
+    expect(hasRoom).toBe(false)
     link.makeRoom()
     await room
     expect(sender.send(frame(800))).toBe('sent')

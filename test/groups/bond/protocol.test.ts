@@ -77,8 +77,8 @@ describe('W-B1: simultaneous dials', () => {
     expect(s.handshakes('acceptor', 'already_bonded')).toBe(1)
   })
 
-  test('given a node whose dial is under way, when a peer with a smaller id says hello, then that becomes the bond, and the dial is given up', async () => {
-    await using s = await scene('smaller')
+  test('given a node whose dial is under way, when a peer with a smaller id says hello, then that becomes the bond, and the dial is given up at once', async () => {
+    await using s = await scene('smaller', {}, { limits: { handshakeTimeoutMs: 600_000 } })
     await s.peer.meet(s.node)
     await eventually(() => s.peer.hellos.length === 1)
     const { id } = await s.peer.bond(s.node)
@@ -229,6 +229,20 @@ describe('a handshake that fails', () => {
     expect(words[0]).toBeInstanceOf(LinkClosedError)
     expect((words[0] as LinkClosedError).reason.code).toBe(30405)
     expect(s.group.peers).toEqual([])
+  })
+
+  test('W-B5: given an acceptor that shows in its answer that it has no ticket any more, then it is told so, and given no proof', async () => {
+    const issuer = new TestIssuer('one')
+    await using s = await scene('larger', { validators: [issuer.validator] })
+    s.peer.discovery.addTicket(issuer.issue(s.peer.peerId, 'never'))
+    const words: unknown[] = []
+    s.peer.onHello = async (held) => {
+      s.peer.discovery.removeTicketsOf(issuer.validator.class)
+      words.push(await s.peer.believe(held).catch((error: unknown) => error))
+    }
+    await s.peer.meet(s.node)
+    await eventually(() => words.length > 0)
+    expect(words[0]).toMatchObject({ code: 'LINK_CLOSED', reason: { code: 30403 } })
   })
 
   test('given a peer that cannot be reached, then the dial ends in time, and is tried again', async () => {
