@@ -91,8 +91,7 @@ class Group {
     while (core.hasReady) {
       const ready = core.takeReady()
       for (const message of ready.messages) this.#wire.push(message)
-      if (core === this.#leader)
-        for (const { commandCount } of ready.committed) this.#applied += commandCount
+      if (core === this.#leader) for (const { commandCount } of ready.committed) this.#applied += commandCount
       if (ready.mustPersist) core.persisted(ready.id)
     }
   }

@@ -1,5 +1,5 @@
 export { murmurChain, type ChainHasher, type HashedFields } from './chain-hash.js'
-export { configurationOf, decodeConfiguration, isSingleStep } from './configuration.js'
+export { configurationOf, isSingleStep } from './configuration.js'
 export type { CoreFaults } from './faults.js'
 export {
   clusterIdOf,
@@ -19,9 +19,8 @@ export {
   type MergeMessage,
   type Verdict,
 } from './island-merge.js'
-export { memberIdOf, peerIdOf } from './member-id.js'
+export { memberIdOf } from './member-id.js'
 export {
-  DEFAULT_MEMBERSHIP,
   nextMembershipStep,
   type BondedMember,
   type MembershipFacts,
@@ -29,7 +28,7 @@ export {
   type MembershipStep,
 } from './membership-policy.js'
 export type * from './messages.js'
-export { DEFAULT_LIMITS, type RaftLimits, type RaftOptions } from './options.js'
+export type { RaftLimits, RaftOptions } from './options.js'
 export { RaftCore } from './raft-core.js'
 export type * from './ready.js'
 export type * from './types.js'

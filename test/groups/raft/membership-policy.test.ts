@@ -13,7 +13,7 @@ import type { PeerId } from '#framework/primitives'
 
 const memberOf = (letter: string, incarnation = '01'): MemberId =>
   memberIdOf(letter.repeat(64) as PeerId, incarnation)
-const [a, b, c, d, e, f] = [...'abcdef'].map((letter) => memberOf(letter)) as MemberId[] as [
+const [a, b, c, d, e, f] = ['a', 'b', 'c', 'd', 'e', 'f'].map((letter) => memberOf(letter)) as MemberId[] as [
   MemberId,
   MemberId,
   MemberId,

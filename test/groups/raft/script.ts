@@ -19,7 +19,7 @@ interface Seen {
 
 /**
  * Runs a script of one command a line and gives back, for each, what came of it. Every message is on its way until it is
- * delivered or dropped by name, so a script says exactly what happens in which order. README.md has the commands.
+ * delivered or dropped by name, so a script says exactly what happens in which order. The commands are those of `#execute`.
  */
 export class Script {
   #cluster = new Cluster()
