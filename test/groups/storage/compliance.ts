@@ -246,6 +246,17 @@ export function describeStorage(name: string, { newPlace, isVolatile }: Complian
       expect(storage.currentSnapshot()!.facts.index).toBe(30)
     })
 
+    test('given entries that are about to be replaced, when a snapshot of the new ones is written at once, then it is in force', async () => {
+      const { storage, entries } = await withEntries(5)
+      const others = entriesBehind(entries[2], texts(2, 'other'), { term: 2 })
+      const snapshot = await stage(storage, factsOf(others[1]!), noise(10))
+      const replaced = storage.write({ truncateFrom: 4, entries: others })
+      await storage.write({ snapshot, compactTo: factsOf(others[0]!) })
+      await replaced
+      expectEntries(await storage.readEntries(5, 9), others.slice(1))
+      expect(storage.currentSnapshot()!.facts).toEqual(factsOf(others[1]!))
+    })
+
     test('given a snapshot that was abandoned or used already, when written, then it is refused', async () => {
       const { storage, entries } = await withEntries(9)
       const writer = storage.stageSnapshot(factsOf(entries[4]!))

@@ -81,6 +81,22 @@ describe('an entry with a flipped bit', () => {
     expectEntries(restored.entries, entries)
   })
 
+  test('W-S4: given entries of two histories one after the other, when opened, then it is refused at the first of the second', async () => {
+    const { entries } = await fill(20)
+    const others = entriesBehind(undefined, texts(25, 'another history'))
+    {
+      await using storages = await place.open()
+      const { storage } = await storages.open(group)
+      await storage.write({ entries: others.slice(20) })
+    }
+    {
+      await using storages = await place.open()
+      await expect(storages.open(group)).rejects.toMatchObject({ details: { where: 'entry 21' } })
+    }
+    await using storages = await place.open({ onDamage: 'become-new-member' })
+    expectEntries((await storages.open(group)).restored.entries, entries)
+  })
+
   test('given one that a snapshot stands for, when it becomes a new member, then the log goes on behind the snapshot', async () => {
     const { entries } = await fill(50, 30)
     await flipIn(entries[19]!.payload)

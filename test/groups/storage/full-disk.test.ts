@@ -71,14 +71,12 @@ describe(`a full disk${condition}`, () => {
         code: 'GROUP_STORAGE_ABSENT',
       })
       expectEntries(await storage.readEntries(1, 3), entries.slice(0, 3))
-      const [first, second] = [
-        entries.slice(durable, durable + 20),
-        entries.slice(durable + 20, durable + 21),
-      ]
-      const outcomes = await Promise.allSettled([
-        storage.write({ entries: first }),
-        storage.write({ entries: second }),
-      ])
+      const first = storage.write({ entries: entries.slice(durable, durable + 20) })
+      // The first is on its way to the disk when the second comes, which would fit.
+      await Promise.resolve()
+      await Promise.resolve()
+      const second = storage.write({ hardState: hardState({ term: 99 }) })
+      const outcomes = await Promise.allSettled([first, second])
       expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
       expectEntries(await other.readEntries(1, 99), theirs)
 
