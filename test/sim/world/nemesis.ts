@@ -193,7 +193,7 @@ export class Nemesis {
     trace('some links are slow')
     for (const from of hosts) {
       for (const to of hosts) {
-        if (random.float() < 0.3) network.slowDown(from.number, to.number, electionMs * random.float())
+        if (random.float() < 0.3) network.slowDown(from.number, to.number, 2 * electionMs * random.float())
       }
     }
     return () => {

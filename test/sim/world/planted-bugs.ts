@@ -49,13 +49,14 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     {
       ...onDisk,
       core: { forgetsVote: true },
-      // Several stand for election at once, requests for votes are under way for long, and voters are back at once.
+      // A member that is started again votes for nobody during an election timeout. So requests for votes must be under way
+      // for longer than that, candidates wait for longer still, and who was elected meanwhile must not be heard of.
       faults: {
         'reboot-voter': { every: 0.2, lasting: 1 },
-        'slow-links': { every: 3, lasting: 6 },
-        isolate: { every: 3, lasting: 1 },
+        'slow-links': { every: 2, lasting: 6 },
+        'cut-new-leader': { every: 0.5, lasting: 4 },
       },
-      settings: { electionJitterTicks: 1 },
+      settings: { electionTicks: 10, heartbeatTicks: 3, electionJitterTicks: 30 },
     },
   ],
   [
