@@ -47,6 +47,26 @@ export type {
   UndeliveredCause,
 } from '#framework/streams'
 
+// Groups: what is replicated, and what members report.
+export { GroupError, nothingCodec, schemaCodec } from '#framework/groups'
+export type {
+  Answered,
+  ApplyContext,
+  CallOptions,
+  Consistency,
+  Executed,
+  GroupConditions,
+  GroupErrorCode,
+  GroupEvent,
+  GroupStatus,
+  MachineFactory,
+  MemberStatus,
+  QueryOptions,
+  Receipt,
+  StateMachine,
+  ValueCodec,
+} from '#framework/groups'
+
 // The layers below, for programs that do without decorators.
 export { ConfigError, ServiceError, joinNetwork, startNode } from '#framework/topology'
 export type {
@@ -108,6 +128,7 @@ export {
   derive,
   digestOf,
   isMosaikError,
+  seededRandom,
   shortId,
   systemClock,
   systemRandom,
