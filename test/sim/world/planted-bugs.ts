@@ -87,8 +87,8 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     {
       ...three,
       core: { staleLeaseRead: true },
-      // A leader that gave up its lease and hears late of who took over.
-      faults: { transfer: { every: 2, lasting: 1 }, 'slow-links': { every: 2, lasting: 2 } },
+      // A leader that has told somebody to take over, and does not hear that it happened.
+      faults: { transfer: { every: 0.5, lasting: 1 }, 'one-way': { every: 2, lasting: 1 } },
       settings: { heartbeatTicks: 9, electionTicks: 18 },
       habits: leaseReaders,
     },
@@ -133,7 +133,7 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     {
       ...onDisk,
       driver: { forgetsHardState: true },
-      faults: { crash: { every: 1, lasting: 0.2 }, 'slow-links': { every: 3, lasting: 6 } },
+      faults: { 'reboot-voter': { every: 0.2, lasting: 1 }, 'bad-network': often, isolate: often },
       settings: { electionJitterTicks: 1 },
     },
   ],
