@@ -93,6 +93,16 @@ describe(`a full disk${condition}`, () => {
     },
   )
 
+  whereDisksCanBeMounted('given a disk without any room, when opened, then it is refused', async () => {
+    const filler = join(disk!, 'filler')
+    await expect(writeFile(filler, new Uint8Array(2 * DISK_BYTES))).rejects.toMatchObject({ code: 'ENOSPC' })
+    const place = new LmdbPlace(join(disk!, 'unopened'))
+    await expect(place.open()).rejects.toMatchObject({ code: 'GROUP_STORAGE_FULL' })
+    await rm(filler)
+    await using storages = await place.open()
+    await storages.open(group)
+  })
+
   whereDisksCanBeMounted(
     'given a snapshot that does not fit, when it is taken in, then it is refused, and the one in force stays',
     async () => {

@@ -35,6 +35,8 @@ const RECORD_OVERHEAD_BYTES = 64
 
 /** Below this a write error of no known kind is taken for a full disk: LMDB reports a short write as EIO. */
 const FREE_BYTES_MIN = 8 * 1024 * 1024
+/** LMDB writes its table of readers through mapped memory, where a disk without room ends the process (SIGBUS). */
+const OPENING_BYTES_MIN = 256 * 1024
 const SYSTEM_NO_SPACE: ReadonlySet<unknown> = new Set([28, 122, 'ENOSPC', 'EDQUOT'])
 const MDB_MAP_FULL = -30792
 
@@ -67,7 +69,8 @@ export class LmdbEnvironment {
   /**
    * @param folder Made when it is not there.
    * @param options.onDamage What to do when the file as a whole cannot be trusted: refuse, or set it aside and begin empty.
-   * @throws GroupStorageError `GROUP_STORAGE_IN_USE`, `GROUP_STORAGE_CORRUPT`, `GROUP_STORAGE_VERSION`, `GROUP_STORAGE_FAILED`.
+   * @throws GroupStorageError `GROUP_STORAGE_IN_USE`, `GROUP_STORAGE_CORRUPT`, `GROUP_STORAGE_VERSION`,
+   *   `GROUP_STORAGE_FULL`, `GROUP_STORAGE_FAILED`.
    */
   static async open(
     folder: string,
@@ -76,6 +79,7 @@ export class LmdbEnvironment {
     await mkdir(folder, { recursive: true, mode: FOLDER_OWNER_ONLY }).catch((error: unknown) => {
       throw failed(folder, error)
     })
+    if (await hasLess(folder, OPENING_BYTES_MIN)) throw full(folder)
     const ownership = await FolderOwnership.take(folder)
     try {
       const damage = await checkDataFile(folder)
@@ -231,15 +235,9 @@ export class LmdbEnvironment {
   async #explain(error: unknown): Promise<GroupStorageError> {
     const code: unknown =
       typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-    const isFull = code === MDB_MAP_FULL || SYSTEM_NO_SPACE.has(code) || (await this.#hasNoSpace())
-    if (!isFull) return failed(this.#folder, error)
-    const text = `${this.#folder}: no space for what was to be written`
-    return new GroupStorageError('GROUP_STORAGE_FULL', text, { cause: error })
-  }
-
-  async #hasNoSpace(): Promise<boolean> {
-    const stats = await statfs(this.#folder).catch(() => undefined)
-    return stats !== undefined && stats.bavail * stats.bsize < FREE_BYTES_MIN
+    const isFull =
+      code === MDB_MAP_FULL || SYSTEM_NO_SPACE.has(code) || (await hasLess(this.#folder, FREE_BYTES_MIN))
+    return isFull ? full(this.#folder, error) : failed(this.#folder, error)
   }
 
   async #opened(): Promise<RootDatabase<Uint8Array, Uint8Array>> {
@@ -278,6 +276,17 @@ function sizeOf(changes: readonly RecordChange[]): number {
   for (const { key, value } of changes)
     bytes += RECORD_OVERHEAD_BYTES + key.byteLength + (value?.byteLength ?? 0)
   return bytes
+}
+
+/** Whether the file system has less room than that, as far as it says. */
+async function hasLess(folder: string, bytes: number): Promise<boolean> {
+  const stats = await statfs(folder).catch(() => undefined)
+  return stats !== undefined && stats.bavail * stats.bsize < bytes
+}
+
+function full(folder: string, cause?: unknown): GroupStorageError {
+  const text = `${folder}: no space for what was to be written`
+  return new GroupStorageError('GROUP_STORAGE_FULL', text, { ...(cause !== undefined && { cause }) })
 }
 
 function failed(folder: string, cause: unknown): GroupStorageError {
