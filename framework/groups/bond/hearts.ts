@@ -84,7 +84,7 @@ class Heart {
     const beat = this.heartbeat.tick(this.#clock.monotonic())
     // Before the bonds are told, each of which may be the last to go.
     this.#timer = this.#arm()
-    if (beat === 'dead') for (const bond of [...this.#bonds]) bond.onSilence(this.heartbeat.missed)
+    if (beat === 'dead') for (const bond of this.#bonds) bond.onSilence(this.heartbeat.missed)
     else if (beat === 'ping') for (const bond of this.#bonds) if (bond.ping()) return
   }
 }
