@@ -2,8 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import { runJob } from './run/job.js'
 import { PLANTED_BUGS } from './world/planted-bugs.js'
 
-/** The fewest seeds, from 1, of which one shows the bug; and a reserve, for the day when the core draws other numbers. */
-const SEEDS_MAX = 400
+/** Some times the seed that is needed, for the day when the core draws other numbers. */
+const SEEDS_MAX = 200
 
 test('two runs of a seed do the same, event by event', () => {
   for (const seed of [3, 5, 8]) {

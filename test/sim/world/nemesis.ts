@@ -38,6 +38,8 @@ export class Nemesis {
   readonly #lasting = new Set<() => void>()
   /** Armed: the next leader of a later term is cut off after so many of its appends have arrived. */
   #cut: { readonly aboveTerm: Term; appendsLeft: number } | undefined
+  /** Armed: the next leader that has handed over leadership hears of nothing any more. */
+  #deafensOldLeader = false
   /** Armed: the next member that votes for somebody is started again. */
   #rebootsVoter = false
 
@@ -49,11 +51,17 @@ export class Nemesis {
 
   /** A message is about to arrive: some faults wait for a certain one. */
   arriving(from: number, message: SimMessage): void {
-    if (message.kind !== 'raft' || message.message.type !== 'append' || !this.#cut) return
-    if (message.message.term <= this.#cut.aboveTerm || this.#cut.appendsLeft-- > 0) return
-    this.#cut = undefined
-    const directions = this.#pick([['from'], ['to', 'from']] as const)
-    this.#endAfter(this.#lastingMs('cut-new-leader'), this.#silence(from, directions))
+    if (message.kind !== 'raft') return
+    const { type, term } = message.message
+    if (type === 'append' && this.#cut && term > this.#cut.aboveTerm && this.#cut.appendsLeft-- === 0) {
+      this.#cut = undefined
+      const directions = this.#pick([['from'], ['to', 'from']] as const)
+      this.#endAfter(this.#lastingMs('cut-new-leader'), this.#silence(from, directions))
+    }
+    if (type === 'timeout-now' && this.#deafensOldLeader) {
+      this.#deafensOldLeader = false
+      this.#endAfter(this.#lastingMs('deafen-old-leader'), this.#silence(from, ['to']))
+    }
   }
 
   /** A message is sent: some faults wait for a certain one. */
@@ -98,6 +106,7 @@ export class Nemesis {
     for (const end of this.#lasting) end()
     this.#lasting.clear()
     this.#cut = undefined
+    this.#deafensOldLeader = false
     this.#rebootsVoter = false
     network.heal()
     network.setConditions(plan.calmNetwork)
@@ -119,6 +128,9 @@ export class Nemesis {
         return this.#silence(this.#victim().number, [this.#pick(['to', 'from'])])
       case 'cut-new-leader':
         return this.#armCut()
+      case 'deafen-old-leader':
+        this.#deafensOldLeader = true
+        return undefined
       case 'reboot-voter':
         this.#rebootsVoter = true
         return undefined

@@ -9,6 +9,7 @@ export type FaultKind =
   | 'split'
   | 'isolate'
   | 'cut-new-leader'
+  | 'deafen-old-leader'
   | 'reboot-voter'
   | 'one-way'
   | 'partial'
@@ -28,6 +29,7 @@ const FAULT_KINDS: readonly FaultKind[] = [
   'split',
   'isolate',
   'cut-new-leader',
+  'deafen-old-leader',
   'reboot-voter',
   'one-way',
   'partial',

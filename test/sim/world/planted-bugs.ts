@@ -88,7 +88,7 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
       ...three,
       core: { staleLeaseRead: true },
       // A leader that has told somebody to take over, and does not hear that it happened.
-      faults: { transfer: { every: 0.5, lasting: 1 }, 'one-way': { every: 2, lasting: 1 } },
+      faults: { transfer: { every: 3, lasting: 1 }, 'deafen-old-leader': { every: 3, lasting: 2 } },
       settings: { heartbeatTicks: 9, electionTicks: 18 },
       habits: leaseReaders,
     },
