@@ -1,4 +1,4 @@
-import type { Condition, GroupId, PeerId, ReadonlyWatch } from '#framework/primitives'
+import type { Condition, GroupId, Lagged, PeerId, ReadonlyWatch } from '#framework/primitives'
 import type { Mesh } from './bond/mesh.js'
 import type { ClusterId, Index, MemberId, Role, Term } from './raft/index.js'
 
@@ -101,6 +101,7 @@ export type GroupEvent =
   | { readonly type: 'diverged'; readonly index: Index; readonly reason: string }
   /** A leader has lost the majority, and gave up. */
   | { readonly type: 'quorum-lost'; readonly term: Term }
+  | Lagged
 
 /** Ends every wait on a condition. */
 export interface WhenOptions {

@@ -172,7 +172,7 @@ export class SubmissionPipeline<R> {
       if (this.#isKnown) this.#beginSession()
       return
     }
-    for (const sequence of [...this.#open.keys()]) {
+    for (const sequence of this.#open.keys()) {
       const outcome = sequence <= lastSequence ? outcomeOf(sequence) : undefined
       if (outcome !== undefined) this.#settle(sequence, outcome)
     }

@@ -1,0 +1,288 @@
+import {
+  Condition,
+  toHex,
+  type GroupId,
+  type PeerId,
+  type Random,
+  type ReadonlyWatch,
+} from '#framework/primitives'
+import type { Mesh } from './bond/mesh.js'
+import { SubmissionPipeline, type Call } from './client/submission-pipeline.js'
+import { GroupError } from './group-error.js'
+import type {
+  Answered,
+  CallOptions,
+  Consistency,
+  Executed,
+  Group,
+  GroupConditions,
+  GroupEvent,
+  GroupStatus,
+  MemberStatus,
+  QueryOptions,
+  Receipt,
+} from './group.js'
+import { ForwardError } from './worker/forwarding.js'
+import type { GroupWorker } from './worker/group-worker.js'
+import { ReadRefusedError } from './member/member.js'
+import type { Clock } from '#framework/primitives'
+
+const deadlineMsDefault = 10_000
+/** How long to wait before a leader is asked again that gave no leave to read, in milliseconds. */
+const askAgainMs = 25
+const sessionBytes = 16
+
+export interface GroupHandleOptions<C, R, Q, A> {
+  readonly worker: GroupWorker<C, R, Q, A>
+  readonly consistency: Consistency
+  readonly isReader: boolean
+  readonly clock: Clock
+  readonly random: Random
+  /** The handle was closed: resolves when what there is to do is done. */
+  readonly release: () => Promise<void>
+}
+
+/** One of the handles of a group on a node. What it submits is carried out in the order of its calls. */
+export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
+  readonly #options: GroupHandleOptions<C, R, Q, A>
+  readonly #worker: GroupWorker<C, R, Q, A>
+  readonly #pipeline: SubmissionPipeline<R>
+  readonly #ended = new AbortController()
+  #closed: Promise<void> | undefined
+
+  constructor(options: GroupHandleOptions<C, R, Q, A>) {
+    const { worker, random } = options
+    this.#options = options
+    this.#worker = worker
+    this.#pipeline = new SubmissionPipeline(() => toHex(random.bytes(sessionBytes)))
+    worker.serve(this.#pipeline)
+    const { signal } = worker
+    if (signal.aborted) this.#ended.abort(signal.reason)
+    else
+      signal.addEventListener('abort', () => this.#ended.abort(signal.reason), {
+        once: true,
+        signal: this.#ended.signal,
+      })
+  }
+
+  get id(): GroupId {
+    return this.#worker.id
+  }
+
+  get status(): ReadonlyWatch<GroupStatus> {
+    return this.#worker.status.asReadonly()
+  }
+
+  get members(): ReadonlyWatch<readonly MemberStatus[]> {
+    return this.#worker.members.asReadonly()
+  }
+
+  get bonds(): Mesh {
+    return this.#worker.bonds.mesh
+  }
+
+  async execute(command: C, options?: CallOptions): Promise<Executed<R>> {
+    const [executed] = await this.#submit([command], options).applied
+    return executed!
+  }
+
+  executeMany(commands: readonly C[], options?: CallOptions): Promise<readonly Executed<R>[]> {
+    return this.#submit(commands, options).applied
+  }
+
+  async feed(command: C, options?: CallOptions): Promise<Receipt<R>> {
+    const [receipt] = await this.feedMany([command], options)
+    return receipt!
+  }
+
+  async feedMany(commands: readonly C[], options?: CallOptions): Promise<readonly Receipt<R>[]> {
+    const { appended, applied } = this.#submit(commands, options)
+    const { firstIndex, term } = await appended
+    return commands.map((_, place) => {
+      const committed = applied.then((executed) => executed[place]!)
+      // Nobody need look at it.
+      committed.catch(() => {})
+      return { index: firstIndex + place, term, committed }
+    })
+  }
+
+  async query(query: Q, options: QueryOptions = {}): Promise<Answered<A>> {
+    const { machine } = this.#worker
+    const { minIndex = 0, consistency = this.#options.consistency } = options
+    const given = this.#judged(() => machine.codecs.query.decode(machine.codecs.query.encode(query)), [query])
+    using deadline = this.#deadline(options)
+    try {
+      if (consistency !== 'local') await this.#readable(consistency, deadline.signal)
+      if (machine.applicationIndex < minIndex)
+        await this.when().committed(minIndex, { signal: deadline.signal })
+    } catch (error) {
+      this.#assertOpen([query])
+      if (options.signal?.aborted === true) throw options.signal.reason
+      throw new GroupError('GROUP_NOT_SUBMITTED', 'nobody could answer for the group in time', [query], {
+        cause: error,
+      })
+    }
+    this.#assertOpen([query])
+    return { answer: machine.query(given), index: machine.applicationIndex }
+  }
+
+  when(): GroupConditions {
+    const { status } = this.#worker
+    const on = (
+      predicate: (status: GroupStatus) => boolean,
+      name: string,
+      options: { readonly signal?: AbortSignal | undefined } = {},
+    ): Condition<GroupStatus> => new Condition(status.asReadonly(), predicate, { ...options, name })
+    const { leader: leaderNow } = status.value
+    return {
+      leaderElected: (options) => on(({ leader }) => leader !== undefined, 'a leader is known', options),
+      leaderChanged: (options) =>
+        on(({ leader }) => leader !== undefined && leader !== leaderNow, 'another leader is known', options),
+      leaderIs: (peer, options) => on(({ leader }) => leader === peer, `${peer} leads`, options),
+      isLeader: (options) => on(({ role }) => role === 'leader', 'this node leads', options),
+      isFollower: (options) => on(({ role }) => role !== 'leader', 'this node does not lead', options),
+      online: (options) => on(({ phase }) => phase === 'online', 'the group is online', options),
+      offline: (options) => on(({ phase }) => phase !== 'online', 'the group is offline', options),
+      voters: (count, options) =>
+        on(({ durability }) => durability.voters >= count, `there are ${count} voters`, options),
+      committed: (index, options) =>
+        on(({ committed }) => committed >= index, `index ${index} is applied`, options),
+      closed: (options) =>
+        on(({ phase }) => phase === 'left' || phase === 'failed', 'the group is over on this node', options),
+    }
+  }
+
+  events(options: { readonly signal?: AbortSignal | undefined } = {}): AsyncIterable<GroupEvent> {
+    const { signal } = options
+    return this.#worker.events.subscribe(signal === undefined ? {} : { signal })
+  }
+
+  async transferLeadership(to: PeerId, options: CallOptions = {}): Promise<void> {
+    using deadline = this.#deadline(options)
+    try {
+      await this.#worker.transfer(to, deadline.signal)
+      await this.when().leaderIs(to, { signal: deadline.signal })
+    } catch (error) {
+      this.#assertOpen([])
+      if (options.signal?.aborted === true) throw options.signal.reason
+      const isRefused = error instanceof ForwardError && error.reason === 'refused'
+      const code = isRefused ? 'GROUP_REFUSED' : 'GROUP_NOT_SUBMITTED'
+      throw new GroupError(code, 'leadership was not handed over', [], { cause: error })
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#ended.abort(new GroupError('GROUP_TERMINATED', 'this handle was closed', []))
+    this.#worker.unserve(this.#pipeline)
+    await this.#options.release()
+  }
+
+  #submit(commands: readonly C[], options: CallOptions = {}): Submission<R> {
+    try {
+      this.#assertOpen(commands)
+      if (this.#options.isReader) throw new GroupError('GROUP_REFUSED', 'a reader submits nothing', commands)
+      if (commands.length === 0) throw new GroupError('GROUP_NO_COMMANDS', 'there are no commands', commands)
+      options.signal?.throwIfAborted()
+      const { command: codec } = this.#worker.machine.codecs
+      const encoded = this.#judged(() => commands.map((command) => codec.encode(command)), commands)
+      return this.#enqueue(commands, encoded, options)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  #enqueue(commands: readonly C[], encoded: readonly Uint8Array[], options: CallOptions): Submission<R> {
+    const appended = Promise.withResolvers<{ readonly firstIndex: number; readonly term: number }>()
+    const applied = Promise.withResolvers<readonly Executed<R>[]>()
+    const deadline = this.#deadline(options)
+    const fail = (error: unknown): void => {
+      deadline[Symbol.dispose]()
+      deadline.signal.removeEventListener('abort', onDeadline)
+      appended.reject(error as Error)
+      applied.reject(error as Error)
+    }
+    const unknown = (cause?: unknown): GroupError<C> =>
+      new GroupError('GROUP_OUTCOME_UNKNOWN', 'whether it was carried out is not known', commands, { cause })
+    const call: Call<R> = {
+      commands: encoded,
+      onAppended: (firstIndex, term) => appended.resolve({ firstIndex, term }),
+      onApplied: (firstIndex, term, results) => {
+        deadline[Symbol.dispose]()
+        deadline.signal.removeEventListener('abort', onDeadline)
+        appended.resolve({ firstIndex, term })
+        applied.resolve(results.map((result, place) => ({ index: firstIndex + place, term, result })))
+      },
+      onUnknown: () => fail(unknown()),
+    }
+    const onDeadline = (): void => {
+      const isWithdrawn = this.#pipeline.withdraw(call)
+      if (options.signal?.aborted === true && isWithdrawn) return fail(options.signal.reason)
+      const cause: unknown = deadline.signal.reason
+      if (!isWithdrawn) return fail(unknown(cause))
+      const code = this.#ended.signal.aborted ? 'GROUP_TERMINATED' : 'GROUP_NOT_SUBMITTED'
+      fail(new GroupError(code, 'there was nobody to submit to', commands, { cause }))
+    }
+    // Both are told the same, and only one of them is looked at.
+    appended.promise.catch(() => {})
+    applied.promise.catch(() => {})
+    if (!this.#pipeline.add(call)) {
+      fail(new GroupError('GROUP_BUSY', 'too much waits for a leader already', commands))
+      return { appended: appended.promise, applied: applied.promise }
+    }
+    deadline.signal.addEventListener('abort', onDeadline, { once: true })
+    this.#worker.submitSoon()
+    return { appended: appended.promise, applied: applied.promise }
+  }
+
+  /** Asks until there is somebody who can say yes. */
+  async #readable(consistency: 'strong' | 'lease', signal: AbortSignal): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#worker.readable(consistency, signal)
+      } catch (error) {
+        if (!(error instanceof ForwardError || error instanceof ReadRefusedError)) throw error
+        await this.#options.clock.sleep(askAgainMs, { signal })
+      }
+    }
+  }
+
+  #deadline({ deadlineMs = deadlineMsDefault, signal }: CallOptions): ReturnType<Clock['deadline']> {
+    return this.#options.clock.deadline(deadlineMs, signal, this.#ended.signal)
+  }
+
+  #judged<T>(judge: () => T, given: readonly unknown[]): T {
+    try {
+      return judge()
+    } catch (cause) {
+      throw new GroupError('GROUP_COMMAND_INVALID', 'it is not what the machine takes', given, { cause })
+    }
+  }
+
+  #assertOpen(given: readonly unknown[]): void {
+    const { signal } = this.#ended
+    if (!signal.aborted) return
+    throw new GroupError('GROUP_TERMINATED', 'this node is not in the group any more', given, {
+      cause: signal.reason,
+    })
+  }
+}
+
+interface Submission<R> {
+  readonly appended: Promise<{ readonly firstIndex: number; readonly term: number }>
+  readonly applied: Promise<readonly Executed<R>[]>
+}
+
+function failed<R>(error: unknown): Submission<R> {
+  const rejected = Promise.reject<never>(error as Error)
+  rejected.catch(() => {})
+  return { appended: rejected, applied: rejected }
+}

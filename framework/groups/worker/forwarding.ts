@@ -1,0 +1,66 @@
+import { MosaikError } from '#framework/primitives'
+import type { Bond } from '../bond/bond.js'
+import { encodeForward, type ForwardAnswer, type ForwardRefusal, type ForwardRequest } from '../wire/notes.js'
+
+/** How many requests to leaders may be without an answer at a time (groups.md §20.6). */
+const pendingMax = 1024
+
+/** The leader did not do what it was asked, or could not be asked. Nothing has happened, unless it is `lost`. */
+export class ForwardError extends MosaikError {
+  readonly reason: ForwardRefusal | 'lost'
+
+  constructor(reason: ForwardRefusal | 'lost') {
+    super('GROUP_FORWARD_FAILED', `the leader could not be asked: ${reason}`)
+    this.reason = reason
+  }
+}
+
+type Without<T> = T extends unknown ? Omit<T, 'id'> : never
+
+interface Pending {
+  readonly bond: Bond
+  readonly settle: PromiseWithResolvers<ForwardAnswer>
+}
+
+/** What was asked of leaders, until they have answered or are gone. */
+export class Forwarding {
+  readonly #pending = new Map<number, Pending>()
+  #lastId = 0
+
+  /**
+   * Asks, and resolves with the answer.
+   *
+   * @throws ForwardError; the signal's reason.
+   */
+  async ask(bond: Bond, request: Without<ForwardRequest>, signal: AbortSignal): Promise<ForwardAnswer> {
+    signal.throwIfAborted()
+    if (this.#pending.size >= pendingMax) throw new ForwardError('busy')
+    const id = ++this.#lastId
+    const settle = Promise.withResolvers<ForwardAnswer>()
+    const onAbort = (): void => settle.reject(signal.reason as Error)
+    this.#pending.set(id, { bond, settle })
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      const sent = bond.send('forward', encodeForward({ ...request, id } as ForwardRequest))
+      if (sent !== 'sent') throw new ForwardError(sent === 'busy' ? 'busy' : 'lost')
+      const answer = await settle.promise
+      if (answer.type === 'refused') throw new ForwardError(answer.reason)
+      return answer
+    } finally {
+      this.#pending.delete(id)
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** W-S14: answers count only from whom the question went to. */
+  onAnswer(bond: Bond, answer: ForwardAnswer): void {
+    const pending = this.#pending.get(answer.id)
+    if (pending?.bond === bond) pending.settle.resolve(answer)
+  }
+
+  onLost(bond: Bond): void {
+    for (const { bond: asked, settle } of this.#pending.values()) {
+      if (asked === bond) settle.reject(new ForwardError('lost'))
+    }
+  }
+}

@@ -1,0 +1,490 @@
+import {
+  EventHub,
+  Watch,
+  messageOf,
+  type Clock,
+  type GroupId,
+  type Logger,
+  type PeerId,
+  type Random,
+} from '#framework/primitives'
+import type { Bond } from '../bond/bond.js'
+import type { BondService } from '../bond/bond-service.js'
+import type { GroupBonds, MembershipOptions } from '../bond/group-bonds.js'
+import type { Lane } from '../bond/lanes.js'
+import type { SubmissionPipeline } from '../client/submission-pipeline.js'
+import type { GroupEvent, GroupPhase, GroupStatus, MemberStatus } from '../group.js'
+import { GroupError } from '../group-error.js'
+import type { ReplicatedMachine } from '../machine/replicated-machine.js'
+import type { Member } from '../member/member.js'
+import type {
+  FoundingPolicy,
+  Incident,
+  Index,
+  MembershipLimits,
+  Message,
+  RaftOptions,
+  SyncDemand,
+} from '../raft/index.js'
+import { peerIdOf } from '../raft/member-id.js'
+import type { StorageProvider } from '../storage/index.js'
+import {
+  decodeForward,
+  decodeNote,
+  encodeForward,
+  type ForwardRefusal,
+  type ForwardRequest,
+} from '../wire/notes.js'
+import { decodeMessage, encodeMessage, MalformedMessageError } from '../wire/raft-wire.js'
+import { ForwardError, Forwarding } from './forwarding.js'
+import { Life } from './life.js'
+import { MembershipKeeper } from './membership-keeper.js'
+import { proposeAll, Submitter } from './submitter.js'
+import type { Ticker } from './ticker.js'
+
+/** What comes first in a message on the control lane, and so what the rest is. */
+const CONSENSUS = 0
+const NOTE = 1
+
+export interface GroupWorkerOptions<C, R, Q, A> {
+  readonly id: GroupId
+  readonly peer: PeerId
+  readonly bonds: BondService
+  readonly membership: Pick<MembershipOptions, 'key' | 'parameters' | 'role'>
+  readonly storages: StorageProvider
+  readonly machine: ReplicatedMachine<C, R, Q, A>
+  readonly raft: Omit<RaftOptions, 'id' | 'restored' | 'random'>
+  readonly founding: FoundingPolicy
+  readonly limits: MembershipLimits
+  readonly ticker: Ticker
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/** One group on one node, for all handles: brings together the member, its bonds, its membership and its clients. */
+export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
+  readonly id: GroupId
+  readonly machine: ReplicatedMachine<C, R, Q, A>
+  readonly events = new EventHub<GroupEvent>({ backlog: 64 })
+  readonly bonds: GroupBonds
+  readonly #options: GroupWorkerOptions<C, R, Q, A>
+  readonly #life: Life<C, R, Q, A>
+  readonly #forwarding = new Forwarding()
+  readonly #submitter: Submitter<R>
+  readonly #keeper: MembershipKeeper
+  readonly #closing = new AbortController()
+  readonly #status: Watch<GroupStatus>
+  readonly #members = new Watch<readonly MemberStatus[]>([])
+  readonly #unfollow: () => void
+  #phase: GroupPhase = 'joining'
+  #cause: unknown
+  #isRefreshDue = false
+  #closed: Promise<void> | undefined
+
+  private constructor(options: GroupWorkerOptions<C, R, Q, A>, life: Life<C, R, Q, A>) {
+    const { id, bonds, membership, machine, founding, limits, clock, random, ticker } = options
+    this.id = id
+    this.machine = machine
+    this.#options = options
+    this.#life = life
+    const member = (): Member | undefined => life.member as Member | undefined
+    this.#submitter = new Submitter<R>({
+      clock,
+      forwarding: this.#forwarding,
+      member,
+      machine: machine as ReplicatedMachine<unknown, R>,
+      signal: this.#closing.signal,
+    })
+    this.bonds = bonds.join({
+      ...membership,
+      incarnation: life.incarnation,
+      events: {
+        onBonded: (bond) => this.#onBonded(bond),
+        onMessage: (bond, lane, message) => this.#onMessage(bond, lane, message),
+        onLost: (bond) => this.#onLost(bond),
+      },
+    })
+    this.#keeper = new MembershipKeeper({
+      founding,
+      limits,
+      mesh: this.bonds.mesh,
+      random,
+      member,
+      send: (bond, note) => void bond.send('control', tagged(NOTE, note)),
+    })
+    this.#status = new Watch(this.#currentStatus())
+    this.#unfollow = ticker.follow((ticks) => this.#onTick(ticks))
+    life.start({
+      onMessage: (message) => this.#send(message),
+      onApplied: (_, submission) => {
+        if (submission !== undefined) this.#submitter.onApplied(submission)
+        this.#refreshSoon()
+      },
+      onRestored: () => {
+        this.#submitter.onRestored()
+        this.#refreshSoon()
+      },
+      onRole: () => this.#onRole(),
+      onConfiguration: () => {
+        this.#keeper.announce()
+        this.#refreshSoon()
+      },
+      onSyncRequired: (demand) => this.#onSyncRequired(demand),
+      onIncident: (incident) => this.#onIncident(incident),
+      onBegun: () => this.#onBegun(),
+      onStalled: (cause) => this.#onEnded('stalled', cause),
+      onFailed: (cause) => this.#onEnded('failed', cause),
+    })
+  }
+
+  /** @throws GroupStorageError; what joining the bonds throws. */
+  static async start<C, R, Q, A>(options: GroupWorkerOptions<C, R, Q, A>): Promise<GroupWorker<C, R, Q, A>> {
+    const { id: groupId, ...rest } = options
+    const life = await Life.open<C, R, Q, A>({ ...rest, groupId })
+    try {
+      return new GroupWorker(options, life)
+    } catch (error) {
+      await life.close(error)
+      throw error
+    }
+  }
+
+  get status(): Watch<GroupStatus> {
+    return this.#status
+  }
+
+  get members(): Watch<readonly MemberStatus[]> {
+    return this.#members
+  }
+
+  /** Aborts when the group is over on this node. */
+  get signal(): AbortSignal {
+    return this.#closing.signal
+  }
+
+  /** Takes on what a handle submits. */
+  serve(pipeline: SubmissionPipeline<R>): void {
+    this.#submitter.add(pipeline)
+  }
+
+  /** The handle is gone. */
+  unserve(pipeline: SubmissionPipeline<R>): void {
+    this.#submitter.delete(pipeline)
+  }
+
+  /** There is something to submit. */
+  submitSoon(): void {
+    this.#submitter.dispatchSoon()
+  }
+
+  /**
+   * Resolves when this node may answer from its own state.
+   *
+   * @throws ForwardError when nobody leads, or whoever does gave no leave: it may be asked again.
+   * @throws The signal's reason; why there is no member.
+   */
+  async readable(consistency: 'strong' | 'lease', signal: AbortSignal): Promise<void> {
+    const member = this.#requireMember()
+    const leader = this.#leaderBond()
+    if (leader === undefined) throw new ForwardError('not-leader')
+    if (leader === 'self') {
+      await member.read(consistency, signal)
+      return
+    }
+    const answer = await this.#forwarding.ask(leader, { type: 'read', consistency }, signal)
+    if (answer.type === 'readable') await member.applied(answer.index, signal)
+  }
+
+  /** Asks the leader to hand over. @throws as {@link readable}. */
+  async transfer(to: PeerId, signal: AbortSignal): Promise<void> {
+    const member = this.#requireMember()
+    const target = member.configuration.voters.find((voter) => peerIdOf(voter) === to)
+    const leader = this.#leaderBond()
+    if (target === undefined) throw new ForwardError('refused')
+    if (leader === undefined) throw new ForwardError('not-leader')
+    if (leader !== 'self') {
+      await this.#forwarding.ask(leader, { type: 'transfer', to: target }, signal)
+    } else if (target !== member.id && !member.transferLeadership(target).accepted) {
+      throw new ForwardError('refused')
+    }
+  }
+
+  /** Leaves. @param leaveMs How long being taken out of the configuration may take. */
+  close(leaveMs: number): Promise<void> {
+    this.#closed ??= this.#close(leaveMs)
+    return this.#closed
+  }
+
+  async #close(leaveMs: number): Promise<void> {
+    await this.#leaveConfiguration(leaveMs)
+    this.#end('left', new GroupError('GROUP_TERMINATED', 'this node has left the group', []))
+    await this.#options.bonds.leave(this.bonds)
+    await this.#life.close(this.#cause)
+  }
+
+  /** As long as others are there that could go on without this member. */
+  async #leaveConfiguration(leaveMs: number): Promise<void> {
+    const { clock } = this.#options
+    if (this.#closing.signal.aborted || this.bonds.mesh.size === 0) return
+    this.#keeper.leave()
+    using deadline = clock.deadline(leaveMs, this.#closing.signal)
+    const isOut = (): boolean => {
+      const member = this.#life.member
+      return member === undefined || !member.configuration.voters.includes(member.id)
+    }
+    try {
+      while (!isOut() && this.bonds.mesh.size > 0) {
+        this.#keeper.look()
+        await clock.sleep(50, { signal: deadline.signal })
+      }
+    } catch {
+      // It could not be done in time: the others will notice that this member is gone.
+    }
+  }
+
+  #end(phase: GroupPhase, cause: unknown): void {
+    if (this.#closing.signal.aborted) return
+    this.#phase = phase
+    this.#cause = cause
+    const terminated =
+      cause instanceof GroupError
+        ? cause
+        : new GroupError('GROUP_TERMINATED', 'the group has failed on this node', [], { cause })
+    this.#unfollow()
+    this.#closing.abort(terminated)
+    this.#refresh()
+    this.#status.end(terminated)
+    this.#members.end(terminated)
+    this.events.end()
+  }
+
+  // What the member tells
+
+  #onBegun(): void {
+    this.#phase = 'joining'
+    this.#cause = undefined
+    this.#keeper.announce()
+    this.#keeper.look()
+    this.#onRole()
+  }
+
+  #onEnded(phase: 'stalled' | 'failed', cause: unknown): void {
+    const { logger } = this.#options
+    this.#submitter.onLeader(undefined)
+    if (phase === 'stalled') {
+      this.#phase = phase
+      this.#cause = cause
+      this.#refreshSoon()
+      return
+    }
+    logger.error('a group has failed on this node', { group: this.id, cause: messageOf(cause) })
+    this.#end(phase, cause)
+    // Others must not count on this node.
+    void this.#options.bonds.leave(this.bonds)
+  }
+
+  #onRole(): void {
+    this.#tellLeader()
+    this.#keeper.announce()
+    this.#refreshSoon()
+  }
+
+  #onIncident(incident: Incident): void {
+    const { logger } = this.#options
+    logger.warn('consensus', { group: this.id, ...incident })
+    if (incident.type === 'diverged')
+      this.events.emit({ type: 'diverged', index: incident.index, reason: incident.reason })
+    if (incident.type === 'quorum-lost') this.events.emit({ type: 'quorum-lost', term: incident.term })
+  }
+
+  #onSyncRequired(_demand: SyncDemand): void {}
+
+  #onTick(ticks: number): void {
+    this.#life.member?.tick(ticks)
+    this.#keeper.onTick(ticks)
+    this.#submitter.onTick()
+  }
+
+  // Bonds
+
+  #onBonded(bond: Bond): void {
+    this.#keeper.onBonded(bond)
+    this.#tellLeader()
+    this.#refreshSoon()
+  }
+
+  #onLost(bond: Bond): void {
+    this.#forwarding.onLost(bond)
+    this.#keeper.onLost(bond)
+    this.#tellLeader()
+    this.#refreshSoon()
+  }
+
+  #onMessage(bond: Bond, lane: Lane, message: Uint8Array): void | Promise<void> {
+    switch (lane) {
+      case 'control':
+        if (message[0] === NOTE) return this.#keeper.onNote(bond, decodeNote(message.subarray(1)))
+        if (message[0] === CONSENSUS) return this.#step(bond, message.subarray(1))
+        throw new MalformedMessageError('there is no such kind of messages')
+      case 'bulk':
+        return this.#step(bond, message)
+      case 'forward':
+        return this.#onForward(bond, decodeForward(message))
+      case 'sync':
+        return
+    }
+  }
+
+  #step(bond: Bond, bytes: Uint8Array): void {
+    const ends = { from: bond.member, to: this.#life.memberId }
+    const message = decodeMessage(bytes, ends)
+    this.#life.member?.step(message)
+  }
+
+  #send(message: Message): void {
+    const bond = this.bonds.mesh.get(peerIdOf(message.to))
+    // Another incarnation knows nothing of what is said to this one.
+    if (bond?.member !== message.to) return
+    const bytes = encodeMessage(message)
+    // Losing it is harmless: what is busy now is tried again with the next heartbeat.
+    if (message.type === 'append' && message.entries.length > 0) bond.send('bulk', bytes)
+    else bond.send('control', tagged(CONSENSUS, bytes))
+  }
+
+  #onForward(bond: Bond, message: ReturnType<typeof decodeForward>): void {
+    switch (message.type) {
+      case 'submit':
+      case 'read':
+      case 'transfer':
+        return this.#onRequest(bond, message)
+      default:
+        this.#forwarding.onAnswer(bond, message)
+    }
+  }
+
+  #onRequest(bond: Bond, request: ForwardRequest): void {
+    const { id } = request
+    const refuse = (reason: ForwardRefusal): void =>
+      void bond.send('forward', encodeForward({ type: 'refused', id, reason }))
+    const member = this.#life.member
+    if (member === undefined) return refuse('not-leader')
+    switch (request.type) {
+      case 'submit': {
+        // W-S14: who only reads writes nothing.
+        if (bond.role === 'reader') return refuse('refused')
+        const firstIndices = proposeAll(member as Member, request.opening, request.submissions)
+        if (typeof firstIndices === 'string') return refuse(firstIndices)
+        const { term } = member.status
+        bond.send('forward', encodeForward({ type: 'appended', id, term, firstIndices: [...firstIndices] }))
+        return
+      }
+      case 'read':
+        member.read(request.consistency, this.#closing.signal).then(
+          (index) => void bond.send('forward', encodeForward({ type: 'readable', id, index })),
+          () => refuse('not-leader'),
+        )
+        return
+      case 'transfer': {
+        const outcome = member.transferLeadership(request.to)
+        if (!outcome.accepted) return refuse(outcome.reason === 'not-leader' ? 'not-leader' : 'refused')
+        bond.send('forward', encodeForward({ type: 'transferring', id }))
+      }
+    }
+  }
+
+  // Status
+
+  #requireMember(): Member<C, R, Q, A> {
+    const { member } = this.#life
+    if (member === undefined) throw new ForwardError('not-leader')
+    return member
+  }
+
+  /** The way to the leader, if one is known and in reach. */
+  #leaderBond(): Bond | 'self' | undefined {
+    const member = this.#life.member
+    const leader = member?.status.leader
+    if (member === undefined || leader === undefined) return undefined
+    if (leader === member.id) return 'self'
+    const bond = this.bonds.mesh.get(peerIdOf(leader))
+    return bond?.member === leader ? bond : undefined
+  }
+
+  #tellLeader(): void {
+    const bond = this.#leaderBond()
+    const term = this.#life.member?.status.term ?? 0
+    this.#submitter.onLeader(bond && { term, bond: bond === 'self' ? undefined : bond })
+  }
+
+  #refreshSoon(): void {
+    if (this.#isRefreshDue || this.#closing.signal.aborted) return
+    this.#isRefreshDue = true
+    queueMicrotask(() => {
+      this.#isRefreshDue = false
+      if (!this.#closing.signal.aborted) this.#refresh()
+    })
+  }
+
+  #refresh(): void {
+    this.#status.set(this.#currentStatus())
+    this.#members.set(this.#currentMembers())
+  }
+
+  #currentStatus(): GroupStatus {
+    const member = this.#life.member
+    const status = member?.status
+    const voters = member?.configuration.voters.length ?? 0
+    const isOnline = this.#phase === 'joining' && status?.leader !== undefined
+    return {
+      id: this.id,
+      phase: isOnline ? 'online' : this.#phase,
+      cause: this.#cause,
+      role: status?.role ?? 'follower',
+      term: status?.term ?? 0,
+      leader: status?.leader === undefined ? undefined : peerIdOf(status.leader),
+      clusterId: member?.clusterId,
+      committed: this.machine.applicationIndex,
+      durability: {
+        acks: voters === 0 ? 0 : Math.floor(voters / 2) + 1,
+        voters,
+        isDurable: !this.#life.isVolatile,
+      },
+    }
+  }
+
+  #currentMembers(): readonly MemberStatus[] {
+    const member = this.#life.member
+    if (member === undefined) return []
+    const { configuration, status, progress } = member
+    const lags = new Map(
+      progress.map(({ member: other, matchIndex }) => [other, status.lastIndex - matchIndex]),
+    )
+    const observers = [...this.bonds.mesh].filter(({ role }) => role === 'reader').map((bond) => bond.member)
+    const listed = [
+      ...configuration.voters.map((id) => [id, 'voter'] as const),
+      ...configuration.learners.map((id) => [id, 'learner'] as const),
+      ...observers.map((id) => [id, 'observer'] as const),
+    ]
+    return listed.map(([id, role]) => ({
+      member: id,
+      peer: peerIdOf(id),
+      role,
+      isLeader: status.leader === id,
+      isBonded: this.bonds.mesh.get(peerIdOf(id))?.member === id,
+      lag: id === member.id && status.role === 'leader' ? 0 : lags.get(id),
+    }))
+  }
+
+  /** Up to which entry this node has applied. */
+  get appliedIndex(): Index {
+    return this.machine.appliedIndex
+  }
+}
+
+function tagged(tag: number, bytes: Uint8Array): Uint8Array {
+  const message = new Uint8Array(1 + bytes.byteLength)
+  message[0] = tag
+  message.set(bytes, 1)
+  return message
+}

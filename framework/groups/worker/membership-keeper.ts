@@ -1,0 +1,151 @@
+import type { Random } from '#framework/primitives'
+import { toHex } from '#framework/primitives'
+import type { Bond } from '../bond/bond.js'
+import type { Mesh } from '../bond/mesh.js'
+import type { Member } from '../member/member.js'
+import {
+  configurationOf,
+  decideFounding,
+  nextMembershipStep,
+  type ClusterId,
+  type Founding,
+  type FoundingPolicy,
+  type MemberId,
+  type MembershipLimits,
+} from '../raft/index.js'
+import { encodeNote, type Note } from '../wire/notes.js'
+
+/** How many ticks lie between two looks at who should be in the configuration. */
+const lookEveryTicks = 4
+const clusterIdBytes = 16
+
+export interface MembershipKeeperOptions {
+  readonly founding: FoundingPolicy
+  readonly limits: MembershipLimits
+  readonly mesh: Mesh
+  readonly random: Random
+  /** Undefined while there is none. */
+  readonly member: () => Member | undefined
+  /** Tells others on the control lane. */
+  readonly send: (bond: Bond, note: Uint8Array) => void
+}
+
+/** Who belongs to a group: founds it, if it falls to this member, and changes its configuration, while it leads. */
+export class MembershipKeeper {
+  readonly #options: MembershipKeeperOptions
+  /** What the other ends of bonds have said of themselves. */
+  readonly #notes = new Map<Bond, Note>()
+  #waitedTicks = 0
+  #ticksSinceLook = 0
+  #isLeaving = false
+  /** What the others were told last. */
+  #told: string | undefined
+
+  constructor(options: MembershipKeeperOptions) {
+    this.#options = options
+  }
+
+  /** This member wants to be taken out of the configuration. */
+  leave(): void {
+    this.#isLeaving = true
+    this.announce()
+  }
+
+  onBonded(bond: Bond): void {
+    this.#options.send(bond, encodeNote(this.#ownNote()))
+    this.#setObservers()
+  }
+
+  onNote(bond: Bond, note: Note): void {
+    this.#notes.set(bond, note)
+    this.look()
+  }
+
+  onLost(bond: Bond): void {
+    this.#notes.delete(bond)
+    this.#setObservers()
+  }
+
+  onTick(ticks: number): void {
+    this.#waitedTicks += ticks
+    this.#ticksSinceLook += ticks
+    if (this.#ticksSinceLook < lookEveryTicks) return
+    this.#ticksSinceLook = 0
+    this.look()
+  }
+
+  /** Does what is to be done. */
+  look(): void {
+    const member = this.#options.member()
+    if (member === undefined || member.isOver) return
+    if (member.clusterId === undefined) this.#maybeFound(member)
+    else if (member.status.role === 'leader') this.#maybeChange(member)
+  }
+
+  /** Tells the others what this member is part of, if that is news. */
+  announce(): void {
+    const note = this.#ownNote()
+    const text = JSON.stringify(note)
+    if (text === this.#told) return
+    this.#told = text
+    const encoded = encodeNote(note)
+    for (const bond of this.#options.mesh) this.#options.send(bond, encoded)
+  }
+
+  #ownNote(): Note {
+    const member = this.#options.member()
+    const cluster =
+      member?.clusterId === undefined
+        ? undefined
+        : {
+            id: member.clusterId,
+            voters: [...member.configuration.voters],
+            learners: [...member.configuration.learners],
+          }
+    return { cluster, isLeaving: this.#isLeaving }
+  }
+
+  #maybeFound(member: Member): void {
+    const { founding, random } = this.#options
+    const foundings: Founding[] = []
+    const freshPeers: MemberId[] = []
+    for (const [bond, { cluster, isLeaving }] of this.#notes) {
+      if (bond.role === 'reader' || isLeaving) continue
+      if (cluster === undefined) freshPeers.push(bond.member)
+      else {
+        const { id: clusterId, voters, learners } = cluster
+        foundings.push({ clusterId, configuration: configurationOf(voters, learners) })
+      }
+    }
+    const facts = { self: member.id, freshPeers, foundings, waitedTicks: this.#waitedTicks }
+    const decision = decideFounding(founding, facts, () => toHex(random.bytes(clusterIdBytes)) as ClusterId)
+    if (decision.do !== 'found') return
+    member.found(decision.founding.clusterId, decision.founding.configuration)
+    this.announce()
+  }
+
+  #maybeChange(member: Member): void {
+    const { mesh, limits } = this.#options
+    const { status, configuration, progress } = member
+    const leaving = [...this.#notes].filter(([, { isLeaving }]) => isLeaving).map(([bond]) => bond.member)
+    const step = nextMembershipStep(
+      {
+        self: member.id,
+        configuration,
+        lastIndex: status.lastIndex,
+        progress,
+        bonded: [...mesh].map((bond) => ({ member: bond.member, isReader: bond.role === 'reader' })),
+        leaving: this.#isLeaving ? [...leaving, member.id] : leaving,
+      },
+      limits,
+    )
+    // What is refused now is looked at again soon.
+    if (step?.do === 'change') member.proposeConfiguration(step.configuration)
+    if (step?.do === 'transfer') member.transferLeadership(step.target)
+  }
+
+  #setObservers(): void {
+    const readers = [...this.#options.mesh].filter(({ role }) => role === 'reader')
+    this.#options.member()?.setObservers(readers.map(({ member }) => member))
+  }
+}

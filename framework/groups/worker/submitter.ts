@@ -1,0 +1,190 @@
+import { isMosaikError, type Clock } from '#framework/primitives'
+import type { Bond } from '../bond/bond.js'
+import type { Dispatch, SubmissionPipeline } from '../client/submission-pipeline.js'
+import { encodeSessionOpening, encodeSubmission } from '../machine/submission.js'
+import type { AppliedSubmission, ReplicatedMachine } from '../machine/replicated-machine.js'
+import type { Member } from '../member/member.js'
+import type { Proposal, Term } from '../raft/index.js'
+import { ForwardError, type Forwarding } from './forwarding.js'
+
+/** How long nothing may come of what was submitted before it is submitted again, in milliseconds. */
+const patienceMs = 2_000
+
+/** Who leads, as far as this node knows. */
+export interface LeaderFacts {
+  readonly term: Term
+  /** Undefined when it is this node itself. */
+  readonly bond: Bond | undefined
+}
+
+export interface SubmitterOptions<R> {
+  readonly clock: Clock
+  readonly forwarding: Forwarding
+  readonly member: () => Member | undefined
+  readonly machine: ReplicatedMachine<unknown, R>
+  readonly signal: AbortSignal
+}
+
+/** Brings what the handles of a node submit to whoever leads, again and again until it is known what has become of it. */
+export class Submitter<R> {
+  readonly #options: SubmitterOptions<R>
+  readonly #pipelines = new Map<SubmissionPipeline<R>, { movedMs: number }>()
+  #leader: LeaderFacts | undefined
+  #isDispatchDue = false
+
+  constructor(options: SubmitterOptions<R>) {
+    this.#options = options
+  }
+
+  add(pipeline: SubmissionPipeline<R>): void {
+    this.#pipelines.set(pipeline, { movedMs: this.#options.clock.monotonic() })
+    pipeline.onLeader(this.#epoch)
+  }
+
+  delete(pipeline: SubmissionPipeline<R>): void {
+    this.#pipelines.delete(pipeline)
+  }
+
+  onLeader(leader: LeaderFacts | undefined): void {
+    this.#leader = leader
+    for (const pipeline of this.#pipelines.keys()) pipeline.onLeader(this.#epoch)
+    this.dispatchSoon()
+  }
+
+  onApplied(applied: AppliedSubmission<R>): void {
+    for (const [pipeline, moved] of this.#pipelines) {
+      if (pipeline.session !== applied.session) continue
+      moved.movedMs = this.#options.clock.monotonic()
+      pipeline.onApplied(applied)
+      if (applied.verdict !== 'applied') this.dispatchSoon()
+    }
+  }
+
+  /** The machine was put to another state as a whole. */
+  onRestored(): void {
+    const { machine } = this.#options
+    for (const pipeline of this.#pipelines.keys()) {
+      const { session } = pipeline
+      pipeline.onRestored(machine.lastSequenceOf(session), (sequence) => machine.outcomeOf(session, sequence))
+    }
+    this.dispatchSoon()
+  }
+
+  onTick(): void {
+    const nowMs = this.#options.clock.monotonic()
+    for (const [pipeline, moved] of this.#pipelines) {
+      if (pipeline.isIdle) moved.movedMs = nowMs
+      else if (nowMs - moved.movedMs >= patienceMs) {
+        moved.movedMs = nowMs
+        pipeline.resubmit()
+      }
+    }
+    this.#dispatchAll()
+  }
+
+  /** What is submitted in one turn goes together. */
+  dispatchSoon(): void {
+    if (this.#isDispatchDue) return
+    this.#isDispatchDue = true
+    queueMicrotask(() => {
+      this.#isDispatchDue = false
+      this.#dispatchAll()
+    })
+  }
+
+  get #epoch(): string | undefined {
+    const leader = this.#leader
+    return leader && `${leader.term} ${leader.bond?.id ?? 'self'}`
+  }
+
+  #dispatchAll(): void {
+    if (this.#options.signal.aborted) return
+    for (const pipeline of this.#pipelines.keys()) {
+      for (let dispatch = pipeline.take(); dispatch !== undefined; dispatch = pipeline.take()) {
+        if (!this.#dispatch(pipeline, dispatch)) break
+      }
+    }
+  }
+
+  /** @returns Whether there may be room for more. */
+  #dispatch(pipeline: SubmissionPipeline<R>, { opening, submissions }: Dispatch): boolean {
+    const leader = this.#leader
+    if (leader === undefined) return false
+    const openingPayload = opening === undefined ? undefined : encodeSessionOpening(opening)
+    const proposals = submissions.map((submission) => ({
+      payload: encodeSubmission(submission),
+      commandCount: submission.commands.length,
+    }))
+    const sequences = submissions.map(({ sequence }) => sequence)
+    if (leader.bond === undefined) {
+      const indices = proposeAll(this.#options.member(), openingPayload, proposals)
+      // At the next tick there may be room, or another leader.
+      if (typeof indices === 'string') pipeline.resubmit()
+      else this.#onAppended(pipeline, sequences, indices, leader.term)
+      return typeof indices !== 'string'
+    }
+    void this.#forward(pipeline, leader.bond, sequences, {
+      type: 'submit',
+      ...(openingPayload && { opening: openingPayload }),
+      submissions: proposals,
+    })
+    return true
+  }
+
+  async #forward(
+    pipeline: SubmissionPipeline<R>,
+    bond: Bond,
+    sequences: readonly number[],
+    request: Parameters<Forwarding['ask']>[1],
+  ): Promise<void> {
+    const { forwarding, signal } = this.#options
+    try {
+      const answer = await forwarding.ask(bond, request, signal)
+      if (answer.type === 'appended') this.#onAppended(pipeline, sequences, answer.firstIndices, answer.term)
+    } catch (error) {
+      if (signal.aborted) return
+      // Not appended, or nobody knows: it is submitted again, and applied once. Soon if the leader is another one, which
+      // is told; otherwise at the next tick.
+      if (error instanceof ForwardError || isMosaikError(error)) pipeline.resubmit()
+      else throw error
+    }
+  }
+
+  #onAppended(
+    pipeline: SubmissionPipeline<R>,
+    sequences: readonly number[],
+    firstIndices: readonly number[],
+    term: Term,
+  ): void {
+    sequences.forEach((sequence, place) => {
+      const firstIndex = firstIndices[place]
+      if (firstIndex !== undefined) pipeline.onAppended(sequence, firstIndex, term)
+    })
+  }
+}
+
+/**
+ * Appends submissions at the leader.
+ *
+ * @returns The application index of the first command of each; or why nothing was appended.
+ */
+export function proposeAll(
+  member: Member | undefined,
+  opening: Uint8Array | undefined,
+  submissions: readonly { readonly payload: Uint8Array; readonly commandCount: number }[],
+): readonly number[] | 'not-leader' | 'busy' | 'refused' {
+  if (member === undefined || member.isOver) return 'not-leader'
+  const proposals: Proposal[] = submissions.map(({ payload, commandCount }) => ({ payload, commandCount }))
+  if (opening !== undefined) proposals.unshift({ kind: 'session', payload: opening })
+  const outcome = member.propose(proposals)
+  if (!outcome.accepted) {
+    if (outcome.reason === 'not-leader') return 'not-leader'
+    return outcome.reason === 'too-large' ? 'refused' : 'busy'
+  }
+  let index = outcome.firstApplicationIndex
+  return submissions.map(({ commandCount }) => {
+    const firstIndex = index
+    index += commandCount
+    return firstIndex
+  })
+}

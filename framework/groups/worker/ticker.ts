@@ -1,0 +1,40 @@
+import type { Clock, Timer } from '#framework/primitives'
+
+/** How long a tick of consensus is, in milliseconds. */
+export const tickMs = 50
+
+/** Lets time pass for all groups of a node, with one timer. Says how many ticks there were when the process was held up. */
+export class Ticker {
+  readonly #clock: Clock
+  readonly #listeners = new Set<(ticks: number) => void>()
+  #timer: Timer | undefined
+  #tickedMs = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** @returns What ends it. */
+  follow(listener: (ticks: number) => void): () => void {
+    this.#listeners.add(listener)
+    if (this.#timer === undefined) {
+      this.#tickedMs = this.#clock.monotonic()
+      this.#arm()
+    }
+    return () => {
+      this.#listeners.delete(listener)
+      if (this.#listeners.size > 0) return
+      this.#timer?.cancel()
+      this.#timer = undefined
+    }
+  }
+
+  #arm(): void {
+    this.#timer = this.#clock.after(this.#tickedMs + tickMs - this.#clock.monotonic(), () => {
+      const ticks = Math.floor((this.#clock.monotonic() - this.#tickedMs) / tickMs)
+      this.#tickedMs += ticks * tickMs
+      this.#arm()
+      if (ticks > 0) for (const listener of this.#listeners) listener(ticks)
+    })
+  }
+}
