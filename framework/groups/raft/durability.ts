@@ -73,10 +73,12 @@ export class Durability {
   /** The log is replaced by a snapshot, or begins behind it from now on. */
   onSnapshot(snapshot: InstalledSnapshot): void {
     this.#snapshot = snapshot
-    if (snapshot.keepsEntries) return
-    this.#truncateFrom = undefined
-    this.#takeBackFrom(0)
-    this.#handedOutIndex = snapshot.facts.index
+    if (!snapshot.keepsEntries) {
+      this.#truncateFrom = undefined
+      this.#takeBackFrom(0)
+    }
+    // Entries up to the snapshot need not be written any more: it stands for them.
+    this.#handedOutIndex = Math.max(this.#handedOutIndex, snapshot.facts.index)
   }
 
   take(id: number, log: RaftLog): Writes {

@@ -105,13 +105,12 @@ export class Progress {
 
   /**
    * Whether an append must have been lost on the way: a round that began a good while after it has been answered, and the
-   * member's log still ends before it. (It may have been overtaken by the round's message, but not for so long.)
+   * member still has not received it. (It may have been overtaken by the round's message, but not for so long.)
    */
-  hasLost(roundTick: number, lastIndex: Index, patienceTicks: number): boolean {
+  hasLost(roundTick: number, receivedIndex: Index, patienceTicks: number): boolean {
     const oldest = this.#inFlight[0]
-    return (
-      oldest !== undefined && oldest.sentTick + patienceTicks <= roundTick && lastIndex < oldest.lastIndex
-    )
+    if (oldest === undefined || receivedIndex >= oldest.lastIndex) return false
+    return oldest.sentTick + patienceTicks <= roundTick
   }
 
   /** Looks for where the logs part, from `nextIndex` on. */

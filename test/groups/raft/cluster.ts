@@ -3,6 +3,7 @@ import {
   RaftCore,
   configurationOf,
   type ClusterId,
+  type ConfirmedRead,
   type Entry,
   type HardState,
   type Incident,
@@ -40,7 +41,7 @@ export class Member {
   }
   /** What came out to be applied since the member started. */
   applied: Entry[] = []
-  readonly reads: number[] = []
+  readonly confirmedReads: ConfirmedRead[] = []
   readonly failedReads: number[] = []
   readonly incidents: Incident[] = []
   readonly roles: string[] = []
@@ -52,6 +53,10 @@ export class Member {
   constructor(newCore: (disk: Disk) => RaftCore) {
     this.#newCore = newCore
     this.core = newCore(this.disk)
+  }
+
+  get reads(): readonly number[] {
+    return this.confirmedReads.map(({ id }) => id)
   }
 
   /** Ends and starts again from what is on the disk. */
@@ -68,7 +73,7 @@ export class Member {
       const ready = this.core.takeReady()
       messages.push(...ready.messages)
       this.applied.push(...ready.committed)
-      this.reads.push(...ready.reads.map(({ id }) => id))
+      this.confirmedReads.push(...ready.reads)
       this.failedReads.push(...ready.failedReads)
       this.incidents.push(...ready.incidents)
       if (ready.role) this.roles.push(`${ready.role.role} ${ready.role.term} ${ready.role.leader ?? '-'}`)
