@@ -4,7 +4,7 @@ import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { murmurChain, type Entry } from '#framework/groups/raft'
-import { LmdbStorages } from '#framework/groups/storage'
+import { openLmdbStorages, type StorageProvider } from '#framework/groups/storage'
 import { digestOf, systemRandom } from '#framework/primitives'
 import { type Benchmark, median, spread, table } from './benchmark.ts'
 
@@ -125,8 +125,8 @@ function entrySource(): () => Entry {
   }
 }
 
-function openStorages(folder: string): Promise<LmdbStorages> {
-  return LmdbStorages.open({ folder, random: systemRandom, hasher: murmurChain })
+function openStorages(folder: string): Promise<StorageProvider> {
+  return openLmdbStorages({ folder, random: systemRandom, hasher: murmurChain })
 }
 
 async function openLmdb(folder: string): Promise<Log> {

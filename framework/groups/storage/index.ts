@@ -1,4 +1,5 @@
-export { LmdbStorages, type LmdbStoragesOptions } from './lmdb/lmdb-storages.js'
+export type { LmdbStoragesOptions } from './lmdb/lmdb-storages.js'
 export { MemoryStorages } from './memory-storage.js'
+export { openLmdbStorages } from './open-lmdb.js'
 export { GroupStorageError, type GroupStorageCode } from './storage-error.js'
 export type * from './storage.js'

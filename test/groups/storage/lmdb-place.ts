@@ -2,7 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemRandom } from '#framework/primitives'
-import { LmdbStorages, type LmdbStoragesOptions } from '../../../framework/groups/storage/index.js'
+import {
+  LmdbStorages,
+  type LmdbStoragesOptions,
+} from '../../../framework/groups/storage/lmdb/lmdb-storages.js'
 import type { StoragePlace } from './compliance.js'
 import { hasher } from './logs.js'
 

@@ -1,7 +1,7 @@
 // A process that appends entries until it is killed, and says which ones are durable. Run by crash.test.ts.
 import { writeSync } from 'node:fs'
 import { systemRandom } from '#framework/primitives'
-import { LmdbStorages } from '../../../framework/groups/storage/index.js'
+import { LmdbStorages } from '../../../framework/groups/storage/lmdb/lmdb-storages.js'
 import { entriesBehind, group, hasher } from './logs.js'
 
 const WRITERS = 32
