@@ -4,7 +4,10 @@
 export {
   Config,
   Consumer,
+  Group,
   Injectable,
+  OnFollower,
+  OnLeader,
   Producer,
   RequireTicket,
   Service,
@@ -14,12 +17,14 @@ export {
 } from '#decorators'
 export type {
   Class,
+  GroupMemberOptions,
   HandlerOptions,
   LaunchedNetwork,
   LaunchedService,
   LaunchOptions,
   OnStart,
   OnStop,
+  RoleContext,
   ServiceContext,
   ServiceOptions,
 } from '#decorators'
@@ -48,13 +53,14 @@ export type {
 } from '#framework/streams'
 
 // Groups: what is replicated, and what members report.
-export { GroupError, nothingCodec, schemaCodec } from '#framework/groups'
+export { GroupError, GroupKey, nothingCodec, schemaCodec } from '#framework/groups'
 export type {
   Answered,
   ApplyContext,
   CallOptions,
   Consistency,
   Executed,
+  Founding,
   GroupConditions,
   GroupErrorCode,
   GroupEvent,
@@ -62,6 +68,7 @@ export type {
   MachineFactory,
   MemberStatus,
   QueryOptions,
+  QuorumLoss,
   Receipt,
   StateMachine,
   ValueCodec,

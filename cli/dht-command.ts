@@ -1,8 +1,8 @@
 // The command that looks at the DHT: its options and help. What it does is imported when it runs.
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { DhtFlags } from './commands/dht.js'
-import { parseDuration } from './duration.js'
 import { repeatable } from './variables.js'
+import { parseDuration } from '#framework/primitives'
 
 /** Adds `dht`. `finish` is told its exit code. */
 export function addDhtCommand(program: Command, finish: (exitCode: number) => void): void {

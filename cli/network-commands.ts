@@ -4,10 +4,10 @@ import type { BeaconFlags } from './commands/beacon.js'
 import type { KeyOptions, NewKeyOptions } from './commands/key.js'
 import type { PeersFlags } from './commands/peers.js'
 import type { PingFlags } from './commands/ping.js'
-import { parseDuration } from './duration.js'
 import { addJoinOptions } from './join-options.js'
 import { listenAddressesOf } from './listen-addresses.js'
 import { collecting, repeatable } from './variables.js'
+import { parseDuration } from '#framework/primitives'
 
 /** Where beacons listen when they are not told: an address that others keep must not change. */
 const beaconPort = 4001

@@ -58,6 +58,7 @@ export async function runNode(order: StartMessage, tell: (message: FromNode) => 
     clock: systemClock,
     logger: loggerTo(tell, order.logLevel),
     display: (text) => tell({ type: 'display', text }),
+    finish: (failure) => tell({ type: 'finished', failure }),
   })
   tell({ type: 'ready', peerId: node.info.peerId, addresses: node.host.addresses.value })
   const unsubscribe = node.edges.subscribe((edges) => tell({ type: 'edges', edges: edges.map(reportOf) }))

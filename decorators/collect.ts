@@ -1,10 +1,17 @@
 // From the records of a class to the declaration of a service.
-import type { PortDeclaration, ServiceBinding, ServiceDeclaration } from '#framework/topology'
+import type {
+  GroupMembership,
+  PortDeclaration,
+  ServiceBinding,
+  ServiceDeclaration,
+} from '#framework/topology'
 import { DecoratedBinding } from './binding.js'
 import { configKeysOf } from './configuration.js'
 import { undecorated, unnamed } from './class-problems.js'
 import { DeclarationError } from './declaration-error.js'
 import { dependencyProblems, injectableProblems, withDependencies } from './dependencies.js'
+import { groupPart, membershipOf } from './group-part.js'
+import { groupProblems } from './group-problems.js'
 import { hookProblems, placementProblems, streamProblems } from './member-problems.js'
 import { membersOf } from './members.js'
 import { plainOptions } from './plain-options.js'
@@ -26,14 +33,17 @@ export interface CollectedService {
 export function collect(ctor: Class): CollectedService {
   const members = membersOf(ctor, ({ ports }) => ports).map((port) => withMemberTickets(ctor, port))
   const configs = membersOf(ctor, ({ configs }) => configs)
+  const groups = membersOf(ctor, ({ groups }) => groups).map((group) => withMemberTickets(ctor, group))
+  const roles = membersOf(ctor, ({ roles }) => roles)
   const options = ownRecord(ctor)?.service
   const name = options?.name ?? ctor.name
   const problems = [
     ...(options === undefined ? [undecorated(ctor)] : []),
     ...unnamed(name),
-    ...placementProblems(ctor, members, configs),
+    ...placementProblems(ctor, { ports: members, configs, groups, roles }),
     ...streamProblems(ctor, members),
-    ...ticketProblems(ctor, members),
+    ...groupProblems(ctor, groups, roles),
+    ...ticketProblems(ctor, [...members, ...groups]),
     ...hookProblems(ctor),
     ...dependencyProblems(ctor),
     ...injectableProblems(ctor),
@@ -42,6 +52,7 @@ export function collect(ctor: Class): CollectedService {
     throw new DeclarationError(ctor.name === '' ? 'an anonymous class' : ctor.name, problems)
 
   const ports = optionsFirst(members).map((port) => withClassTickets(ctor, port))
+  const parts = groups.map((group) => groupPart(withClassTickets(ctor, group), groups, roles))
   const declared = (direction: PortRecord['direction']): PortDeclaration[] =>
     ports
       .filter((port) => port.direction === direction)
@@ -54,8 +65,9 @@ export function collect(ctor: Class): CollectedService {
     produces: declared('produces'),
     consumes: declared('consumes'),
     ...(configKeys !== undefined && { configKeys }),
+    ...(parts.length > 0 && { groups: parts.map(membershipOf).sort(byGroup) }),
   }
-  return { declaration, binding: new DecoratedBinding(ctor, declaration, ports) }
+  return { declaration, binding: new DecoratedBinding(ctor, declaration, ports, parts) }
 }
 
 /** {@link collect}, for who only wants to run the service. */
@@ -71,6 +83,10 @@ function declarationOf({ definition, placement, options }: PortRecord): PortDecl
 /** Several producers of one stream share one: the first that is opened says how, so the one that says anything comes first. */
 function optionsFirst(ports: readonly PortRecord[]): readonly PortRecord[] {
   return ports.toSorted((a, b) => Number(hasOptions(b)) - Number(hasOptions(a)))
+}
+
+function byGroup(a: GroupMembership, b: GroupMembership): number {
+  return a.group < b.group ? -1 : 1
 }
 
 /** Compilers call decorators in different orders: the declaration must not depend on it. */

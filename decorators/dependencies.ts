@@ -169,11 +169,10 @@ export function injectableProblems(ctor: Class): readonly DeclarationProblem[] {
       ...membersOf(dependency, ({ ports }) => ports).map(({ placement }) =>
         portOutsideService(dependency, placement.member),
       ),
-      ...placementProblems(
-        dependency,
-        [],
-        membersOf(dependency, ({ configs }) => configs),
+      ...membersOf(dependency, ({ groups, roles }) => [...groups, ...roles]).map(({ placement }) =>
+        groupOutsideService(dependency, placement.member),
       ),
+      ...placementProblems(dependency, { configs: membersOf(dependency, ({ configs }) => configs) }),
     ])
 }
 
@@ -183,5 +182,14 @@ function portOutsideService(ctor: Class, member: string): DeclarationProblem {
     code: 'PORT_OUTSIDE_SERVICE',
     message: `${memberName(ctor, member)}: an injectable class cannot have streams`,
     hint: 'declare the member in the service, and pass the handle or the datums on',
+  }
+}
+
+/** Nor have they a say in who the members of a group are. */
+function groupOutsideService(ctor: Class, member: string): DeclarationProblem {
+  return {
+    code: 'GROUP_OUTSIDE_SERVICE',
+    message: `${memberName(ctor, member)}: an injectable class cannot take part in groups`,
+    hint: 'declare the member in the service, and pass the handle on',
   }
 }

@@ -10,6 +10,11 @@ export interface ServiceContext {
   readonly log: Logger
   /** Shows a text that replaces the one before, for a person who watches: a table, a progress. Any number of lines. */
   display(text: string): void
+  /**
+   * Says that what the network was started for is done, and did not succeed if there is a `failure`, a text that says why.
+   * `mosaik up` then stops all of its nodes and ends with exit code 0, or 1; elsewhere it is logged, and nothing ends.
+   */
+  finish(failure?: string): void
 }
 
 /** A service that does something by itself, besides reacting to datums. */

@@ -1,6 +1,8 @@
 export { bindingOf, collect, type CollectedService } from './collect.js'
 export { Config, type ConfigDecorator } from './config.js'
 export { DeclarationError, type DeclarationProblem } from './declaration-error.js'
+export { Group, OnFollower, OnLeader } from './groups.js'
+export type { GroupDecorator, GroupMemberOptions, RoleContext, RoleDecorator } from './groups.js'
 export type { OnStart, OnStop, ServiceContext } from './hooks.js'
 export { launch, type LaunchedService, type LaunchOptions } from './launch.js'
 export type { LaunchedNetwork } from './launched-network.js'

@@ -2,27 +2,47 @@
 import type { StreamDefinition } from '#framework/streams'
 import type { DeclarationProblem } from './declaration-error.js'
 import type { PlacementKind } from './placement.js'
-import { hasOptions, type Class, type ConfigRecord, type PortRecord } from './records.js'
+import {
+  hasOptions,
+  type Class,
+  type ConfigRecord,
+  type GroupRecord,
+  type PortRecord,
+  type RoleRecord,
+} from './records.js'
 
-const allowedOn: Readonly<Record<'produces' | 'consumes' | 'config', readonly PlacementKind[]>> = {
-  produces: ['property'],
-  consumes: ['property', 'method'],
-  config: ['property'],
+const allowedOn = {
+  '@Producer': ['property'],
+  '@Consumer': ['property', 'method'],
+  '@Config': ['property'],
+  '@Group': ['property'],
+  '@OnLeader': ['method'],
+  '@OnFollower': ['method'],
+} as const satisfies Record<string, readonly PlacementKind[]>
+
+/** What decorators say of the members of a class. */
+export interface MemberRecords {
+  readonly ports?: readonly PortRecord[]
+  readonly configs?: readonly ConfigRecord[]
+  readonly groups?: readonly GroupRecord[]
+  readonly roles?: readonly RoleRecord[]
 }
 
 /** Decorators on members that they do not fit, and members with several. */
-export function placementProblems(
-  ctor: Class,
-  ports: readonly PortRecord[],
-  configs: readonly ConfigRecord[],
-): DeclarationProblem[] {
+export function placementProblems(ctor: Class, members: MemberRecords): DeclarationProblem[] {
+  const { ports = [], configs = [], groups = [], roles = [] } = members
+  const use = (decorator: keyof typeof allowedOn, placement: PortRecord['placement']) => ({
+    decorator,
+    placement,
+    allowed: allowedOn[decorator] as readonly PlacementKind[],
+  })
   const uses = [
-    ...ports.map(({ direction, placement }) => ({
-      decorator: direction === 'produces' ? '@Producer' : '@Consumer',
-      placement,
-      allowed: allowedOn[direction],
-    })),
-    ...configs.map(({ placement }) => ({ decorator: '@Config', placement, allowed: allowedOn.config })),
+    ...ports.map(({ direction, placement }) =>
+      use(direction === 'produces' ? '@Producer' : '@Consumer', placement),
+    ),
+    ...configs.map(({ placement }) => use('@Config', placement)),
+    ...groups.map(({ placement }) => use('@Group', placement)),
+    ...roles.map(({ role, placement }) => use(role === 'leader' ? '@OnLeader' : '@OnFollower', placement)),
   ]
   const problems: DeclarationProblem[] = []
   const first = new Map<string, string>()
@@ -51,6 +71,8 @@ export function placementProblems(
 function misplacementHint(decorator: string, kind: PlacementKind): string {
   if (decorator === '@Producer' && kind === 'method')
     return 'a method that takes datums is decorated with @Consumer'
+  if (decorator.startsWith('@On') && kind === 'property')
+    return 'declare a method: it is called when the role begins'
   if (kind === 'static member') return 'remove "static": each node has an instance of its own'
   if (kind === 'accessor') return 'declare a plain property: readonly name!: Type'
   if (kind === 'parameter')

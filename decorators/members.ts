@@ -1,10 +1,10 @@
-import { recordsOf, type Class, type ClassRecord, type ConfigRecord, type PortRecord } from './records.js'
+import { recordsOf, type Class, type ClassRecord, type MemberRecord } from './records.js'
 
 /**
  * The decorated members along the chain of inheritance. The nearest declaration of a name counts: a member that a class
  * declares again replaces its parent's.
  */
-export function membersOf<R extends PortRecord | ConfigRecord>(
+export function membersOf<R extends MemberRecord>(
   ctor: Class,
   pick: (record: ClassRecord) => readonly R[],
 ): readonly R[] {
@@ -12,7 +12,9 @@ export function membersOf<R extends PortRecord | ConfigRecord>(
   for (const record of recordsOf(ctor)) {
     const own = pick(record)
     const declaredAgain = new Set(
-      [...record.ports, ...record.configs].map(({ placement }) => placement.member),
+      [...record.ports, ...record.configs, ...record.groups, ...record.roles].map(
+        ({ placement }) => placement.member,
+      ),
     )
     members = [...members.filter(({ placement }) => !declaredAgain.has(placement.member)), ...own]
   }

@@ -2,6 +2,7 @@
 import type { TicketValidator } from '#framework/discovery'
 import type { ConsumerOptions, ProducerOptions, StreamDefinition } from '#framework/streams'
 import type { z } from 'zod'
+import type { GroupMemberOptions } from './groups.js'
 import type { Placement } from './placement.js'
 import { standardMetadata } from './reflection.js'
 
@@ -75,11 +76,33 @@ export interface TicketRecord {
   readonly validator: TicketValidator
 }
 
+/** A use of `@Group`. */
+export interface GroupRecord {
+  readonly placement: Placement
+  readonly name: string
+  readonly options: GroupMemberOptions
+}
+
+export type GroupRole = 'leader' | 'follower'
+
+/** A use of `@OnLeader` or `@OnFollower`. */
+export interface RoleRecord {
+  readonly placement: Placement
+  readonly role: GroupRole
+  /** Name of the group; undefined for the only one of the class. */
+  readonly group: string | undefined
+}
+
+/** A use of any of the decorators that say what a member is. */
+export type MemberRecord = PortRecord | ConfigRecord | GroupRecord | RoleRecord
+
 export interface ClassRecord {
   service?: ServiceOptions
   injectable?: InjectableOptions
   readonly ports: PortRecord[]
   readonly configs: ConfigRecord[]
+  readonly groups: GroupRecord[]
+  readonly roles: RoleRecord[]
   readonly tickets: TicketRecord[]
 }
 
@@ -90,7 +113,7 @@ const records = new WeakMap<object, ClassRecord>()
 export function recordAt(owner: object): ClassRecord {
   let record = records.get(owner)
   if (record === undefined) {
-    record = { ports: [], configs: [], tickets: [] }
+    record = { ports: [], configs: [], groups: [], roles: [], tickets: [] }
     records.set(owner, record)
   }
   return record

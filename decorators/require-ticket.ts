@@ -2,7 +2,7 @@ import type { TicketValidator } from '#framework/discovery'
 import { placementOf, type DecoratorArguments } from './placement.js'
 import { recordAt, type Class } from './records.js'
 
-/** Goes on a class, and on members with `@Producer` or `@Consumer`. */
+/** Goes on a class, and on members with `@Producer`, `@Consumer` or `@Group`. */
 export interface RequireTicketDecorator {
   // Legacy decorators.
   (target: Class): void
@@ -17,7 +17,8 @@ export interface RequireTicketDecorator {
 
 /**
  * Only peers that show a ticket which the validator accepts are at the other end: on a member with `@Consumer` producers
- * have to show it, on one with `@Producer` consumers, on a class both for all of its streams. Used several times, all of
+ * have to show it, on one with `@Producer` consumers, on one with `@Group` the other members; on a class all of these,
+ * for everything that the class declares. Used several times, all of
  * them have to accept; so do those of the option `requireTicket`. What a parent class requires, its subclasses require
  * too, also for members that they declare again.
  *

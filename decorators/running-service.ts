@@ -5,12 +5,15 @@ import {
   type CounterHandle,
   type MetricDefinition,
 } from '#framework/primitives'
+import type { Group, GroupStatus } from '#framework/groups'
 import type { Consumer } from '#framework/streams'
 import type { BoundService, ServiceRuntime } from '#framework/topology'
 import { within } from './bounded.js'
 import { deliver } from './delivery.js'
 import type { OnStart, OnStop, ServiceContext } from './hooks.js'
-import type { HandlerOptions } from './records.js'
+import type { RoleContext } from './groups.js'
+import type { GroupRole, HandlerOptions } from './records.js'
+import { runInRole } from './role-runs.js'
 
 /** How long a service may take to stop, from the signal to the end of `onStop`. */
 const stopTimeoutMs = 5_000
@@ -23,6 +26,12 @@ const SKIPPED_DATUMS: MetricDefinition = {
   labels: ['service', 'method'],
 }
 
+const ROLE_FAILURES: MetricDefinition = {
+  name: 'mosaik_service_role_failures_total',
+  help: 'Calls of methods with @OnLeader or @OnFollower that failed.',
+  labels: ['service', 'method'],
+}
+
 /** A method of the instance that takes the datums of a stream. */
 export interface ConsumerMethod extends Required<HandlerOptions> {
   readonly name: string
@@ -30,10 +39,25 @@ export interface ConsumerMethod extends Required<HandlerOptions> {
   readonly call: (datum: unknown) => unknown
 }
 
+/** A group that the instance takes part in. */
+export interface JoinedGroup {
+  readonly name: string
+  readonly handle: Group
+  readonly methods: readonly RoleMethod[]
+}
+
+/** A method of the instance that runs in a role. */
+export interface RoleMethod {
+  readonly name: string
+  readonly role: GroupRole
+  readonly call: (context: RoleContext) => unknown
+}
+
 export interface RunningServiceParts {
   readonly name: string
   readonly instance: object
   readonly methods: readonly ConsumerMethod[]
+  readonly groups: readonly JoinedGroup[]
   readonly runtime: ServiceRuntime
   /** Gives back what the service shares with others of its node. Never rejects. */
   readonly release: () => Promise<void>
@@ -46,17 +70,19 @@ export class RunningService implements BoundService {
   readonly failed: Promise<unknown>
   readonly #name: string
   readonly #methods: readonly ConsumerMethod[]
+  readonly #groups: readonly JoinedGroup[]
   readonly #runtime: ServiceRuntime
   readonly #release: () => Promise<void>
   readonly #tasks: TaskScope
-  readonly #skipped: CounterHandle[] = []
+  readonly #counters: CounterHandle[] = []
   #started = false
   #stopped: Promise<void> | undefined
 
-  constructor({ name, instance, methods, runtime, release }: RunningServiceParts) {
+  constructor({ name, instance, methods, groups, runtime, release }: RunningServiceParts) {
     this.instance = instance
     this.#name = name
     this.#methods = methods
+    this.#groups = groups
     this.#runtime = runtime
     this.#release = release
     const failed = Promise.withResolvers<unknown>()
@@ -79,6 +105,11 @@ export class RunningService implements BoundService {
         }),
       )
     }
+    for (const group of this.#groups) {
+      this.#tasks.spawn(group.name, (signal) => failWith(group, signal))
+      for (const method of group.methods)
+        this.#tasks.spawn(method.name, (signal) => this.#runInRole(group.handle, method, signal))
+    }
   }
 
   stop(): Promise<void> {
@@ -97,8 +128,29 @@ export class RunningService implements BoundService {
     }
     // Called in any case: it may be what ends a service that does not listen to its signal.
     if (this.#started) await this.#callOnStop(stopTimeoutMs - (clock.monotonic() - startedAt))
-    for (const handle of this.#skipped) handle.remove()
+    for (const handle of this.#counters) handle.remove()
     await this.#release()
+  }
+
+  async #runInRole({ status }: Group, { name, role, call }: RoleMethod, signal: AbortSignal): Promise<void> {
+    const { clock, random, logger, metrics } = this.#runtime
+    const failures = metrics.counter(ROLE_FAILURES).with({ service: this.#name, method: name })
+    this.#counters.push(failures)
+    const method = `${this.#name}.${name}`
+    await runInRole({
+      role,
+      status,
+      call: async (duty, term) => call({ ...this.#context(duty), term }),
+      onFailure: (error) => {
+        failures.add()
+        logger.warn(`${method} failed as ${role}: ${messageOf(error)}`, { cause: error })
+      },
+      onLate: () =>
+        logger.warn(`${method} goes on although this node is no ${role} any more: what is next has to wait`),
+      clock,
+      random,
+      signal,
+    })
   }
 
   async #callOnStop(timeoutMs: number): Promise<void> {
@@ -120,14 +172,20 @@ export class RunningService implements BoundService {
 
   #context(signal: AbortSignal): ServiceContext {
     const { node, logger } = this.#runtime
-    return { signal, node, log: logger, display: (text) => this.#runtime.display(text) }
+    return {
+      signal,
+      node,
+      log: logger,
+      display: (text) => this.#runtime.display(text),
+      finish: (failure) => this.#runtime.finish(failure),
+    }
   }
 
   /** Counts every datum that is given up, and logs the first, the second, the fourth and so on: a flood says nothing more. */
   #skipper(method: string): (error: unknown) => void {
     const { metrics, logger } = this.#runtime
     const skipped = metrics.counter(SKIPPED_DATUMS).with({ service: this.#name, method })
-    this.#skipped.push(skipped)
+    this.#counters.push(skipped)
     let count = 0
     return (error) => {
       skipped.add()
@@ -138,6 +196,12 @@ export class RunningService implements BoundService {
       }
     }
   }
+}
+
+/** Fails with the group: a service that has lost its state can do nothing right. */
+async function failWith({ name, handle }: JoinedGroup, signal: AbortSignal): Promise<void> {
+  const { phase, cause }: GroupStatus = await handle.when().closed({ signal })
+  if (phase === 'failed') throw new EndedError(`group ${name} has failed: ${messageOf(cause)}`, { cause })
 }
 
 function rethrow(error: unknown): never {

@@ -8,13 +8,14 @@ import { ownRecord, type Class } from './records.js'
  * injectable classes and parents of services are passed over.
  *
  * @throws DeclarationError (`SERVICE_DECLARATION`) with everything that is wrong with any of them; also for an exported
- *   class that declares streams without being a service or the parent of one.
+ *   class that declares streams or groups without being a service or the parent of one.
  */
 export function servicesIn(moduleExports: Readonly<Record<string, unknown>>): readonly CollectedService[] {
   const classes = new Set(Object.values(moduleExports).filter(isClass))
   const services = [...classes].filter((ctor) => ownRecord(ctor)?.service !== undefined)
   const forgotten = [...classes].filter(
-    (ctor) => hasOwnPorts(ctor) && !services.some((service) => service === ctor || isParent(ctor, service)),
+    (ctor) =>
+      declaresMembers(ctor) && !services.some((service) => service === ctor || isParent(ctor, service)),
   )
   const wrong = new Map<Class, readonly DeclarationProblem[]>(
     forgotten.map((ctor) => [ctor, [undecorated(ctor)]]),
@@ -39,8 +40,9 @@ function isClass(value: unknown): value is Class {
   return typeof value === 'function'
 }
 
-function hasOwnPorts(ctor: Class): boolean {
-  return (ownRecord(ctor)?.ports.length ?? 0) > 0
+function declaresMembers(ctor: Class): boolean {
+  const record = ownRecord(ctor)
+  return record !== undefined && record.ports.length + record.groups.length > 0
 }
 
 function isParent(ctor: Class, service: Class): boolean {

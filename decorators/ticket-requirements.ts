@@ -1,32 +1,35 @@
-// What @RequireTicket asks of the streams of a class.
+// What @RequireTicket asks of the streams and groups of a class.
 import type { TicketValidator } from '#framework/discovery'
 import type { DeclarationProblem } from './declaration-error.js'
 import { memberName } from './member-problems.js'
-import { recordsOf, type Class, type PortRecord, type TicketRecord } from './records.js'
+import { recordsOf, type Class, type GroupRecord, type PortRecord, type TicketRecord } from './records.js'
+
+/** What has another end, or other members, that can be asked for tickets. */
+type Guarded = PortRecord | GroupRecord
 
 /**
- * The port with what its option and the decorators on its member require. A requirement of a parent stays when the member
- * is declared again: overriding a method must not let strangers in.
+ * The member with what its option and the decorators on it require. A requirement of a parent stays when the member is
+ * declared again: overriding a method must not let strangers in.
  */
-export function withMemberTickets(ctor: Class, port: PortRecord): PortRecord {
+export function withMemberTickets<G extends Guarded>(ctor: Class, guarded: G): G {
   return withTickets(
-    port,
+    guarded,
     ticketRecordsOf(ctor).filter(
-      ({ placement }) => isOnMember(placement) && placement.member === port.placement.member,
+      ({ placement }) => isOnMember(placement) && placement.member === guarded.placement.member,
     ),
   )
 }
 
-/** The port with what the decorators on the class and its parents require of all streams. */
-export function withClassTickets(ctor: Class, port: PortRecord): PortRecord {
+/** The member with what the decorators on the class and its parents require of all streams and groups. */
+export function withClassTickets<G extends Guarded>(ctor: Class, guarded: G): G {
   return withTickets(
-    port,
+    guarded,
     ticketRecordsOf(ctor).filter(({ placement }) => placement.kind === 'class'),
   )
 }
 
-/** Requirements on what has no streams, and what cannot judge a ticket. */
-export function ticketProblems(ctor: Class, ports: readonly PortRecord[]): DeclarationProblem[] {
+/** Requirements on what has no streams and no groups, and what cannot judge a ticket. */
+export function ticketProblems(ctor: Class, guarded: readonly Guarded[]): DeclarationProblem[] {
   return ticketRecordsOf(ctor).flatMap(({ placement, validator }): DeclarationProblem[] => {
     const where = memberName(ctor, placement.member)
     if (placement.kind !== 'class' && !isOnMember(placement)) {
@@ -34,7 +37,7 @@ export function ticketProblems(ctor: Class, ports: readonly PortRecord[]): Decla
         {
           code: 'DECORATOR_MISPLACED',
           message: `${where}: @RequireTicket goes on a class, a property or a method, and is on ${placement.kind === 'accessor' ? 'an' : 'a'} ${placement.kind}`,
-          hint: 'put it beside @Producer or @Consumer, or beside @Service()',
+          hint: 'put it beside @Producer, @Consumer or @Group, or beside @Service()',
         },
       ]
     }
@@ -47,16 +50,16 @@ export function ticketProblems(ctor: Class, ports: readonly PortRecord[]): Decla
         },
       ]
     }
-    const hasPort =
+    const isGuard =
       placement.kind === 'class'
-        ? ports.length > 0
-        : ports.some((port) => port.placement.member === placement.member)
-    if (hasPort) return []
+        ? guarded.length > 0
+        : guarded.some((each) => each.placement.member === placement.member)
+    if (isGuard) return []
     return [
       {
         code: 'TICKET_WITHOUT_STREAM',
-        message: `${where}: @RequireTicket is on a ${placement.kind} without @Producer or @Consumer`,
-        hint: 'a ticket is required of the other end of a stream: declare the stream, or remove this',
+        message: `${where}: @RequireTicket is on a ${placement.kind} without @Producer, @Consumer or @Group`,
+        hint: 'a ticket is required of the other end of a stream, or of the members of a group: declare it, or remove this',
       },
     ]
   })
@@ -71,13 +74,13 @@ function isOnMember({ kind }: TicketRecord['placement']): boolean {
 }
 
 /** Sorted, because compilers call decorators in different orders; each once, because two that judge alike are one. */
-function withTickets(port: PortRecord, records: readonly TicketRecord[]): PortRecord {
-  if (records.length === 0) return port
-  const { requireTicket = [] } = port.options
+function withTickets<G extends Guarded>(guarded: G, records: readonly TicketRecord[]): G {
+  if (records.length === 0) return guarded
+  const { requireTicket = [] } = guarded.options
   const all = [requireTicket, ...records.map(({ validator }) => validator)].flat()
   const bySignature = new Map(all.filter(isTicketValidator).map((each) => [each.signature, each]))
   const validators = [...bySignature].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each)
-  return { ...port, options: { ...port.options, requireTicket: validators } } as PortRecord
+  return { ...guarded, options: { ...guarded.options, requireTicket: validators } }
 }
 
 function isTicketValidator(value: unknown): value is TicketValidator {

@@ -25,11 +25,11 @@ export type ManifestCode =
   | 'MANIFEST_WRONG_TYPE'
   /** A number out of range, an empty list, a path of the wrong form. */
   | 'MANIFEST_VALUE_INVALID'
-  /** Something that cannot name a network or a node, or be a tag. */
+  /** Something that cannot name a network, a node or a group, or be a tag. */
   | 'MANIFEST_NAME_INVALID'
   /** Something that is no multiaddr, host or port. */
   | 'MANIFEST_ADDRESS_INVALID'
-  /** The secret itself stands in the manifest, where everybody who reads the file reads it. */
+  /** The secret itself, or the key of a group, stands in the manifest, where everybody who reads the file reads it. */
   | 'MANIFEST_SECRET_LITERAL'
   /** The replicas of a node would listen on the same port. */
   | 'MANIFEST_LISTEN_CONFLICT'

@@ -4,12 +4,14 @@ import type { Finding } from './finding.js'
 import {
   anyText,
   type Fault,
+  groupSchema,
   knownKeys,
   manifestSchema,
   manifestVersion,
   type ManifestText,
   nodeSchema,
 } from './schema.js'
+import { isInSecret, isSecretPath } from './secrets.js'
 import { suggest } from '#framework/primitives'
 import {
   describe,
@@ -77,17 +79,23 @@ function findingsOf(issue: Issue, root: YamlNode, base: Path = []): readonly Fin
   }
   const node = nodeAt(root, path)
   if (node === undefined) return [missingKey(path, root)]
-  if (path.length === 1 && path[0] === 'secret' && node.kind === 'scalar' && node.value !== null)
-    return [literalSecret(node, root)]
+  if (isSecretPath(path) && node.kind === 'scalar' && node.value !== null)
+    return [literalSecret(path, node, root)]
   if (issue.code === 'custom') return [faultyValue(path, faultOf(issue), node, root)]
   return [wrongValue(path, issue, node, root)]
+}
+
+const schemasOfNamed: Readonly<Record<string, typeof nodeSchema | typeof groupSchema>> = {
+  nodes: nodeSchema,
+  groups: groupSchema,
 }
 
 /** The schema passes over what stands under a faulty name. */
 function nodeFindings(path: Path, root: YamlNode): readonly Finding[] {
   const node = nodeAt(root, path)
-  if (node === undefined) return []
-  const result = nodeSchema.safeParse(valueOf(node))
+  const schema = path.length === 2 ? schemasOfNamed[String(path[0])] : undefined
+  if (node === undefined || schema === undefined) return []
+  const result = schema.safeParse(valueOf(node))
   return result.success ? [] : result.error.issues.flatMap((issue) => findingsOf(issue, root, path))
 }
 
@@ -117,14 +125,16 @@ function missingKey(path: Path, root: YamlNode): Finding {
 }
 
 /** Says neither what the secret is nor what it looks like. */
-function literalSecret({ variables }: YamlScalar, root: YamlNode): Finding {
+function literalSecret(path: Path, { variables }: YamlScalar, root: YamlNode): Finding {
   const [variable] = variables ?? []
+  const key = String(path.at(-1))
+  const owner = path.length === 1 ? '' : ` of group ${quoted(String(path[1]))}`
   return {
     code: 'MANIFEST_SECRET_LITERAL',
-    message: 'the secret stands in the manifest, and it belongs into a variable or a file',
-    hint: `write "secret: { env: ${variable ?? 'NAME'} }" or "secret: { file: ./<file> }"`,
-    span: keySpanAt(root, ['secret']),
-    path: ['secret'],
+    message: `the ${key}${owner} stands in the manifest, and it belongs into a variable or a file`,
+    hint: `write "${key}: { env: ${variable ?? 'NAME'} }" or "${key}: { file: ./<file> }"`,
+    span: keySpanAt(root, path),
+    path,
   }
 }
 
@@ -147,7 +157,7 @@ function faultyKey(path: Path, { code, message, hint }: Fault, root: YamlNode): 
 
 function faultyValue(path: Path, { code, message, hint }: Fault, node: YamlNode, root: YamlNode): Finding {
   // What stands at a secret may be one, even where only its place was asked for.
-  const found = node.kind === 'scalar' && path[0] !== 'secret' ? ` ${describe(node)}` : ''
+  const found = node.kind === 'scalar' && !isInSecret(path) ? ` ${describe(node)}` : ''
   return {
     code,
     message: `${placeOf(path)}${found} ${message}`,
@@ -209,14 +219,21 @@ const optionalKeys: ReadonlySet<string> = new Set([
   'discovery',
   'relay',
   'labels',
+  'groups',
+  'voters',
+  'storage',
+  'evictAfter',
+  'key',
+  'passphrase',
 ])
 
 /** A place in words: `network`, `node "sensor": tags[1]`, `the manifest`. */
 function placeOf(path: Path): string {
   if (path.length === 0) return 'the manifest'
-  if (path[0] !== 'nodes' || path.length === 1) return stepsOf(path)
-  const node = `node ${quoted(String(path[1]))}`
-  return isNodePath(path) ? node : `${node}: ${stepsOf(path.slice(2))}`
+  const kind = path.length === 1 ? undefined : { nodes: 'node', groups: 'group' }[String(path[0])]
+  if (kind === undefined) return stepsOf(path)
+  const named = `${kind} ${quoted(String(path[1]))}`
+  return path.length === 2 ? named : `${named}: ${stepsOf(path.slice(2))}`
 }
 
 function stepsOf(path: Path): string {

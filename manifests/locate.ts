@@ -22,7 +22,7 @@ export interface LocateOptions {
 
 /**
  * Gives problems their places in the manifest. Paths may be those of the topology that the manifest was lowered to, where
- * nodes are a list, or those of the manifest, where they go by name. What the manifest does not spell out is placed at
+ * nodes and groups are a list, or those of the manifest, where they go by name. What the manifest does not spell out is placed at
  * what brings it about: services and their streams at `use`, defaults at their node.
  */
 export function locate(
@@ -42,8 +42,12 @@ export function locate(
 
 function manifestPath(path: Path, root: YamlNode, { useOf }: LocateOptions): Path {
   const [head, node, ...rest] = path
+  if (head === 'groups' && typeof node === 'number') {
+    const group = namesAt(root, 'groups')[node]
+    return group === undefined ? ['groups'] : ['groups', group, ...rest]
+  }
   if (head !== 'nodes' || node === undefined) return path
-  const name = typeof node === 'number' ? nodeNames(root)[node] : node
+  const name = typeof node === 'number' ? namesAt(root, 'nodes')[node] : node
   if (name === undefined) return ['nodes']
   const base = ['nodes', name]
   const [part, index] = rest
@@ -66,13 +70,14 @@ function manifestPath(path: Path, root: YamlNode, { useOf }: LocateOptions): Pat
   }
 }
 
-/** In the order in which the nodes are lowered. */
-function nodeNames(root: YamlNode): readonly string[] {
-  const nodes = nodeAt(root, ['nodes'])
-  return nodes?.kind === 'map' ? [...nodes.entries.keys()] : []
+/** In the order in which what stands under names is lowered. */
+function namesAt(root: YamlNode, key: 'nodes' | 'groups'): readonly string[] {
+  const named = nodeAt(root, [key])
+  return named?.kind === 'map' ? [...named.entries.keys()] : []
 }
 
-/** A node itself is pointed at by its name. */
+/** A node or group itself is pointed at by its name. */
 function placeOf(path: Path, root: YamlNode): Span {
-  return path.length === 2 && path[0] === 'nodes' ? keySpanAt(root, path) : spanAt(root, path)
+  const isNamed = path.length === 2 && (path[0] === 'nodes' || path[0] === 'groups')
+  return isNamed ? keySpanAt(root, path) : spanAt(root, path)
 }

@@ -1,5 +1,6 @@
 import type {
   DiscoveryDeclaration,
+  GroupDeclaration,
   ListenDeclaration,
   RelayDeclaration,
   SecretReference,
@@ -19,6 +20,8 @@ export interface Manifest {
   readonly data?: string
   readonly discovery?: DiscoveryDeclaration
   readonly relay?: RelayDeclaration
+  /** In the order of the file. */
+  readonly groups?: readonly GroupDeclaration[]
   /** In the order of the file. */
   readonly nodes: readonly ManifestNode[]
 }

@@ -1,6 +1,7 @@
-import type { ListenDeclaration, RelayDeclaration } from '#framework/topology'
+import type { GroupDeclaration, ListenDeclaration, RelayDeclaration } from '#framework/topology'
 import { portsOf } from './addresses.js'
 import { crossChecks } from './cross-checks.js'
+import { parseDuration } from '#framework/primitives'
 import type { Finding } from './finding.js'
 import { judge, laterVersion } from './judge.js'
 import { ManifestSource } from './locate.js'
@@ -90,7 +91,7 @@ function located(findings: readonly Finding[], source: SourceText): readonly Loc
 }
 
 function manifestOf(text: ManifestText): Manifest {
-  const { network, listen, seeds = [], secret, data, discovery, relay, nodes } = text
+  const { network, listen, seeds = [], secret, data, discovery, relay, groups, nodes } = text
   return {
     network,
     ...(listen !== undefined && { listen }),
@@ -99,6 +100,7 @@ function manifestOf(text: ManifestText): Manifest {
     ...(data !== undefined && { data }),
     ...(discovery !== undefined && { discovery: definedIn(discovery) }),
     ...(relay !== undefined && { relay: relayOf(relay) }),
+    ...(groups !== undefined && { groups: Object.entries(groups).map(groupOf) }),
     nodes: Object.entries(nodes).map(([name, node]) => ({
       name,
       use: typeof node.use === 'string' ? [node.use] : node.use,
@@ -109,6 +111,17 @@ function manifestOf(text: ManifestText): Manifest {
       ...(node.labels !== undefined && { labels: node.labels }),
       ...(node.relay !== undefined && { relay: relayOf(node.relay) }),
     })),
+  }
+}
+
+function groupOf([name, group]: [string, NonNullable<ManifestText['groups']>[string]]): GroupDeclaration {
+  const { voters, storage, evictAfter, key, passphrase } = group
+  const evictAfterMs = evictAfter === undefined ? undefined : parseDuration(evictAfter)
+  return {
+    name,
+    ...definedIn({ voters, storage, evictAfterMs }),
+    ...(key !== undefined && { key: definedIn(key) }),
+    ...(passphrase !== undefined && { passphrase: definedIn(passphrase) }),
   }
 }
 

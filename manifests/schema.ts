@@ -12,6 +12,7 @@ import {
   portsOrMultiaddrFault,
   seedFault,
 } from './addresses.js'
+import { durationPattern, parseDuration } from '#framework/primitives'
 import type { ManifestCode } from './finding.js'
 import { useFault } from './use.js'
 
@@ -81,6 +82,12 @@ function pathFault(value: string): Omit<Fault, 'code'> | undefined {
   return { message: 'is no path', hint: `did you mean "./${value}"?` }
 }
 
+function durationFault(value: string): Omit<Fault, 'code'> | undefined {
+  if ((parseDuration(value) ?? 0) > 0) return undefined
+  const isNumber = /^\d+(\.\d+)?$/.test(value)
+  return { message: 'is no duration', hint: isNumber ? `did you mean ${value}s?` : 'as in 500ms, 30s or 2m' }
+}
+
 function relayFault(value: string): AddressFault | undefined {
   const fault = multiaddrFault(value)
   if (fault !== undefined) return fault
@@ -129,29 +136,34 @@ const relaySchema = z.strictObject(
   { error: 'a mapping with "serve" or "via"' },
 )
 
-const secretSchema = z
-  .strictObject(
-    {
-      env: text(
-        'the name of a variable',
-        faultWith('MANIFEST_VALUE_INVALID', (value) =>
-          /^[A-Za-z_][A-Za-z0-9_]*$/.test(value) ? undefined : { message: 'cannot name a variable' },
-        ),
-      )
-        .meta({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' })
-        .optional()
-        .describe('The environment variable that holds the secret.'),
-      file: text('the path of a file', faultWith('MANIFEST_VALUE_INVALID', pathFault))
-        .meta({ pattern: pathPattern.source })
-        .optional()
-        .describe('The file that holds the secret, relative to the manifest. Only its owner may read it.'),
-    },
-    { error: 'a mapping with "env" or "file"' },
-  )
-  .refine(({ env, file }) => (env === undefined) !== (file === undefined), {
-    params: { code: 'MANIFEST_VALUE_INVALID', hint: 'give one of "env" and "file"' },
-    error: 'needs one place to read the secret from',
-  })
+/** Where a secret is to be found: one of two places. */
+function secretReference(what: string) {
+  return z
+    .strictObject(
+      {
+        env: text(
+          'the name of a variable',
+          faultWith('MANIFEST_VALUE_INVALID', (value) =>
+            /^[A-Za-z_][A-Za-z0-9_]*$/.test(value) ? undefined : { message: 'cannot name a variable' },
+          ),
+        )
+          .meta({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' })
+          .optional()
+          .describe(`The environment variable that holds ${what}.`),
+        file: text('the path of a file', faultWith('MANIFEST_VALUE_INVALID', pathFault))
+          .meta({ pattern: pathPattern.source })
+          .optional()
+          .describe(`The file that holds ${what}, relative to the manifest. Only its owner may read it.`),
+      },
+      { error: 'a mapping with "env" or "file"' },
+    )
+    .refine(({ env, file }) => (env === undefined) !== (file === undefined), {
+      params: { code: 'MANIFEST_VALUE_INVALID', hint: 'give one of "env" and "file"' },
+      error: `needs one place to read ${what} from`,
+    })
+}
+
+const secretSchema = secretReference('the secret')
 
 const discoverySchema = z.strictObject(
   {
@@ -174,6 +186,50 @@ const discoverySchema = z.strictObject(
   },
   { error: 'a mapping with "mdns", "dht", "remember" or "maxRttMs"' },
 )
+
+const votersMax = 99
+const duration = text('a duration such as 30s', faultWith('MANIFEST_VALUE_INVALID', durationFault)).meta({
+  pattern: durationPattern.source,
+})
+
+export const groupSchema = z
+  .strictObject(
+    {
+      voters: z
+        .int({ error: `a whole number from 1 to ${votersMax}` })
+        .min(1, { error: `a whole number from 1 to ${votersMax}` })
+        .max(votersMax, { error: `a whole number from 1 to ${votersMax}` })
+        .optional()
+        .describe(
+          'How many members vote at most; an odd number. The others follow, and take the place of one that is gone. Default 5.',
+        )
+        .meta({ default: 5 }),
+      storage: z
+        .enum(['lmdb', 'memory'], { error: 'lmdb or memory' })
+        .optional()
+        .describe(
+          'Where members keep the group: lmdb in the folder of data, on disk before anything is acknowledged, or memory. Default: lmdb where there is data.',
+        ),
+      evictAfter: duration
+        .optional()
+        .describe('How long a voter may be unreachable before another takes its place. Default 30s.')
+        .meta({ default: '30s' }),
+      key: secretReference('the key of the group, 64 hexadecimal characters')
+        .optional()
+        .describe(
+          'Where the key of the group is read from. Default: it is made of the secret of the network and the name of the group.',
+        ),
+      passphrase: secretReference('a passphrase that the key of the group is made of')
+        .optional()
+        .describe('Where a passphrase is read from that the key is made of, instead of key.'),
+    },
+    { error: 'a mapping with "voters" and other keys' },
+  )
+  .refine(({ key, passphrase }) => key === undefined || passphrase === undefined, {
+    params: { code: 'MANIFEST_VALUE_INVALID', hint: 'give one of "key" and "passphrase"' },
+    error: 'has two keys',
+  })
+  .describe('What is said of one group, instead of what its services say.')
 
 export const nodeSchema = z
   .strictObject(
@@ -295,6 +351,13 @@ export const manifestSchema = z
       relay: relaySchema
         .optional()
         .describe('What nodes have to do with relays, unless they say so themselves.'),
+      groups: z
+        .record(text(anyText, label('name a group')).meta({ minLength: 1, maxLength: 128 }), groupSchema, {
+          error: 'a mapping from names to groups',
+        })
+        .optional()
+        .describe('What is said of groups, each under its name, instead of what services say of them.')
+        .meta({ examples: [{ book: { voters: 3, storage: 'lmdb' } }] }),
       nodes: z
         .record(
           text(anyText, nodeNameFault).meta({ pattern: '^[a-z][a-z0-9]*(-[a-z0-9]+)*$', maxLength: 63 }),
@@ -320,13 +383,18 @@ const parts: Readonly<Record<string, { readonly shape: object }>> = {
   secret: secretSchema,
   discovery: discoverySchema,
   relay: relaySchema,
+  key: secretSchema,
+  passphrase: secretSchema,
 }
+
+/** What stands under names. */
+const kinds: Readonly<Record<string, { readonly shape: object }>> = { nodes: nodeSchema, groups: groupSchema }
 
 /** The keys that a mapping of the manifest may have, by the path of the mapping. */
 export function knownKeys(path: readonly (string | number)[]): readonly string[] {
-  const isNode = path[0] === 'nodes' && path.length >= 2
-  const [key, ...rest] = isNode ? path.slice(2) : path
-  if (key === undefined) return Object.keys(isNode ? nodeSchema.shape : manifestSchema.shape)
+  const kind = path.length >= 2 ? kinds[String(path[0])] : undefined
+  const [key, ...rest] = kind === undefined ? path : path.slice(2)
+  if (key === undefined) return Object.keys((kind ?? manifestSchema).shape)
   const part = rest.length === 0 ? parts[key] : undefined
   return part === undefined ? [] : Object.keys(part.shape)
 }

@@ -31,6 +31,8 @@ const pure = [
   'names',
   'datum-shape',
   'validate',
+  'validate-groups',
+  'group-members',
   'dataflow',
   'drawing',
   'mermaid',

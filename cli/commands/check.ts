@@ -23,6 +23,7 @@ export async function checkManifest(
         count(replicaCount, 'replica'),
         count(graph.streams.length, 'stream'),
         count(graph.edges.length, 'edge'),
+        ...(graph.groups.length > 0 ? [count(graph.groups.length, 'group')] : []),
       ]
       printLine(`${styled('green', 'ok')}  ${manifest}: ${counts.join(', ')}`)
     }

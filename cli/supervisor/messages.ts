@@ -47,6 +47,8 @@ export type FromNode =
       readonly fields: Record<string, unknown>
     }
   | { readonly type: 'display'; readonly text: string }
+  /** A service says that what the run is for is done, and why it did not succeed, if so. */
+  | { readonly type: 'finished'; readonly failure: string | undefined }
   | {
       readonly type: 'failed'
       readonly code: string | undefined

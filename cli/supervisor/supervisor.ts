@@ -196,6 +196,10 @@ export class Supervisor {
         })
       case 'display':
         return reporter.report({ event: 'display', node, replica: number, text: message.text })
+      case 'finished':
+        return message.failure === undefined
+          ? this.stop(`${replica.name} is done`)
+          : this.stop(`${replica.name} is done without success: ${message.failure}`, ExitCode.failure)
       case 'failed':
         replica.failure = message
         replica.child?.remember(message.message)

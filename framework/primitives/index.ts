@@ -26,6 +26,7 @@ export {
   type PeerId,
   type StreamId,
 } from './digest.js'
+export { durationPattern, parseDuration } from './duration.js'
 export {
   EndedError,
   InvariantError,

@@ -1,6 +1,7 @@
 // The graph that a topology implies. Nobody draws edges: they follow from which node produces and consumes which stream.
 import type { StreamId } from '#framework/primitives'
 import { fieldsOf } from './datum-shape.js'
+import { groupsOf, maxVotersOf, voterCandidates, type GroupOfTopology } from './group-members.js'
 import type { NodeDeclaration, PortDeclaration, Topology } from './model.js'
 
 /** A dataflow graph: plain data, sorted by name, the same for the same topology whatever order it was written in. */
@@ -9,6 +10,7 @@ export interface Graph {
   readonly nodes: readonly GraphNode[]
   readonly streams: readonly GraphStream[]
   readonly edges: readonly GraphEdge[]
+  readonly groups: readonly GraphGroup[]
 }
 
 export interface GraphNode {
@@ -29,6 +31,25 @@ export interface GraphStream {
   readonly consumers: readonly string[]
   /** Names of the datum's fields; empty for a datum that is no object. */
   readonly fields: readonly string[]
+}
+
+/** A consensus group, and the kinds of nodes whose services take part in it. */
+export interface GraphGroup {
+  readonly name: string
+  /** How many voters it has once every replica runs. */
+  readonly voters: number
+  readonly members: readonly GraphMember[]
+}
+
+export interface GraphMember {
+  /** Name of the node. */
+  readonly node: string
+  /** `reader` when none of the node's services is more. */
+  readonly role: 'member' | 'reader'
+  /** What runs only on the node that leads, as `Service.method`. */
+  readonly onLeader: readonly string[]
+  /** What runs only on nodes that follow. */
+  readonly onFollower: readonly string[]
 }
 
 /** A stream from one kind of node to another, or to itself. */
@@ -77,6 +98,11 @@ export function dataflow(topology: Topology): Graph {
       fields: fieldsOf((produced[0] ?? consumed[0])?.port.shape ?? ''),
     })),
     edges: ends.flatMap(edgesOf),
+    groups: groupsOf(topology).map((group) => ({
+      name: group.name,
+      voters: Math.min(maxVotersOf(group), voterCandidates(group).length),
+      members: membersOf(group),
+    })),
   }
 }
 
@@ -139,6 +165,25 @@ function edgesOf({ name, produced, consumed }: StreamEnds): GraphEdge[] {
     }
   }
   return [...edges.values()].sort((a, b) => compare(a.from, b.from) || compare(a.to, b.to))
+}
+
+function membersOf({ members }: GroupOfTopology): readonly GraphMember[] {
+  const names = sortedSet(members.map(({ node }) => node.name))
+  return names.map((name) => {
+    const own = members.filter(({ node }) => node.name === name)
+    const methods = (list: 'onLeader' | 'onFollower'): readonly string[] =>
+      sortedSet(
+        own.flatMap(({ service, membership }) =>
+          membership[list].map((method) => `${service.name}.${method}`),
+        ),
+      )
+    return {
+      node: name,
+      role: own.some(({ membership }) => membership.role === 'member') ? 'member' : 'reader',
+      onLeader: methods('onLeader'),
+      onFollower: methods('onFollower'),
+    }
+  })
 }
 
 function sortedSet(texts: readonly string[]): readonly string[] {

@@ -1,7 +1,8 @@
-import type { Graph, GraphNode } from './dataflow.js'
+import type { Graph, GraphGroup, GraphMember, GraphNode } from './dataflow.js'
 import {
   arrowsOf,
   fieldLines,
+  groupLines,
   replicasText,
   tagsText,
   type Arrow,
@@ -19,6 +20,8 @@ const line = '#64748b'
 const accent = '#1d4ed8'
 const fill = '#f5f9ff'
 const border = '#93b4e8'
+const groupFill = '#f0fdf4'
+const groupBorder = '#4d9b6a'
 const warn = '#b45309'
 const bad = '#dc2626'
 
@@ -39,7 +42,13 @@ export function toDot(graph: Graph): string {
       (node) => `  ${quoted(`node ${node.name}`)} [label=${box(node)}, tooltip=${quoted(node.name)}]`,
     ),
     ...[...looseEnds].map(([id, end]) => `  ${id} [${looseEnd(end)}]`),
+    ...graph.groups.map((group) => `  ${groupId(group)} [${groupBox(group)}]`),
     ...arrows.map((arrow) => `  ${idOf(arrow.from)} -> ${idOf(arrow.to)} [${edge(arrow)}]`),
+    ...graph.groups.flatMap((group) =>
+      group.members.map(
+        (member) => `  ${idOf({ node: member.node })} -> ${groupId(group)} [${membership(member, group)}]`,
+      ),
+    ),
     '}',
     '',
   ].join('\n')
@@ -60,6 +69,21 @@ function box({ name, replicas, services, tags }: GraphNode): string {
   if (tags.length > 0)
     rows.push(`<tr><td align="left" cellpadding="4">${coloured(faint, 10, tagsText(tags))}</td></tr>`)
   return `<<table border="1" cellborder="0" cellspacing="0" style="rounded" color="${border}" bgcolor="${fill}">${rows.join('')}</table>>`
+}
+
+/** Members stand around it: the lines have no direction, because everybody talks with everybody. */
+function groupBox(group: GraphGroup): string {
+  const lines = [bold(group.name), ...groupLines(group).map(small)]
+  return `shape=hexagon, style=filled, fillcolor="${groupFill}", color="${groupBorder}", margin="0.05,0.05", label=${label(lines)}, tooltip=${quoted(group.name)}`
+}
+
+function membership({ role }: GraphMember, { name }: GraphGroup): string {
+  const style = role === 'member' ? '' : 'style=dashed, '
+  return `dir=none, ${style}color="${groupBorder}", tooltip=${quoted(`${role} of ${name}`)}`
+}
+
+function groupId({ name }: GraphGroup): string {
+  return quoted(`group ${name}`)
 }
 
 function title(name: string): string {

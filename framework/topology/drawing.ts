@@ -1,5 +1,5 @@
 // What every drawing of a graph shows, whatever it is written in.
-import type { Graph, GraphEdge, GraphStream } from './dataflow.js'
+import type { Graph, GraphEdge, GraphGroup, GraphStream } from './dataflow.js'
 
 /** Fields beyond this many are counted and not named: a label is no schema. */
 const fieldCountMax = 8
@@ -78,4 +78,15 @@ export function replicasText(replicas: number): string {
 /** Tags as `#edge #fast`, so that nobody takes them for services. */
 export function tagsText(tags: readonly string[]): string {
   return tags.map((tag) => `#${tag}`).join(' ')
+}
+
+/** What a group's label says below its name. */
+export function groupLines({ voters, members }: GraphGroup): readonly string[] {
+  const leading = members.flatMap(({ onLeader }) => onLeader)
+  const following = members.flatMap(({ onFollower }) => onFollower)
+  return [
+    voters === 1 ? '1 voter' : `${voters} voters`,
+    ...(leading.length > 0 ? [`leader: ${[...new Set(leading)].join(', ')}`] : []),
+    ...(following.length > 0 ? [`followers: ${[...new Set(following)].join(', ')}`] : []),
+  ]
 }

@@ -1,5 +1,8 @@
 export type {
   DiscoveryDeclaration,
+  GroupDeclaration,
+  GroupMembership,
+  GroupStorageKind,
   ListenDeclaration,
   NodeDeclaration,
   PortDeclaration,
@@ -26,6 +29,8 @@ export {
   type ExpectedEdge,
   type Graph,
   type GraphEdge,
+  type GraphGroup,
+  type GraphMember,
   type GraphNode,
   type GraphStream,
   type ReplicaName,
@@ -39,4 +44,7 @@ export { assertConfig, ConfigError, type NodeConfigProblem } from './config-erro
 export { ServiceError } from './service-error.js'
 export type { EdgeEnd, ObservedEdge } from './observed-edges.js'
 export { joinNetwork, type DiscoverySwitches, type JoinOptions, type Membership } from './membership.js'
+export type { GroupSettings, JoinGroupOptions, NamedGroupStatus } from './node-groups.js'
+export { foundingBy, replicaIdentity, type SharedByMembers } from './replica-identity.js'
+export { foundersOf, groupsOf, type GroupMember, type GroupOfTopology } from './group-members.js'
 export { startNode, type NodeOptions, type RunningNode } from './node.js'

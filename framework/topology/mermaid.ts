@@ -1,5 +1,5 @@
-import type { Graph, GraphNode } from './dataflow.js'
-import { arrowsOf, fieldLines, replicasText, tagsText, type Arrow, type End } from './drawing.js'
+import type { Graph, GraphGroup, GraphNode } from './dataflow.js'
+import { arrowsOf, fieldLines, groupLines, replicasText, tagsText, type Arrow, type End } from './drawing.js'
 
 const labelWidth = 32
 
@@ -23,7 +23,13 @@ export function toMermaid(graph: Graph): string {
     'flowchart LR',
     ...graph.nodes.map((node) => `  ${ids.get(node.name)}["${nodeLabel(node)}"]`),
     ...[...looseEnds].map(([id, { stream, lack }]) => `  ${id}(["${lines([stream, lack])}"]):::loose`),
+    ...graph.groups.map((group, index) => `  group_${index}{{"${groupLabel(group)}"}}`),
     ...arrows.map((arrow) => `  ${idOf(arrow.from, ids)} ${line(arrow)} ${idOf(arrow.to, ids)}`),
+    ...graph.groups.flatMap(({ members }, index) =>
+      members.map(
+        ({ node, role }) => `  ${idOf({ node }, ids)} ${role === 'member' ? '---' : '-.-'} group_${index}`,
+      ),
+    ),
     ...(looseEnds.size > 0 ? ['  classDef loose stroke:#d97706,stroke-dasharray:5 4,fill:none'] : []),
     ...(conflicts.length > 0 ? [`  linkStyle ${conflicts.join(',')} stroke:#dc2626`] : []),
     '',
@@ -34,6 +40,10 @@ function nodeLabel({ name, replicas, services, tags }: GraphNode): string {
   const title = escaped([name, replicasText(replicas)].filter((part) => part !== '').join(' '))
   const rest = [services.join(', '), tagsText(tags)].filter((text) => text !== '')
   return [`<b>${title}</b>`, ...rest.map(escaped)].join('<br/>')
+}
+
+function groupLabel(group: GraphGroup): string {
+  return [`<b>${escaped(group.name)}</b>`, ...groupLines(group).map(escaped)].join('<br/>')
 }
 
 function line({ stream, kind }: Arrow): string {

@@ -20,9 +20,11 @@ export interface Topology {
   readonly discovery?: DiscoveryDeclaration
   /** For nodes that do not declare their own. */
   readonly relay?: RelayDeclaration
+  /** What is declared of groups in one place, instead of where services take part in them. Each name once. */
+  readonly groups?: readonly GroupDeclaration[]
 }
 
-/** One of the two. */
+/** One of the two; neither for a secret that whoever launches has in its hands. */
 export interface SecretReference {
   /** Name of an environment variable. */
   readonly env?: string
@@ -41,6 +43,24 @@ export interface DiscoveryDeclaration {
   /** Peers further away than this are not chosen; in milliseconds. Default: no limit. */
   readonly maxRttMs?: number
 }
+
+/** What the operator says of a group. It holds instead of what the services say. */
+export interface GroupDeclaration {
+  readonly name: string
+  /** How many voters there are at most. */
+  readonly voters?: number
+  /** Where members keep the group. Default: `lmdb` for nodes with a data folder, else `memory`. */
+  readonly storage?: GroupStorageKind
+  /** How long a voter may be unreachable before another takes its place, in milliseconds. */
+  readonly evictAfterMs?: number
+  /** Where the group's key is to be found, 64 hexadecimal characters; never the key itself. */
+  readonly key?: SecretReference
+  /** Where a passphrase is to be found that the key is made of, instead of `key`. */
+  readonly passphrase?: SecretReference
+}
+
+/** `memory`: a member that starts again is a new one. `lmdb`: it is the one that it was. */
+export type GroupStorageKind = 'memory' | 'lmdb'
 
 /** What a node has to do with relays. */
 export interface RelayDeclaration {
@@ -85,6 +105,25 @@ export interface ServiceDeclaration {
   readonly consumes: readonly PortDeclaration[]
   /** The keys of the node's configuration that the service reads. Absent when that is not known, so it may be any. */
   readonly configKeys?: readonly string[]
+  /** The groups that the service takes part in. Absent when there are none. */
+  readonly groups?: readonly GroupMembership[]
+}
+
+/** A service's part in a group. */
+export interface GroupMembership {
+  /** The group's name. */
+  readonly group: string
+  /** The signature of its state machine. Two that differ are of two groups. */
+  readonly machine: string
+  /** `reader`: receives everything and counts for nothing. */
+  readonly role: 'member' | 'reader'
+  /** The class member that declares it, for messages. */
+  readonly member: string
+  /** The methods that run only where the group is led, or followed; sorted. */
+  readonly onLeader: readonly string[]
+  readonly onFollower: readonly string[]
+  /** The part of the options that survives JSON. */
+  readonly options: Readonly<Record<string, unknown>>
 }
 
 /** One end of a stream at a service. */

@@ -15,6 +15,7 @@ import { assertConfig } from './config-error.js'
 import { joinNetwork, type JoinOptions } from './membership.js'
 import { observedEdges, sameEdges, type EdgeEnd, type ObservedEdge } from './observed-edges.js'
 import { ServiceError } from './service-error.js'
+import { NodeGroups, type GroupSettings, type NamedGroupStatus } from './node-groups.js'
 import type { BoundService, NodeInfo, ServiceBinding } from './service.js'
 
 /** What a node is started with: how it takes part in the network, and what it runs. */
@@ -28,8 +29,12 @@ export interface NodeOptions extends Omit<JoinOptions, 'node'> {
   readonly config: Readonly<Record<string, unknown>>
   /** Started in this order. */
   readonly services: readonly ServiceBinding[]
+  /** What holds of groups, by name, whatever the services say. Default: nothing. */
+  readonly groups?: Readonly<Record<string, GroupSettings>>
   /** Where the services' displays go. Default: the log. */
   readonly display?: (text: string) => void
+  /** Who is told when a service says that everything is done, or has failed. Default: the log. */
+  readonly finish?: (failure: string | undefined) => void
 }
 
 /** A node that takes part in its network. */
@@ -40,6 +45,8 @@ export interface RunningNode extends AsyncDisposable {
   readonly streams: Streams
   /** The services in starting order. */
   readonly services: readonly BoundService[]
+  /** The groups that the services are in. */
+  readonly groups: ReadonlyWatch<readonly NamedGroupStatus[]>
   /** The subscriptions that are up and have one end on this node, as producer or as consumer. */
   readonly edges: ReadonlyWatch<readonly ObservedEdge[]>
   /**
@@ -48,8 +55,8 @@ export interface RunningNode extends AsyncDisposable {
    */
   readonly closed: Promise<unknown>
   /**
-   * Ends everything in order: the services stop, the streams are drained and ended, the departure is announced, the
-   * host closes. Each step is bounded in time. Idempotent; never rejects.
+   * Ends everything in order: the services stop, the groups are left, the streams are drained and ended, the departure is
+   * announced, the host closes. Each step is bounded in time. Idempotent; never rejects.
    */
   close(): Promise<void>
 }
@@ -95,6 +102,9 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
   const streams = Streams.start({ ...common, host, discovery })
   cleanup.add('the streams', () => streams.close())
   followEdges(edges, { node: name, replica, peer: host.peerId }, streams)
+  const { secret, data, groups: settings = {} } = options
+  const groups = new NodeGroups({ ...common, host, discovery, network, secret, data, settings })
+  cleanup.add('the groups', () => groups.close())
 
   const info: NodeInfo = { network, name, replica, peerId: host.peerId, tags }
   const closing = new AbortController()
@@ -106,21 +116,28 @@ async function start(options: NodeOptions, cleanup: Cleanup): Promise<RunningNod
   for (const binding of options.services) {
     const serviceLogger = logger.child({ service: binding.declaration.name })
     const display = options.display ?? ((text: string) => serviceLogger.info(text))
+    const finish = options.finish ?? ((failure?: string) => logFinish(serviceLogger, failure))
     services.push(
       await binding.bind({
         node: info,
         config,
         streams,
+        groups,
         logger: serviceLogger,
         clock,
+        random,
         metrics: host.metrics,
         signal: closing.signal,
         display,
+        finish,
       }),
     )
   }
 
-  const node = new LocalNode({ info, host, discovery, streams, services, edges: edges.asReadonly() }, cleanup)
+  const node = new LocalNode(
+    { info, host, discovery, streams, services, groups: groups.statuses, edges: edges.asReadonly() },
+    cleanup,
+  )
   void host.closed.then((cause) => node.fail(cause ?? new EndedError('the host was closed')))
   void discovery.closed.then((cause) => node.fail(cause ?? new EndedError('discovery was closed')))
   for (const [index, service] of services.entries()) {
@@ -145,7 +162,15 @@ function followEdges(edges: Watch<readonly ObservedEdge[]>, me: EdgeEnd, streams
   update()
 }
 
-type NodeParts = Pick<RunningNode, 'info' | 'host' | 'discovery' | 'streams' | 'services' | 'edges'>
+function logFinish(logger: Logger, failure: string | undefined): void {
+  if (failure === undefined) logger.info('finished')
+  else logger.error(`finished without success: ${failure}`)
+}
+
+type NodeParts = Pick<
+  RunningNode,
+  'info' | 'host' | 'discovery' | 'streams' | 'services' | 'groups' | 'edges'
+>
 
 class LocalNode implements RunningNode {
   readonly info: NodeInfo
@@ -153,6 +178,7 @@ class LocalNode implements RunningNode {
   readonly discovery: Discovery
   readonly streams: Streams
   readonly services: readonly BoundService[]
+  readonly groups: ReadonlyWatch<readonly NamedGroupStatus[]>
   readonly edges: ReadonlyWatch<readonly ObservedEdge[]>
   readonly closed: Promise<unknown>
   readonly #cleanup: Cleanup
@@ -165,6 +191,7 @@ class LocalNode implements RunningNode {
     this.discovery = parts.discovery
     this.streams = parts.streams
     this.services = parts.services
+    this.groups = parts.groups
     this.edges = parts.edges
     this.#cleanup = cleanup
     this.closed = new Promise((resolve) => {

@@ -1,6 +1,7 @@
-import type { Clock, Logger, MetricsRegistry, PeerId } from '#framework/primitives'
+import type { Clock, Logger, MetricsRegistry, PeerId, Random } from '#framework/primitives'
 import type { Streams } from '#framework/streams'
 import type { ServiceDeclaration } from './model.js'
+import type { NodeGroups } from './node-groups.js'
 
 /** Who a running node is. */
 export interface NodeInfo {
@@ -20,15 +21,20 @@ export interface ServiceRuntime {
   /** The node's configuration, as declared. Each service validates the part that it reads. */
   readonly config: Readonly<Record<string, unknown>>
   readonly streams: Streams
+  /** The groups that the node's services are in. The node leaves them when all services have stopped. */
+  readonly groups: Pick<NodeGroups, 'join'>
   /** Says the service's name with every line. */
   readonly logger: Logger
   readonly clock: Clock
+  readonly random: Random
   /** The metrics of the node. */
   readonly metrics: MetricsRegistry
   /** Aborts when the node begins to close. */
   readonly signal: AbortSignal
   /** Shows a text that replaces the one before, for a person who watches. */
   display(text: string): void
+  /** What the network was started for is done; `failure` says why it did not succeed. */
+  finish(failure: string | undefined): void
 }
 
 /** A part of the configuration that a service cannot work with. */

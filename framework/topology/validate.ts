@@ -11,6 +11,7 @@ import {
   nodeNameRule,
   serviceNameRule,
 } from './names.js'
+import { groupProblems } from './validate-groups.js'
 
 type Path = readonly (string | number)[]
 
@@ -32,10 +33,12 @@ const portMax = 65_535
  *
  * Errors: `NETWORK_NAME_INVALID`, `NODE_NAME_INVALID`, `NODE_NAME_DUPLICATE`, `NODE_REPLICAS_INVALID`,
  * `SERVICE_NAME_INVALID`, `SERVICE_NAME_DUPLICATE`, `TAG_INVALID`, `LABEL_INVALID`, `REMEMBER_WITHOUT_DATA`, `SEED_INVALID`, `LISTEN_INVALID`,
- * `STREAM_NAME_INVALID`, `STREAM_PRODUCED_TWICE`, `STREAM_SCHEMA_CONFLICT`.
+ * `STREAM_NAME_INVALID`, `STREAM_PRODUCED_TWICE`, `STREAM_SCHEMA_CONFLICT`, `GROUP_UNKNOWN`, `GROUP_NAME_INVALID`,
+ * `GROUP_VOTERS_INVALID`, `GROUP_STORAGE_WITHOUT_DATA`, `GROUP_CONFLICT`.
  *
  * Warnings: `NETWORK_EMPTY`, `DISCOVERY_LOOPBACK_ONLY`, `NODE_WITHOUT_SERVICES`, `CONFIG_KEY_UNREAD`, `LISTEN_PORT_SHARED`, `STREAM_NOT_PRODUCED`,
- * `STREAM_NOT_CONSUMED`: another manifest may bring the other end of a stream, or run on another machine.
+ * `STREAM_NOT_CONSUMED`: another manifest may bring the other end of a stream, or run on another machine;
+ * `GROUP_VOTERS_EVEN`, `GROUP_VOTERS_MISSING`, `GROUP_WITHOUT_VOTERS`, `GROUP_KEY_PUBLIC`.
  */
 export function validate(topology: Topology): readonly Problem[] {
   return [
@@ -45,6 +48,7 @@ export function validate(topology: Topology): readonly Problem[] {
     ...duplicateNodes(topology.nodes),
     ...sharedPorts(topology.nodes),
     ...streamProblems(portsOf(topology)),
+    ...groupProblems(topology),
   ]
 }
 

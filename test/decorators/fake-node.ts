@@ -1,13 +1,19 @@
 // A node without a network, to run single services on.
 import {
+  Condition,
+  digestOf,
   ManualClock,
   Mailbox,
   MetricsRegistry,
+  seededRandom,
+  Watch,
   ZERO_DIGEST,
   type Clock,
+  type ConditionOptions,
   type Logger,
   type PeerId,
 } from '#framework/primitives'
+import type { Group, GroupStatus } from '#framework/groups'
 import type { StreamDefinition, Streams } from '#framework/streams'
 import type { BoundService, ServiceRuntime } from '#framework/topology'
 import { bindingOf, type Class } from '#decorators'
@@ -19,14 +25,24 @@ export interface FakeConsumer {
   readonly waitingCount: number
 }
 
+/** What a test can do with a group that a service has joined. */
+export interface FakeGroup {
+  readonly options: Readonly<Record<string, unknown>>
+  become(status: Partial<GroupStatus>): void
+  /** The group is over on this node. */
+  end(status: Partial<GroupStatus>): void
+}
+
 export class FakeNode {
   readonly clock: Clock
   readonly metrics = new MetricsRegistry()
   readonly logged: string[] = []
   readonly displayed: string[] = []
+  readonly finished: (string | undefined)[] = []
   readonly opened: string[] = []
   readonly #closing = new AbortController()
   readonly #consumers = new Map<string, FakeConsumer>()
+  readonly #groups = new Map<string, FakeGroup>()
   readonly #config: Readonly<Record<string, unknown>>
   readonly #streams: Streams
 
@@ -66,6 +82,13 @@ export class FakeNode {
     return consumer
   }
 
+  /** The group that was joined under that name last. */
+  group(name: string): FakeGroup {
+    const group = this.#groups.get(name)
+    if (group === undefined) throw new Error(`nothing has joined ${name}`)
+    return group
+  }
+
   /** The instance behind a service. */
   static instance<T extends object>(service: BoundService, ctor: Class<T>): T {
     const { instance } = service as unknown as { readonly instance: object }
@@ -99,16 +122,45 @@ export class FakeNode {
     }
   }
 
+  #join(name: string, options: object): Group {
+    const status = new Watch<GroupStatus>({
+      id: digestOf(name),
+      phase: 'joining',
+      cause: undefined,
+      role: 'follower',
+      term: 0,
+      leader: undefined,
+      clusterId: undefined,
+      committed: 0,
+      durability: { acks: 0, voters: 0, isDurable: false },
+    })
+    const become = (changes: Partial<GroupStatus>): void => status.update((now) => ({ ...now, ...changes }))
+    this.#groups.set(name, {
+      options: options as Readonly<Record<string, unknown>>,
+      become,
+      end: (changes) => {
+        become(changes)
+        status.end()
+      },
+    })
+    const closed = (options: ConditionOptions): Condition<GroupStatus> =>
+      new Condition(status, ({ phase }) => phase === 'left' || phase === 'failed', options)
+    return { id: digestOf(name), status, when: () => ({ closed }) } as unknown as Group
+  }
+
   #runtime(): ServiceRuntime {
     return {
       node: { network: 'test', name: 'node', replica: 0, peerId: ZERO_DIGEST as string as PeerId, tags: [] },
       config: this.#config,
       streams: this.#streams,
+      groups: { join: (name, options) => Promise.resolve(this.#join(name, options) as never) },
       logger: this.#logger(),
+      random: seededRandom('fake node'),
       clock: this.clock,
       metrics: this.metrics,
       signal: this.#closing.signal,
       display: (text) => this.displayed.push(text),
+      finish: (failure) => this.finished.push(failure),
     }
   }
 

@@ -149,9 +149,9 @@ describe('what is wrong with a use of @RequireTicket', () => {
       @RequireTicket(red) run(): void {}
     }
     expect(problemsOf(Streamless)).toEqual([
-      'TICKET_WITHOUT_STREAM Streamless.plain: @RequireTicket is on a property without @Producer or @Consumer',
-      'TICKET_WITHOUT_STREAM Streamless.run: @RequireTicket is on a method without @Producer or @Consumer',
-      'TICKET_WITHOUT_STREAM Streamless: @RequireTicket is on a class without @Producer or @Consumer',
+      'TICKET_WITHOUT_STREAM Streamless.plain: @RequireTicket is on a property without @Producer, @Consumer or @Group',
+      'TICKET_WITHOUT_STREAM Streamless.run: @RequireTicket is on a method without @Producer, @Consumer or @Group',
+      'TICKET_WITHOUT_STREAM Streamless: @RequireTicket is on a class without @Producer, @Consumer or @Group',
     ])
   })
 
