@@ -24,10 +24,10 @@ test('given any writes, truncations and disks that are late, when asked, then on
     fc.constant('append' as const),
     fc.constant('write' as const),
     fc.constant('persist' as const),
-    fc.nat(10),
+    fc.integer({ min: 1, max: 4 }),
   )
   fc.assert(
-    fc.property(fc.array(anyStep), (steps) => {
+    fc.property(fc.array(anyStep, { maxLength: 60, size: 'max' }), (steps) => {
       const log = new RaftLog(LOG_START, [])
       const durability = new Durability(0)
       const writes: { id: number; truncateFrom: number | undefined; entries: readonly { hash: number }[] }[] =
@@ -44,7 +44,7 @@ test('given any writes, truncations and disks that are late, when asked, then on
           if (next.truncateFrom !== undefined) disk = disk.slice(0, next.truncateFrom - 1)
           disk.push(...next.entries.map(({ hash }) => hash))
           durability.persisted(next.id)
-        } else if (step >= 1 && step <= log.lastIndex) {
+        } else if (step <= log.lastIndex) {
           log.truncateFrom(step)
           durability.onTruncate(step)
         }
