@@ -119,6 +119,7 @@ describe('a started service', () => {
         told = context
         context.log.info('hello')
         context.display('a table')
+        context.finish('no luck')
       }
     }
     const node = new FakeNode()
@@ -126,6 +127,7 @@ describe('a started service', () => {
     expect(told?.node).toMatchObject({ network: 'test', name: 'node', replica: 0 })
     expect(node.logged).toEqual(['info: hello'])
     expect(node.displayed).toEqual(['a table'])
+    expect(node.finished).toEqual(['no luck'])
   })
 
   test('handles datums with the method that a subclass made of it', async () => {

@@ -92,14 +92,22 @@ describe('a started node', () => {
     expect(trace).toEqual(['bind A', 'bind B', 'start A', 'start B'])
   })
 
-  test('gives each service its runtime, and shows displays in the log unless told where', async () => {
+  test('gives each service its runtime, and tells the log what it displays and that it is done unless told whom', async () => {
     const runtimes: ServiceRuntime[] = []
     const lines: string[] = []
     const shown: string[] = []
     const service = binding({ bind: (runtime) => void runtimes.push(runtime) })
     await using node = await start('n', [service], { config: { size: 3 }, logger: recordingLogger(lines) })
-    await using other = await start('o', [service], { display: (text) => shown.push(text) })
-    for (const runtime of runtimes) runtime.display('a table')
+    const finished: unknown[] = []
+    await using other = await start('o', [service], {
+      display: (text) => shown.push(text),
+      finish: (failure) => finished.push(failure),
+    })
+    for (const runtime of runtimes) {
+      runtime.display('a table')
+      runtime.finish(undefined)
+      runtime.finish('no luck')
+    }
     expect(runtimes[0]).toMatchObject({
       node: node.info,
       config: { size: 3 },
@@ -107,8 +115,11 @@ describe('a started node', () => {
       metrics: node.host.metrics,
     })
     expect(runtimes[1]?.node).toBe(other.info)
-    expect(lines).toContain('info: a table')
+    expect(lines).toEqual(
+      expect.arrayContaining(['info: a table', 'info: finished', 'error: finished without success: no luck']),
+    )
     expect(shown).toEqual(['a table'])
+    expect(finished).toEqual([undefined, 'no luck'])
   })
 })
 
