@@ -2,7 +2,8 @@
 import { dirname, join, resolve } from 'node:path'
 import { type Logger, systemClock } from '#framework/primitives'
 import { Identity } from '#framework/network'
-import { startNode, type ObservedEdge } from '#framework/topology'
+import { founderIdentity, startNode, type ObservedEdge, type RunningNode } from '#framework/topology'
+import { groupSettingsOf } from './group-settings.js'
 import { loadNode } from './load-topology.js'
 import { type LogLevel, logLevels } from './log-level.js'
 import { secretOf } from './manifest-secret.js'
@@ -21,6 +22,11 @@ export const permanentCodes: ReadonlySet<string> = new Set([
   'ADDRESS_INVALID',
   'CONFIG_INVALID',
   'DISCOVERY_OPTION_INVALID',
+  'GROUP_KEY_INVALID',
+  'GROUP_KEY_WEAK',
+  'GROUP_STORAGE_CORRUPT',
+  'GROUP_STORAGE_VERSION',
+  'GROUP_STORAGE_WITHOUT_DATA',
   'IDENTITY_KEY_EXPOSED',
   'IDENTITY_KEY_MALFORMED',
   'MANIFEST_INVALID',
@@ -40,15 +46,22 @@ export async function runNode(order: StartMessage, tell: (message: FromNode) => 
   const { declaration, services, manifest } = await loadNode(order.manifest, order.node)
   const secret = await secretOf(order.manifest, manifest.secret)
   const data = dataFolder(order, manifest)
+  const groups = await groupSettingsOf(order, manifest, secret)
+  const { network } = manifest
+  const identity =
+    founderIdentity({ network, secret }, order, groups) ??
+    (data === undefined ? Identity.fromSeed(Buffer.from(order.seed, 'hex')) : undefined)
   const relay = { ...manifest.relay, ...declaration.relay }
   const node = await startNode({
-    network: manifest.network,
+    network,
     name: order.node,
     replica: order.replica,
     tags: declaration.tags,
     config: declaration.config,
     services,
-    ...(data === undefined ? { identity: Identity.fromSeed(Buffer.from(order.seed, 'hex')) } : { data }),
+    ...(identity !== undefined && { identity }),
+    ...(data !== undefined && { data }),
+    groups,
     ...(secret !== undefined && { secret }),
     ...(declaration.labels !== undefined && { labels: declaration.labels }),
     listen: order.listen,
@@ -62,11 +75,13 @@ export async function runNode(order: StartMessage, tell: (message: FromNode) => 
   })
   tell({ type: 'ready', peerId: node.info.peerId, addresses: node.host.addresses.value })
   const unsubscribe = node.edges.subscribe((edges) => tell({ type: 'edges', edges: edges.map(reportOf) }))
+  const stopTelling = tellLeadership(node.groups, tell)
   return {
     closed: node.closed,
     dial: (addresses) => node.discovery.dial(addresses),
     async close() {
       unsubscribe()
+      stopTelling()
       await node.close()
     },
   }
@@ -79,6 +94,23 @@ function dataFolder(
 ): string | undefined {
   const folder = data ?? (manifest.data === undefined ? undefined : resolve(dirname(file), manifest.data))
   return folder === undefined ? undefined : join(folder, replicaName(node, replica))
+}
+
+/** Tells of each group that the node leads, when it begins to and when there are more voters or fewer. */
+function tellLeadership(groups: RunningNode['groups'], tell: (message: FromNode) => void): () => void {
+  const told = new Map<string, string>()
+  const update = (): void => {
+    for (const { name, status } of groups.value) {
+      const { term, phase, role, durability } = status
+      if (phase !== 'online' || role !== 'leader') continue
+      const what = `${term} ${durability.voters}`
+      if (told.get(name) === what) continue
+      told.set(name, what)
+      tell({ type: 'leads', group: name, term, voters: durability.voters })
+    }
+  }
+  update()
+  return groups.subscribe(update)
 }
 
 function reportOf({ stream, from, to }: ObservedEdge): { stream: string; from: string; to: string } {

@@ -2,11 +2,15 @@ import { join } from 'node:path'
 import { silentLogger, type Clock, type Logger } from '#framework/primitives'
 import {
   assertConfig,
+  founderIdentity,
   nodeNameFrom,
   startNode,
   TopologyError,
   validate,
+  withFoundings,
   type DiscoverySwitches,
+  type GroupDeclaration,
+  type GroupSettings,
   type JoinOptions,
   type RunningNode,
   type Topology,
@@ -46,7 +50,12 @@ export interface LaunchOptions {
   /** How to find nodes of other processes. Nodes of this one are introduced to each other. */
   readonly discovery?: DiscoverySwitches
   readonly relay?: JoinOptions['relay']
-  /** A folder in which each node keeps its identity, and the peers it met, in a folder of its own. Default: nothing is kept. */
+  /** What holds of groups, by name, whatever the services say. */
+  readonly groups?: Readonly<Record<string, GroupSettings>>
+  /**
+   * A folder in which each node keeps its identity, its groups, and the peers it met, in a folder of its own. Default:
+   * nothing is kept.
+   */
   readonly data?: string
   readonly clock?: Clock
   readonly logger?: Logger
@@ -81,6 +90,8 @@ export async function launch(options: LaunchOptions): Promise<LaunchedNetwork> {
     seeds: options.seeds ?? [],
     ...(options.data !== undefined && { data: options.data }),
     ...(remember !== undefined && { discovery: { remember } }),
+    ...(options.secret !== undefined && { secret: {} }),
+    ...(options.groups !== undefined && { groups: Object.entries(options.groups).map(groupDeclared) }),
   }
   const problems = validate(topology)
   if (problems.some(({ severity }) => severity === 'error'))
@@ -91,11 +102,13 @@ export async function launch(options: LaunchOptions): Promise<LaunchedNetwork> {
     planned.map(({ declaration: { name, config }, binding }) => ({ name, config, services: [binding] })),
   )
 
+  const { network, secret } = options
+  const groups = withFoundings({ network, secret }, topology, options.groups)
   const nodes: RunningNode[] = []
   try {
     for (const entry of planned) {
       for (let replica = 0; replica < entry.declaration.replicas; replica++) {
-        nodes.push(await startReplica(options, entry, replica, nodes[0]))
+        nodes.push(await startReplica({ ...options, groups }, entry, replica, nodes[0]))
       }
     }
   } catch (error) {
@@ -131,16 +144,31 @@ function plan({ services, config = {} }: LaunchOptions): readonly PlannedNode[] 
   return planned
 }
 
+/** The key is not for topologies, which are shown: that there is one is what counts. */
+function groupDeclared([name, { key, voters, storage, evictAfterMs }]: [
+  string,
+  GroupSettings,
+]): GroupDeclaration {
+  return {
+    name,
+    ...(key !== undefined && { key: {} }),
+    ...(voters !== undefined && { voters }),
+    ...(storage !== undefined && { storage }),
+    ...(evictAfterMs !== undefined && { evictAfterMs }),
+  }
+}
+
 /** The first node is the one that the others contact first; gossip brings the rest. */
 function startReplica(
-  options: LaunchOptions,
+  options: LaunchOptions & { readonly groups: Readonly<Record<string, GroupSettings>> },
   { declaration, binding, relay = options.relay }: PlannedNode,
   replica: number,
   first: RunningNode | undefined,
 ): Promise<RunningNode> {
-  const { network, listen, secret, discovery, data, clock, logger = silentLogger, display } = options
+  const { network, listen, secret, discovery, data, groups, clock, logger = silentLogger, display } = options
   const { name, tags, labels, config } = declaration
   const label = `${name}-${replica}`
+  const identity = founderIdentity({ network, secret }, { node: name, replica }, groups)
   return startNode({
     network,
     name,
@@ -148,6 +176,8 @@ function startReplica(
     tags,
     config,
     services: [binding],
+    groups,
+    ...(identity !== undefined && { identity }),
     seeds: [...(first?.host.addresses.value ?? []), ...(options.seeds ?? [])],
     ...(secret !== undefined && { secret }),
     ...(discovery !== undefined && { discovery }),

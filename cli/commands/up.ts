@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
 import { NetworkKey } from '#framework/network'
 import { digestOf, parseDuration, suggest, systemClock } from '#framework/primitives'
-import { expectedEdges, type NodeDeclaration } from '#framework/topology'
+import { expectedEdges, foundersOf, groupsOf, type NodeDeclaration } from '#framework/topology'
 import { ExitCode } from '../exit-codes.js'
+import { groupKeyOf } from '../group-settings.js'
 import { listenAddresses } from '../listen-addresses.js'
 import { judgeManifest, openManifest } from '../load-topology.js'
 import type { LogLevel } from '../log-level.js'
@@ -59,6 +60,7 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
     const secret = await secretOf(manifest, topology.secret)
     // Refuses a weak one.
     if (secret !== undefined) new NetworkKey(digestOf(topology.network), secret)
+    for (const group of topology.groups ?? []) await groupKeyOf(manifest, topology.network, group)
   } catch (error) {
     for (const spare of spares) spare.kill()
     throw error
@@ -84,6 +86,7 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
       ...(options.mdns !== undefined && { mdns: options.mdns }),
       ...(options.dht !== undefined && { dht: options.dht }),
     },
+    founders: Object.fromEntries(groupsOf(topology).map((group) => [group.name, foundersOf(group)])),
     ...(options.data !== undefined && { data: resolve(options.data) }),
     spares,
     logLevel: options.logLevel,

@@ -26,6 +26,13 @@ export type UpEvent =
       readonly addresses: readonly string[]
     } & OfReplica)
   | ({ readonly event: 'edge-up' | 'edge-down' } & OfEdge)
+  /** The node leads the group, since this term or with another number of voters than before. */
+  | ({
+      readonly event: 'group-leader'
+      readonly group: string
+      readonly term: number
+      readonly voters: number
+    } & OfReplica)
   /**
    * Every declared edge is up. `ms` counts from the start of the run, and, when edges were lost in between, from the moment
    * the first of them went down.

@@ -1,6 +1,6 @@
 // What `mosaik up` and its node processes say to each other over the channel that Node opens between parent and child.
 // Both ends are the same build, so the messages are types and not a wire format.
-import type { DiscoveryDeclaration } from '#framework/topology'
+import type { DiscoveryDeclaration, ReplicaName } from '#framework/topology'
 import type { LogLevel } from '../log-level.js'
 
 /** `sensor-0`: how a replica is called in logs and events. The last dash always separates the replica number. */
@@ -24,6 +24,8 @@ export interface StartMessage {
   readonly discovery: DiscoveryDeclaration
   /** The folder that the command line names in place of the manifest's; relative to the working directory. */
   readonly data?: string
+  /** By name of the group: the replicas that found it, of the whole manifest and not only of this run. */
+  readonly founders: Readonly<Record<string, readonly ReplicaName[]>>
   readonly logLevel: LogLevel
 }
 
@@ -40,6 +42,8 @@ export interface EdgeReport {
 export type FromNode =
   | { readonly type: 'ready'; readonly peerId: string; readonly addresses: readonly string[] }
   | { readonly type: 'edges'; readonly edges: readonly EdgeReport[] }
+  /** The node leads a group, in a new term or with another number of voters. */
+  | { readonly type: 'leads'; readonly group: string; readonly term: number; readonly voters: number }
   | {
       readonly type: 'log'
       readonly level: LogLevel

@@ -7,7 +7,7 @@ import { ExitCode } from '../exit-codes.js'
 import type { LogLevel } from '../log-level.js'
 import { EdgeLedger } from './edge-ledger.js'
 import type { Reporter } from './events.js'
-import { type EdgeReport, type FromNode, replicaName } from './messages.js'
+import { type EdgeReport, type FromNode, replicaName, type StartMessage } from './messages.js'
 import { NodeChild } from './node-child.js'
 import { type RestartDecision, RestartPolicy } from './restart-policy.js'
 
@@ -34,6 +34,8 @@ export interface SupervisorOptions {
   readonly discovery: DiscoveryDeclaration
   /** The folder for what nodes keep, instead of the manifest's. */
   readonly data?: string
+  /** Of each group. */
+  readonly founders: StartMessage['founders']
   /** Processes that are loading already, for the first starts. */
   readonly spares?: readonly NodeChild[]
   readonly logLevel: LogLevel
@@ -128,7 +130,7 @@ export class Supervisor {
   }
 
   #start(replica: Replica): void {
-    const { manifest, seeds, discovery, data, logLevel, reporter, clock } = this.#options
+    const { manifest, seeds, discovery, data, founders, logLevel, reporter, clock } = this.#options
     const { node, replica: number, listen } = replica.plan
     replica.restart = undefined
     replica.failure = undefined
@@ -163,6 +165,7 @@ export class Supervisor {
       listen,
       seeds,
       discovery,
+      founders,
       ...(data !== undefined && { data }),
       logLevel,
     })
@@ -184,6 +187,10 @@ export class Supervisor {
         return this.#introduce(replica)
       case 'edges':
         return this.#onEdges(replica, message.edges)
+      case 'leads': {
+        const { group, term, voters } = message
+        return reporter.report({ event: 'group-leader', node, replica: number, group, term, voters })
+      }
       case 'log':
         if (message.level === 'error' || message.level === 'warn') replica.child?.remember(message.message)
         return reporter.report({

@@ -57,6 +57,13 @@ export class TextReporter implements Reporter {
         // While everything is being ended it is no news that edges go down.
         if (this.#stopping) return
         return this.#ofRun(styled('yellow', `${event.from} ⇢ ${event.to}  ${event.stream} is down`))
+      case 'group-leader': {
+        const voters = event.voters === 1 ? '1 voter' : `${event.voters} voters`
+        return this.#ofNode(
+          event,
+          styled('gray', `leads group ${event.group} in term ${event.term}, with ${voters}`),
+        )
+      }
       case 'converged':
         return this.#ofRun(
           styled(

@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto'
 import { bytesOf, digestOf, encodeUtf8 } from '#framework/primitives'
 import { Identity } from '#framework/network'
-import { GroupKey, type Founding } from '#framework/groups'
+import { GroupKey } from '#framework/groups'
 import type { ReplicaName } from './dataflow.js'
 
 const keyBytes = 32
@@ -32,19 +32,6 @@ export function replicaIdentity(
  */
 export function sharedGroupKey(shared: SharedByMembers, group: string): GroupKey {
   return GroupKey.fromBytes(expand(shared, `mosaik/group/shared-key/1\0${group}`))
-}
-
-/**
- * Where the first configuration of a group comes from whose founders are these. In an open network nobody knows their
- * peer ids in advance, so it takes as many of them; members that share no peer can then found it twice, and merge.
- * Undefined when nobody is declared to found it.
- */
-export function foundingBy(shared: SharedByMembers, founders: readonly ReplicaName[]): Founding | undefined {
-  const { network, secret } = shared
-  if (founders.length === 0) return undefined
-  if (secret === undefined) return { type: 'expect', count: founders.length }
-  const peers = founders.map((founder) => replicaIdentity({ network, secret }, founder).peerId)
-  return { type: 'declared', founders: peers }
 }
 
 /** HKDF with SHA-256 (RFC 5869): the network's id is the salt, and each use has a label of its own. */
