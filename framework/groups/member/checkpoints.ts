@@ -2,8 +2,8 @@ import type { ReplicatedMachine } from '../machine/replicated-machine.js'
 import type { Entry, Index, RaftCore, SnapshotFacts } from '../raft/index.js'
 import type { GroupStorage } from '../storage/index.js'
 
-/** What is applied between two snapshots: as much as a log keeps for members that are a little behind (groups.md §20.6). */
-const entriesBetween = 10_000
+/** As much as a log keeps for members that are a little behind (groups.md §20.6). */
+const defaultEntriesBetween = 10_000
 const bytesBetween = 16 * 1024 * 1024
 
 export interface CheckpointsOptions {
@@ -12,6 +12,8 @@ export interface CheckpointsOptions {
   readonly machine: ReplicatedMachine
   /** The one that is stored. */
   readonly snapshot: SnapshotFacts | undefined
+  /** What is applied between two snapshots, unless it is 16 MiB earlier. Default 10 000. */
+  readonly entriesBetween?: number | undefined
 }
 
 /**
@@ -24,6 +26,7 @@ export class Checkpoints {
   #coveredIndex: Index
   #bytesSince = 0
   #isTaking = false
+  #holdCount = 0
   #isStopped = false
 
   constructor(options: CheckpointsOptions) {
@@ -41,6 +44,18 @@ export class Checkpoints {
     this.#bytesSince = 0
   }
 
+  /** Until it is disposed of, the snapshot that is stored stays. */
+  hold(): Disposable {
+    let isHeld = true
+    this.#holdCount++
+    return {
+      [Symbol.dispose]: () => {
+        if (isHeld) this.#holdCount--
+        isHeld = false
+      },
+    }
+  }
+
   /** What is under way comes to nothing. */
   stop(): void {
     this.#isStopped = true
@@ -52,10 +67,11 @@ export class Checkpoints {
    * @throws What the storage or the machine throws.
    */
   async maybeTake(): Promise<void> {
-    const { core, machine } = this.#options
+    const { core, machine, entriesBetween = defaultEntriesBetween } = this.#options
     const { appliedIndex } = machine
     const entriesSince = appliedIndex - this.#coveredIndex
-    if (this.#isTaking || (entriesSince < entriesBetween && this.#bytesSince < bytesBetween)) return
+    if (this.#isTaking || this.#holdCount > 0) return
+    if (entriesSince < entriesBetween && this.#bytesSince < bytesBetween) return
     this.#coveredIndex = appliedIndex
     this.#bytesSince = 0
     if (!machine.hasSnapshots) {

@@ -52,6 +52,8 @@ export interface MemberOptions<C, R, Q, A> {
   readonly machine: ReplicatedMachine<C, R, Q, A>
   /** Ticks, limits and so on. */
   readonly raft?: Omit<RaftOptions, 'id' | 'restored' | 'random'> | undefined
+  /** How many entries are applied between two snapshots, or before the log in memory is let go. Default 10 000. */
+  readonly checkpointEntries?: number | undefined
   readonly clock: Clock
   readonly random: Random
   readonly events: MemberEvents<R>
@@ -92,7 +94,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #end: { readonly cause: unknown } | undefined
 
   private constructor(options: MemberOptions<C, R, Q, A>) {
-    const { id, storage, restored, machine, raft, clock, random, events } = options
+    const { id, storage, restored, machine, raft, checkpointEntries, clock, random, events } = options
     this.#core = new RaftCore({
       ...raft,
       id,
@@ -104,7 +106,13 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#machine = machine
     this.#clock = clock
     this.#events = events
-    this.#checkpoints = new Checkpoints({ core: this.#core, storage, machine, snapshot: restored.snapshot })
+    this.#checkpoints = new Checkpoints({
+      core: this.#core,
+      storage,
+      machine,
+      snapshot: restored.snapshot,
+      entriesBetween: checkpointEntries,
+    })
   }
 
   /**
@@ -232,12 +240,27 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     await this.#waits.until(index, signal)
   }
 
-  /** Entries that were got from somebody else than the leader. Says how many of them could be used. */
+  /** Entries that are committed at somebody else than the leader. Says how many of them could be used. */
   appendFetched(entries: readonly Entry[]): number {
     if (this.isOver) return 0
     const count = this.#core.appendFetched(entries)
     this.#schedule()
     return count
+  }
+
+  /** An entry that the leader has committed, as it says outside of consensus. Says whether this log has the same. */
+  commitFetched(from: MemberId, entry: Entry): boolean {
+    if (this.isOver) return false
+    const isSame = this.#core.commitFetched(from, entry)
+    this.#schedule()
+    return isSame
+  }
+
+  /** Tells the leader how far the log goes now. */
+  announceEnd(): void {
+    if (this.isOver) return
+    this.#core.announceEnd()
+    this.#schedule()
   }
 
   /**
@@ -251,6 +274,11 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#isRestoring = true
     this.#schedule()
     return true
+  }
+
+  /** Puts off the next snapshot until it is disposed of: somebody reads the one that is stored. */
+  holdSnapshot(): Disposable {
+    return this.#checkpoints.hold()
   }
 
   /** Lets go. The storage is the owner's to close. Idempotent. */

@@ -248,23 +248,43 @@ export class RaftCore {
   }
 
   /**
-   * Lets a follower's log go on with entries that somebody else than the leader sent: a piece of any member's log that
-   * follows the own one is safe to have, because the own log is then the beginning of that one; the leader takes back
-   * what is not its own. The hashes prove that it follows.
+   * Lets a follower's log go on with entries that are committed at somebody else than the leader. That is safe, whoever it
+   * is: what is committed never changes. Entries that this log has already are passed over, and where it has others they
+   * are not committed and never will be, so that it ends there and goes on with these. Each hash proves that the entry
+   * follows. Nothing is taken back that is committed here, or that this term's leader was told to be its own.
    *
-   * @returns How many were taken, from the first on; none at a leader.
+   * @returns How many were taken or passed over, from the first on; none at a leader.
    */
   appendFetched(entries: readonly Entry[]): number {
     if (this.#isStopped || this.#role === 'leader' || this.#clusterId === undefined) return 0
+    const { log } = this.#replica
     let count = 0
     for (const entry of entries) {
-      const { last } = this.#replica.log
-      const isInOrder = entry.term >= last.term && entry.term <= this.#term
-      if (!isInOrder || !this.#replica.isChained(last, entry)) break
-      this.#replica.append(entry)
+      const isKnown = entry.index < log.base.index || log.positionAt(entry.index)?.hash === entry.hash
+      if (!isKnown && !this.#goOnWith(entry)) break
       count++
     }
     return count
+  }
+
+  /**
+   * Commits everything up to an entry that the leader has committed, as it says outside of consensus, if this log has the
+   * same: so that what was fetched can be applied, and let go, while there is more to fetch.
+   *
+   * @returns Whether this log has that entry.
+   */
+  commitFetched(from: MemberId, { index, hash }: Entry): boolean {
+    const { log } = this.#replica
+    if (this.#isStopped || from !== this.#leader) return false
+    if (index > log.base.index && log.entryAt(index)?.hash !== hash) return false
+    this.#commitTo(index)
+    return true
+  }
+
+  /** Tells the leader, which waits for a heartbeat otherwise, how far the log goes after what was got from elsewhere. */
+  announceEnd(): void {
+    if (this.#isStopped || this.#role !== 'follower' || this.#leader === undefined) return
+    this.#outbox.push(this.#answers.rejected(this.#envelope(this.#leader), this.#replica.log.lastIndex))
   }
 
   /**
@@ -489,6 +509,18 @@ export class RaftCore {
       case 'malformed':
         return 'malformed'
     }
+  }
+
+  /** @returns False when the entry does not follow what is in front of it, or may not take another one's place. */
+  #goOnWith(entry: Entry): boolean {
+    const { log, commitIndex } = this.#replica
+    const previous = log.positionAt(entry.index - 1)
+    if (previous === undefined || entry.index <= Math.max(commitIndex, this.#answers.matchIndex)) return false
+    const isInOrder = entry.term >= previous.term && entry.term <= this.#term
+    if (!isInOrder || !this.#replica.isChained(previous, entry)) return false
+    if (entry.index <= log.lastIndex) this.#replica.truncateFrom(entry.index)
+    this.#replica.append(entry)
+    return true
   }
 
   #onSyncRequired(request: SyncRequired): StepOutcome {
