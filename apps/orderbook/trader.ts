@@ -45,13 +45,14 @@ export class Trader {
   #placed = 0
   #index = 0
 
-  async onStart({ signal, node, log, display }: ServiceContext): Promise<void> {
+  async onStart(context: ServiceContext): Promise<void> {
+    const { signal, node, log } = context
     const { seed, requests, lot: size, pauseMs } = this.config
     this.#name = `${node.name}-${node.replica}`
     const feed = [...requestsOf(this.#name, seed, requests)]
     for (let first = 0; first < feed.length; first += size) {
       await this.#carryOut(feed.slice(first, first + size), signal)
-      display(`${this.#settled} of ${requests} requests are acknowledged`)
+      context.display(`${this.#settled} of ${requests} requests are acknowledged`)
       await sleep(pauseMs, undefined, { signal })
     }
     await this.statements.send(
