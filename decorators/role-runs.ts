@@ -61,6 +61,8 @@ function nextTerm(
   signal: AbortSignal,
 ): Promise<Term | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<Term | undefined>()
+  // Its last value stays, and says nothing any more.
+  if (status.ended) resolve(undefined)
   const look = (value: GroupStatus): void => {
     const term = termOfRole(value, role)
     if (term !== undefined) resolve(term)
