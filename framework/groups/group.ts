@@ -88,7 +88,11 @@ export interface GroupStatus {
 
 /** Something that happened to a group. */
 export type GroupEvent =
-  /** The data of two foundings met, and this node's side gave way: these commands count no more (groups.md §20.2). */
+  /**
+   * Parts of the group that were founded apart have met, and this node's part gave way: what it had carried out, from the
+   * first to the last of these application indices, counts no more. Of the commands the last 10 000 at most, to be
+   * submitted again if that makes sense.
+   */
   | {
       readonly type: 'forked'
       readonly from: Index

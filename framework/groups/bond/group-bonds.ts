@@ -86,12 +86,13 @@ export class GroupBonds {
   readonly #scope = new TaskScope()
   #timer: Timer | undefined
   #ownTickets: readonly Ticket[]
+  #incarnation: string
   #left: Promise<void> | undefined
 
   /** @param id As `groupIdOf` derives it from key and parameters. */
   constructor(context: BondContext, id: GroupId, options: MembershipOptions) {
     const { host, discovery, clock, random, limits, metrics } = context
-    const { key, parameters, role = 'member', incarnation, capabilities = [] } = options
+    const { key, parameters, role = 'member', capabilities = [] } = options
     const self = host.peerId
     this.id = id
     this.role = role
@@ -111,7 +112,7 @@ export class GroupBonds {
       group: this.id,
       proofKey: key.proofKey,
       role,
-      incarnation,
+      incarnation: () => this.#incarnation,
       capabilities,
       admit: (attempt) => this.#admit(attempt),
       keep: (attempt, proven) => this.#keep(attempt, proven),
@@ -119,6 +120,7 @@ export class GroupBonds {
     this.#alarm = new ExpiryAlarm(clock, () => this.#onExpiry())
     this.#counters = metrics.forGroup(this.id)
     this.#ownTickets = discovery.me.tickets
+    this.#incarnation = options.incarnation
   }
 
   /** The bonds there are. */
@@ -166,6 +168,14 @@ export class GroupBonds {
       return
     }
     await this.#run(attempt, (signal) => this.#handshakes.answer(attempt, hello, incoming, signal))
+  }
+
+  /** This node is another member from now on: bonds of the one it was end, and others are made. */
+  renew(incarnation: string): void {
+    if (incarnation === this.#incarnation) return
+    this.#incarnation = incarnation
+    for (const abort of this.#aborts.values()) abort.abort(new BondRefusedError(CloseReasons.Cancelled))
+    for (const bond of this.#table) void bond.close(CloseReasons.Cancelled)
   }
 
   /** Ends all bonds in good order, within `departureMs`. Idempotent. */

@@ -30,7 +30,8 @@ export interface HandshakesOptions {
   readonly group: GroupId
   readonly proofKey: Uint8Array
   readonly role: BondRole
-  readonly incarnation: string
+  /** As it is when a handshake begins. */
+  readonly incarnation: () => string
   readonly capabilities: readonly string[]
   /** Whether an attempt may lead to a bond now: the newest entry of the peer, or why not. */
   readonly admit: (attempt: Attempt) => PeerEntry | CloseReason
@@ -134,7 +135,8 @@ export class Handshakes {
   }
 
   #with(peer: PeerId): HandshakeOptions {
-    const { context, group, proofKey, role, incarnation, capabilities } = this.#options
+    const { context, group, proofKey, role, capabilities } = this.#options
+    const incarnation = this.#options.incarnation()
     const { host, random } = context
     const nonce = random.bytes(NONCE_BYTES)
     return { proofKey, group, self: host.peerId, peer, nonce, incarnation, role, capabilities }

@@ -18,6 +18,7 @@ import { GroupError } from '../group-error.js'
 import type { ReplicatedMachine } from '../machine/replicated-machine.js'
 import type { Member } from '../member/member.js'
 import type {
+  Entry,
   FoundingPolicy,
   Incident,
   Index,
@@ -36,7 +37,9 @@ import {
   type ForwardRequest,
 } from '../wire/notes.js'
 import { decodeMessage, encodeMessage, MalformedMessageError } from '../wire/raft-wire.js'
+import { discardedUpTo } from './discarded.js'
 import { ForwardError, Forwarding } from './forwarding.js'
+import { Islands } from './islands.js'
 import { Life } from './life.js'
 import { MembershipKeeper } from './membership-keeper.js'
 import { proposeAll, Submitter } from './submitter.js'
@@ -45,6 +48,7 @@ import type { Ticker } from './ticker.js'
 /** What comes first in a message on the control lane, and so what the rest is. */
 const CONSENSUS = 0
 const NOTE = 1
+const MERGE = 2
 
 export interface GroupWorkerOptions<C, R, Q, A> {
   readonly id: GroupId
@@ -73,6 +77,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #forwarding = new Forwarding()
   readonly #submitter: Submitter<R>
   readonly #keeper: MembershipKeeper
+  readonly #islands: Islands
   readonly #closing = new AbortController()
   readonly #status: Watch<GroupStatus>
   readonly #members = new Watch<readonly MemberStatus[]>([])
@@ -113,12 +118,19 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       member,
       send: (bond, note) => void bond.send('control', tagged(NOTE, note)),
     })
+    this.#islands = new Islands({
+      mesh: this.bonds.mesh,
+      member,
+      clusterOf: (bond) => this.#keeper.clusterOf(bond),
+      send: (bond, message) => void bond.send('control', tagged(MERGE, message)),
+    })
     this.#status = new Watch(this.#currentStatus())
     this.#unfollow = ticker.follow((ticks) => this.#onTick(ticks))
     life.start({
       onMessage: (message) => this.#send(message),
-      onApplied: (_, submission) => {
+      onApplied: (entry, submission) => {
         if (submission !== undefined) this.#submitter.onApplied(submission)
+        if (entry.kind === 'yield') this.#onYield(entry)
         this.#refreshSoon()
       },
       onRestored: () => {
@@ -264,6 +276,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #onBegun(): void {
     this.#phase = 'joining'
     this.#cause = undefined
+    this.bonds.renew(this.#life.incarnation)
     this.#keeper.announce()
     this.#keeper.look()
     this.#onRole()
@@ -300,9 +313,30 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   #onSyncRequired(_demand: SyncDemand): void {}
 
+  /** By this entry one of two clusters gives way. If it is ours, what it had is handed to the application, and forgotten. */
+  #onYield({ index, payload }: Entry): void {
+    if (this.#islands.onYield(payload) === undefined) return
+    const { storage } = this.#life
+    if (storage === undefined) return
+    this.#submitter.onLeader(undefined)
+    const discarded = discardedUpTo(this.machine, storage, index).catch((error: unknown) => {
+      const cause = messageOf(error)
+      this.#options.logger.error('what a group gives up cannot be read', { group: this.id, cause })
+      return { from: 1, to: this.machine.applicationIndex, commands: [] }
+    })
+    void discarded.then((given) => {
+      this.events.emit({ type: 'forked', ...given })
+      this.#islands.reset()
+      this.#keeper.reset()
+      this.#life.beginAnew()
+      this.#submitter.onRestored()
+    })
+  }
+
   #onTick(ticks: number): void {
     this.#life.member?.tick(ticks)
     this.#keeper.onTick(ticks)
+    this.#islands.onTick(ticks)
     this.#submitter.onTick()
   }
 
@@ -326,6 +360,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       case 'control':
         if (message[0] === NOTE) return this.#keeper.onNote(bond, decodeNote(message.subarray(1)))
         if (message[0] === CONSENSUS) return this.#step(bond, message.subarray(1))
+        if (message[0] === MERGE) return this.#islands.onMessage(message.subarray(1))
         throw new MalformedMessageError('there is no such kind of messages')
       case 'bulk':
         return this.#step(bond, message)

@@ -1,6 +1,7 @@
 import {
   Backoff,
   messageOf,
+  MosaikError,
   TaskScope,
   type Clock,
   type GroupId,
@@ -13,6 +14,13 @@ import { Member, type MemberEvents, type MemberOptions } from '../member/member.
 import type { MemberId } from '../raft/index.js'
 import { memberIdOf } from '../raft/member-id.js'
 import { GroupStorageError, type OpenedStorage, type StorageProvider } from '../storage/index.js'
+
+/** The member gives up what it has, and begins anew as another one. Code `GROUP_BEGINS_ANEW`. */
+export class BeginsAnewError extends MosaikError {
+  constructor() {
+    super('GROUP_BEGINS_ANEW', 'this member has given up what it had')
+  }
+}
 
 /** How often storage that fails is tried again. */
 const retry = { initialMs: 500, maxMs: 10_000 }
@@ -97,6 +105,11 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#scope.spawn('member', (signal) => this.#live(events, signal))
   }
 
+  /** Has the member forget everything and go on as another one. */
+  beginAnew(): void {
+    this.#member?.end(new BeginsAnewError())
+  }
+
   /** Ends the member and lets go of the storage. Idempotent. */
   async close(cause: unknown): Promise<void> {
     this.#member?.end(cause)
@@ -109,6 +122,7 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
     while (!signal.aborted) {
       const cause = await this.#liveOnce(events, signal)
       if (signal.aborted) return
+      if (cause instanceof BeginsAnewError) continue
       if (!(cause instanceof GroupStorageError) || !passing.has(cause.code)) return events.onFailed(cause)
       events.onStalled(cause)
       const delayMs = this.#backoff.next()
@@ -141,7 +155,12 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
       })
       if (signal.aborted) this.#member.end(signal.reason)
       else events.onBegun(this.#member)
-      return await ended.promise
+      const cause = await ended.promise
+      if (cause instanceof BeginsAnewError) {
+        await storage.reset()
+        machine.reset()
+      }
+      return cause
     } catch (error) {
       return error
     } finally {

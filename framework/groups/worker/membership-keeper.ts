@@ -51,6 +51,17 @@ export class MembershipKeeper {
     this.announce()
   }
 
+  /** Which cluster the other end of a bond has said that it belongs to. */
+  clusterOf(bond: Bond): ClusterId | undefined {
+    return this.#notes.get(bond)?.cluster?.id
+  }
+
+  /** This member belongs to no cluster any more: it waits for others as if it had just begun. */
+  reset(): void {
+    this.#waitedTicks = 0
+    this.#told = undefined
+  }
+
   onBonded(bond: Bond): void {
     this.#options.send(bond, encodeNote(this.#ownNote()))
     this.#setObservers()
