@@ -28,6 +28,7 @@ export class Matcher {
 
   onStart(context: ServiceContext): void {
     this.#context = context
+    context.log.info(`process ${process.pid}: kill -9 it, and nothing is lost`)
   }
 
   // Commands of one handle are carried out in the order of the calls, so calls may overlap.
@@ -39,6 +40,7 @@ export class Matcher {
       await this.reports.send({ request, outcome: result, index }, { signal })
     } catch (error) {
       if (!(error instanceof GroupError)) throw error
+      if (signal.aborted) return
       // Whether it has happened or not, the trader submits it again, and it happens once.
       log.warn(`request ${request.number} of ${request.trader}: ${error.message}`)
     }
