@@ -57,11 +57,9 @@ function alternatives(schemas: readonly JsonSchema[]): JsonSchema[] {
 }
 
 /** Whether a schema is one of scalars that not every text satisfies. The version has to be written out. */
-function isFormed({ type, pattern, const: fixed }: JsonSchema): boolean {
-  return (
-    fixed === undefined &&
-    (type === 'integer' || type === 'number' || type === 'boolean' || pattern !== undefined)
-  )
+function isFormed({ type, pattern, enum: choices, const: fixed }: JsonSchema): boolean {
+  const isOfForm = pattern !== undefined || choices !== undefined
+  return fixed === undefined && (type === 'integer' || type === 'number' || type === 'boolean' || isOfForm)
 }
 
 function split(schema: JsonSchema): { readonly kept: JsonSchema; readonly form: JsonSchema } {

@@ -214,12 +214,12 @@ export const groupSchema = z
         .optional()
         .describe('How long a voter may be unreachable before another takes its place. Default 30s.')
         .meta({ default: '30s' }),
-      key: secretReference('the key of the group, 64 hexadecimal characters')
+      key: secretReference('the key of the group')
         .optional()
         .describe(
-          'Where the key of the group is read from. Default: it is made of the secret of the network and the name of the group.',
+          'Where the key of the group is read from, 64 hexadecimal characters. Default: it is made of the secret of the network and the name of the group.',
         ),
-      passphrase: secretReference('a passphrase that the key of the group is made of')
+      passphrase: secretReference('the passphrase')
         .optional()
         .describe('Where a passphrase is read from that the key is made of, instead of key.'),
     },

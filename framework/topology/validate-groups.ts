@@ -85,8 +85,8 @@ function voterProblems(topology: Topology, group: GroupOfTopology): Problem[] {
     )
   }
   if (isSaid(group) && voters > candidates.length) {
-    const count = `${candidates.length} ${candidates.length === 1 ? 'member' : 'members'}`
-    const message = `group ${name} is to have ${voters} voters, and there are ${count}`
+    const count = candidates.length === 1 ? 'is 1 member' : `are ${candidates.length} members`
+    const message = `group ${name} is to have ${voters} voters, and there ${count}`
     const hint = 'raise "replicas", unless another manifest brings the others'
     problems.push(problem('warning', 'GROUP_VOTERS_MISSING', message, path, hint))
   }
