@@ -88,21 +88,30 @@ export class Ledger {
   /** Judges the run, with as many matchers as there should be. */
   verdict(matcherCount: number): Verdict {
     const fills = this.#fills()
-    const { accounts, problems } = this.#accounts(fills)
     const books = new Set([...this.#audits.values()].map(({ audit }) => audit.digest))
     return {
-      problems: [
-        ...this.#contradictions,
-        ...some(this.#lost()),
-        ...some(duplicates(fills)),
-        ...some(problems),
-        ...some(this.#bookProblems(accounts, fills.length, matcherCount)),
-      ],
+      problems: [...this.#contradictions, ...this.#problems(fills, matcherCount)],
       requestCount: this.#reports.size,
       fillCount: fills.length,
       fillsDigest: digestOf(fills),
       bookDigest: books.size === 1 ? [...books][0] : undefined,
     }
+  }
+
+  #problems(fills: readonly Fill[], matcherCount: number): string[] {
+    const forgotten = [...this.#reports.values()].filter(({ outcome }) => outcome.status === 'forgotten')
+    // Then whatever else there is follows from it.
+    if (forgotten.length > 0)
+      return [
+        `${forgotten.length} requests were carried out before this run, and nobody knows what came of them: begin with an empty data folder`,
+      ]
+    const { accounts, problems } = this.#accounts(fills)
+    return [
+      ...some(this.#lost()),
+      ...some(duplicates(fills)),
+      ...some(problems),
+      ...some(this.#bookProblems(accounts, fills.length, matcherCount)),
+    ]
   }
 
   #progressOf(trader: string): Progress {
@@ -126,15 +135,12 @@ export class Ledger {
     return fills.sort((a, b) => a.number - b.number)
   }
 
-  /** Every acknowledged request has an outcome, and that is known. */
+  /** Every acknowledged request has an outcome. */
   *#lost(): Iterable<string> {
     for (const { trader, requests } of this.#statements.values()) {
       for (let number = 1; number <= requests; number++) {
         const id = orderIdOf({ trader, number })
-        const known = this.#reports.get(id)
-        if (known === undefined) yield `${id} was acknowledged and is lost`
-        else if (known.outcome.status === 'forgotten')
-          yield `${id} was carried out before this run: begin with an empty data folder`
+        if (!this.#reports.has(id)) yield `${id} was acknowledged and is lost`
       }
     }
   }

@@ -93,7 +93,7 @@ test('orderbook: given a run whose outcomes the book does not remember any more,
   const { code, lines } = await verdictOf(second)
   expect(lines).toContainEqual('NOT AS IT MUST BE')
   expect(lines).toContainEqual(
-    '  trader-0/1 was carried out before this run: begin with an empty data folder',
+    '  22 requests were carried out before this run, and nobody knows what came of them: begin with an empty data folder',
   )
   expect(code).toBe(1)
 })
