@@ -33,6 +33,7 @@ const pure = [
   'validate',
   'validate-groups',
   'group-members',
+  'loopback',
   'dataflow',
   'drawing',
   'mermaid',

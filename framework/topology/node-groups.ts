@@ -21,6 +21,7 @@ import {
   type StorageProvider,
 } from '#framework/groups'
 import type { Host } from '#framework/network'
+import { isLoopbackAddress } from './loopback.js'
 import type { GroupStorageKind } from './model.js'
 import { sharedGroupKey } from './replica-identity.js'
 
@@ -127,10 +128,11 @@ export class NodeGroups {
     name: string,
     options: JoinGroupOptions<C, R, Q, A>,
   ): Promise<GroupOptions<C, R, Q, A>> {
-    const { network, secret, settings, logger } = this.#options
+    const { host, network, secret, settings, logger } = this.#options
     const own = Object.hasOwn(settings, name) ? settings[name] : undefined
     const key = own?.key ?? options.key
-    if (key === undefined && secret === undefined && options.requireTicket === undefined)
+    const isOpen = key === undefined && secret === undefined && options.requireTicket === undefined
+    if (isOpen && !host.addresses.value.every(isLoopbackAddress))
       logger.warn(`anybody who knows the names of the network and of group "${name}" can be a member of it`)
     return {
       ...options,

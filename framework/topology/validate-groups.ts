@@ -7,6 +7,7 @@ import {
   type GroupMember,
   type GroupOfTopology,
 } from './group-members.js'
+import { isOpenToOthers } from './loopback.js'
 import type { Problem, Topology } from './model.js'
 import { isLabel, labelRule } from './names.js'
 
@@ -127,7 +128,8 @@ function storageProblems(
 }
 
 /** Without a secret of its own or of the network, a group's key is made of what everybody knows. */
-function keyProblems({ secret, groups = [] }: Topology, group: GroupOfTopology): Problem[] {
+function keyProblems(topology: Topology, group: GroupOfTopology): Problem[] {
+  const { secret, groups = [] } = topology
   const { name, declaration, members } = group
   const isKept =
     secret !== undefined ||
@@ -135,7 +137,7 @@ function keyProblems({ secret, groups = [] }: Topology, group: GroupOfTopology):
     declaration?.passphrase !== undefined ||
     members.every(({ membership: { options } }) => options['key'] !== undefined || asksForTickets(options))
   const [first] = members
-  if (isKept || first === undefined) return []
+  if (isKept || first === undefined || !isOpenToOthers(topology)) return []
   const path = declaration === undefined ? first.path : ['groups', groups.indexOf(declaration)]
   const message = `anybody who knows the names of the network and of group ${quoted(name)} can be a member of it`
   const hint = 'close the network with "secret", or give the group a "key"'

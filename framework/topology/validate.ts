@@ -1,6 +1,7 @@
 // What can be known to be wrong with a topology before anything runs.
 import { suggest, type StreamId } from '#framework/primitives'
 import { fieldDifferences } from './datum-shape.js'
+import { isOpenToOthers } from './loopback.js'
 import type { ListenDeclaration, NodeDeclaration, PortDeclaration, Problem, Topology } from './model.js'
 import {
   isLabel,
@@ -75,7 +76,8 @@ function networkProblems({ network, nodes, seeds, listen }: Topology): Problem[]
   return problems
 }
 
-function discoveryProblems({ nodes, listen, discovery = {}, data }: Topology): Problem[] {
+function discoveryProblems(topology: Topology): Problem[] {
+  const { nodes, discovery = {}, data } = topology
   const problems: Problem[] = []
   if (discovery.remember === true && data === undefined) {
     const message = 'peers cannot be remembered: there is no folder to keep them in'
@@ -83,10 +85,7 @@ function discoveryProblems({ nodes, listen, discovery = {}, data }: Topology): P
       error('REMEMBER_WITHOUT_DATA', message, ['discovery', 'remember'], 'declare one with "data"'),
     )
   }
-  const isOpen = nodes.some(({ listen: own }) =>
-    own?.addresses === undefined ? !isLoopback(listen) : !own.addresses.every(isLoopbackAddress),
-  )
-  if (nodes.length > 0 && !isOpen) {
+  if (nodes.length > 0 && !isOpenToOthers(topology)) {
     for (const way of (['mdns', 'dht'] as const).filter((name) => discovery[name] === true)) {
       const name = way === 'mdns' ? 'multicast DNS' : 'the DHT'
       problems.push(
@@ -100,14 +99,6 @@ function discoveryProblems({ nodes, listen, discovery = {}, data }: Topology): P
     }
   }
   return problems
-}
-
-function isLoopback(host = '127.0.0.1'): boolean {
-  return host.startsWith('127.') || host === '::1'
-}
-
-function isLoopbackAddress(address: string): boolean {
-  return isLoopback(address.split('/')[2])
 }
 
 function nodeProblems(node: NodeDeclaration, path: Path): Problem[] {

@@ -25,7 +25,7 @@ import { FakeNode } from './fake-node.js'
 const Ticks = stream('groups.ticks', z.object({ n: z.number() }))
 
 const ticket = (name: string): TicketValidator => ({
-  class: 'test',
+  class: digestOf('test'),
   signature: digestOf(name),
   validate: () => ({ expiresAtMs: Infinity }) as never,
 })
@@ -169,23 +169,22 @@ describe('mistakes', () => {
 
   test('what makes no state machine, and options that cannot be', () => {
     const missing = undefined as unknown as typeof Counter
+    const half = (() => ({ apply: 1 })) as unknown as () => Counter
+    const broken = (): Counter => {
+      throw new Error('out of order')
+    }
     @Service()
     class Wrong {
       @Group('a', { machine: missing }) readonly a!: Group<Counter>
-      @Group('b', { machine: (() => ({ apply: 1 })) as never, voters: 0 }) readonly b!: Group<Counter>
-      @Group('c', {
-        machine: () => {
-          throw new Error('out of order')
-        },
-      })
-      readonly c!: Group<Counter>
+      @Group('b', { machine: half, voters: 0 }) readonly b!: Group<Counter>
+      @Group('c', { machine: broken }) readonly c!: Group<Counter>
       @Group('d', { machine: Counter, consistency: 'eventual' as 'local', evictAfterMs: -1 })
       readonly d!: Group<Counter>
       @Group('d', { machine: Counter }) readonly again!: Group<Counter>
     }
     expect(problemsOf(Wrong)).toEqual([
       'GROUP_MACHINE_INVALID Wrong.a: undefined makes no state machine',
-      'GROUP_MACHINE_INVALID Wrong.b: machine makes no state machine',
+      'GROUP_MACHINE_INVALID Wrong.b: half makes no state machine',
       'OPTION_INVALID Wrong.b: voters cannot be 0',
       'GROUP_MACHINE_INVALID Wrong.c: no state machine can be made: out of order',
       'OPTION_INVALID Wrong.d: evictAfterMs cannot be -1',

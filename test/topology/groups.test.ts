@@ -224,12 +224,18 @@ describe('problems', () => {
 
   test('a group that anybody could be a member of is worth a warning', () => {
     const ticket = part('book', { options: { requireTicket: { class: 'jwt', signature: 'x' } } })
-    expect(problems(topology(member('a', 3, part('book'))))).toEqual([
-      'warning GROUP_KEY_PUBLIC nodes.0.services.0.groups.0',
-    ])
-    expect(problems(topology(member('a', 3, ticket)))).toEqual([])
-    const key = { groups: [{ name: 'book', key: { env: 'BOOK_KEY' } }] }
-    expect(problems({ ...topology(member('a', 3, part('book'))), ...key })).toEqual([])
+    const open = (part: GroupMembership, rest: Partial<Topology> = {}): Topology => ({
+      ...topology(member('a', 3, part)),
+      listen: '0.0.0.0',
+      ...rest,
+    })
+    const expected = ['warning GROUP_KEY_PUBLIC nodes.0.services.0.groups.0']
+    expect(problems(open(part('book')))).toEqual(expected)
+    expect(problems(open(ticket))).toEqual([])
+    expect(problems(open(part('book'), { groups: [{ name: 'book', key: { env: 'BOOK_KEY' } }] }))).toEqual([])
+    expect(problems(open(part('book'), { secret: { env: 'SECRET' } }))).toEqual([])
+    // Only processes of this machine could.
+    expect(problems(open(part('book'), { listen: '127.0.0.1' }))).toEqual([])
   })
 })
 
