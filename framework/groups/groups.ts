@@ -21,6 +21,8 @@ import { ReplicatedMachine } from './machine/replicated-machine.js'
 import type { FoundingPolicy } from './raft/founding.js'
 import { DEFAULT_MEMBERSHIP } from './raft/membership-policy.js'
 import { MemoryStorages, type StorageProvider } from './storage/index.js'
+import { stateSyncOf, stateSyncSignature } from './sync/state-sync.js'
+import { DEFAULT_SYNC } from './sync/sync-settings.js'
 import { GroupWorker } from './worker/group-worker.js'
 import { Ticker, tickMs } from './worker/ticker.js'
 
@@ -95,6 +97,7 @@ export class Groups implements AsyncDisposable {
         handles: 0,
       }
       this.#joined.set(setup.id, joined)
+      this.#forgetWhenOver(setup.id, joined)
     } else if (!isSame(joined.options, options as GroupOptions)) {
       throw new MosaikError('GROUP_ALREADY_JOINED', 'this node is in the group already, with other options')
     }
@@ -136,10 +139,22 @@ export class Groups implements AsyncDisposable {
     await this.#bonds.close()
   }
 
+  /** A group that has failed can be joined anew, whoever still has a handle of it. */
+  #forgetWhenOver(id: GroupId, joined: Joined): void {
+    const forget = (): void => {
+      if (this.#joined.get(id) === joined) this.#joined.delete(id)
+    }
+    joined.worker.then(
+      ({ signal }) => signal.addEventListener('abort', forget, { once: true }),
+      // Whoever joins is told.
+      () => {},
+    )
+  }
+
   async #release(id: GroupId, joined: Joined): Promise<void> {
     joined.handles--
-    if (joined.handles > 0 || this.#joined.get(id) !== joined) return
-    this.#joined.delete(id)
+    if (joined.handles > 0) return
+    if (this.#joined.get(id) === joined) this.#joined.delete(id)
     await (await joined.worker).close(leaveMs)
   }
 
@@ -188,11 +203,10 @@ function setupOf<C, R, Q, A>(options: GroupOptions<C, R, Q, A>): Setup {
   const timing = timingOf(options.timing)
   const { requireTicket = [] } = options
   const validators = Array.isArray(requireTicket) ? requireTicket : [requireTicket]
-  const hasSnapshots = machine.snapshot !== undefined && machine.restore !== undefined
   const parameters = {
     timing,
     stateMachine: digestOf(machine.signature),
-    stateSync: digestOf(hasSnapshots ? 'mosaik/sync/snapshot/1' : 'mosaik/sync/log/1'),
+    stateSync: stateSyncSignature(stateSyncOf(machine), DEFAULT_SYNC),
     validators,
   }
   return { id: groupIdOf(options.key, parameters), timing, parameters }

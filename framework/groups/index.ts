@@ -1,5 +1,5 @@
 export { GroupKey, type PassphraseOptions } from './bond/group-key.js'
-export { defaultTiming, type GroupTiming } from './bond/group-timing.js'
+export type { GroupTiming } from './bond/group-timing.js'
 export { GroupError, type GroupErrorCode } from './group-error.js'
 export type * from './group.js'
 export type * from './group-options.js'

@@ -13,7 +13,11 @@ function* numbers(count: number): Generator<Numbered> {
   for (let n = 0; n < count; n++) yield { n }
 }
 
-async function pair(nodes: readonly TestNode[], options: ProducerOptions, reading: ConsumerOptions<Numbered> = {}) {
+async function pair(
+  nodes: readonly TestNode[],
+  options: ProducerOptions,
+  reading: ConsumerOptions<Numbered> = {},
+) {
   const producer = nodes[0]!.streams.produce(Numbers, options)
   const consumer = nodes[1]!.streams.consume(Numbers, reading)
   await nodes[1]!.meet(nodes[0]!)

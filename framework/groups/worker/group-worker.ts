@@ -25,10 +25,11 @@ import type {
   MembershipLimits,
   Message,
   RaftOptions,
-  SyncDemand,
 } from '../raft/index.js'
 import { peerIdOf } from '../raft/member-id.js'
 import type { StorageProvider } from '../storage/index.js'
+import type { SyncPort } from '../sync/sync-port.js'
+import { SyncWorker } from '../sync/sync-worker.js'
 import {
   decodeForward,
   decodeNote,
@@ -84,6 +85,8 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #unfollow: () => void
   #phase: GroupPhase = 'joining'
   #cause: unknown
+  /** Of the member that there is. */
+  #sync: SyncWorker | undefined
   #isRefreshDue = false
   #closed: Promise<void> | undefined
 
@@ -142,9 +145,9 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
         this.#keeper.announce()
         this.#refreshSoon()
       },
-      onSyncRequired: (demand) => this.#onSyncRequired(demand),
+      onSyncRequired: (demand) => this.#sync?.onSyncRequired(demand),
       onIncident: (incident) => this.#onIncident(incident),
-      onBegun: () => this.#onBegun(),
+      onBegun: (begun) => this.#onBegun(begun),
       onStalled: (cause) => this.#onEnded('stalled', cause),
       onFailed: (cause) => this.#onEnded('failed', cause),
     })
@@ -232,6 +235,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     await this.#leaveConfiguration(leaveMs)
     this.#end('left', new GroupError('GROUP_TERMINATED', 'this node has left the group', []))
     await this.#options.bonds.leave(this.bonds)
+    await this.#sync?.close()
     await this.#life.close(this.#cause)
   }
 
@@ -273,10 +277,19 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   // What the member tells
 
-  #onBegun(): void {
+  #onBegun(member: Member<C, R, Q, A>): void {
+    const { clock, logger } = this.#options
+    const { storage } = this.#life
     this.#phase = 'joining'
     this.#cause = undefined
+    this.#endSync()
+    if (storage !== undefined) {
+      const stateSync = this.machine.hasSnapshots ? 'snapshot' : 'log-replay'
+      this.#sync = new SyncWorker({ member, storage, stateSync, port: this.#syncPort(), clock, logger })
+    }
     this.bonds.renew(this.#life.incarnation)
+    // The machine may be another one than before.
+    this.#submitter.onRestored()
     this.#keeper.announce()
     this.#keeper.look()
     this.#onRole()
@@ -284,6 +297,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   #onEnded(phase: 'stalled' | 'failed', cause: unknown): void {
     const { logger } = this.#options
+    this.#endSync()
     this.#submitter.onLeader(undefined)
     if (phase === 'stalled') {
       this.#phase = phase
@@ -295,6 +309,22 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#end(phase, cause)
     // Others must not count on this node.
     void this.#options.bonds.leave(this.bonds)
+  }
+
+  #endSync(): void {
+    void this.#sync?.close()
+    this.#sync = undefined
+  }
+
+  #syncPort(): SyncPort {
+    const { mesh } = this.bonds
+    return {
+      send: (to, message) => {
+        const bond = mesh.get(peerIdOf(to))
+        return bond?.member === to ? bond.send('sync', message) : 'closed'
+      },
+      members: () => [...mesh].map((bond) => bond.member),
+    }
   }
 
   #onRole(): void {
@@ -310,8 +340,6 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       this.events.emit({ type: 'diverged', index: incident.index, reason: incident.reason })
     if (incident.type === 'quorum-lost') this.events.emit({ type: 'quorum-lost', term: incident.term })
   }
-
-  #onSyncRequired(_demand: SyncDemand): void {}
 
   /** By this entry one of two clusters gives way. If it is ours, what it had is handed to the application, and forgotten. */
   #onYield({ index, payload }: Entry): void {
@@ -329,7 +357,6 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       this.#islands.reset()
       this.#keeper.reset()
       this.#life.beginAnew()
-      this.#submitter.onRestored()
     })
   }
 
@@ -344,6 +371,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   #onBonded(bond: Bond): void {
     this.#keeper.onBonded(bond)
+    this.#sync?.onBonded(bond.member)
     this.#tellLeader()
     this.#refreshSoon()
   }
@@ -351,6 +379,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #onLost(bond: Bond): void {
     this.#forwarding.onLost(bond)
     this.#keeper.onLost(bond)
+    this.#sync?.onLost(bond.member)
     this.#tellLeader()
     this.#refreshSoon()
   }
@@ -367,7 +396,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       case 'forward':
         return this.#onForward(bond, decodeForward(message))
       case 'sync':
-        return
+        return this.#sync?.onMessage(bond.member, message)
     }
   }
 

@@ -38,6 +38,8 @@ export class MembershipKeeper {
   #waitedTicks = 0
   #ticksSinceLook = 0
   #isLeaving = false
+  /** It has given up a cluster for another one. */
+  #hasGivenWay = false
   /** What the others were told last. */
   #told: string | undefined
 
@@ -58,6 +60,7 @@ export class MembershipKeeper {
 
   /** This member belongs to no cluster any more: it waits for others as if it had just begun. */
   reset(): void {
+    this.#hasGivenWay = true
     this.#waitedTicks = 0
     this.#told = undefined
   }
@@ -129,7 +132,10 @@ export class MembershipKeeper {
       }
     }
     const facts = { self: member.id, freshPeers, foundings, waitedTicks: this.#waitedTicks }
-    const decision = decideFounding(founding, facts, () => toHex(random.bytes(clusterIdBytes)) as ClusterId)
+    // A policy that founds without waiting would found another one before the one it gave way to is heard of.
+    const policy: FoundingPolicy =
+      this.#hasGivenWay && founding.type !== 'auto' ? { type: 'join-only' } : founding
+    const decision = decideFounding(policy, facts, () => toHex(random.bytes(clusterIdBytes)) as ClusterId)
     if (decision.do !== 'found') return
     member.found(decision.founding.clusterId, decision.founding.configuration)
     this.announce()

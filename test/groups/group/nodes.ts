@@ -1,5 +1,5 @@
 import { Discovery } from '#framework/discovery'
-import { Host, type Identity } from '#framework/network'
+import { Host, type HostOptions, type Identity } from '#framework/network'
 import { randomDigest, systemRandom, type NetworkId, type PeerId } from '#framework/primitives'
 import { GroupKey, Groups, type Group, type GroupOptions, type StorageProvider } from '#framework/groups'
 import { eventually } from '../../support/eventually.js'
@@ -35,13 +35,18 @@ export class GroupNode implements AsyncDisposable {
 
   static async start(
     network: NetworkId,
-    options: { readonly storage?: StorageProvider; readonly identity?: Identity } = {},
+    options: {
+      readonly storage?: StorageProvider
+      readonly identity?: Identity
+      readonly limits?: HostOptions['limits']
+    } = {},
   ): Promise<GroupNode> {
-    const { storage, identity } = options
+    const { storage, identity, limits } = options
     const host = await Host.start({
       network,
       listen: ['/ip4/127.0.0.1/udp/0/quic-v1'],
       ...(identity && { identity }),
+      ...(limits && { limits }),
     })
     const discovery = await Discovery.start({ host })
     return new GroupNode(host, discovery, Groups.start({ host, discovery, storage }))
