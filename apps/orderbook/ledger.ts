@@ -103,7 +103,7 @@ export class Ledger {
     // Then whatever else there is follows from it.
     if (forgotten.length > 0)
       return [
-        `${forgotten.length} requests were carried out before this run, and nobody knows what came of them: begin with an empty data folder`,
+        `what came of ${forgotten.length} requests nobody knows any more: the reporter was started again, or the data folder is that of an earlier run`,
       ]
     const { accounts, problems } = this.#accounts(fills)
     return [

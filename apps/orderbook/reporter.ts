@@ -38,7 +38,7 @@ export class Reporter {
     if (signal.aborted) return
     const verdict = this.#ledger.verdict(matchers)
     for (const line of linesOf(verdict, matchers)) console.log(line)
-    context.finish(verdict.problems.length === 0 ? undefined : 'the order book is not as it must be')
+    context.finish(verdict.problems.length === 0 ? undefined : 'the audit has found what is said above')
   }
 
   @Consumer(Reports)

@@ -50,8 +50,8 @@ export class Trader {
     const { seed, requests, lot: size, pauseMs } = this.config
     this.#name = `${node.name}-${node.replica}`
     const feed = [...requestsOf(this.#name, seed, requests)]
-    for (let first = 0; first < feed.length; first += size) {
-      await this.#carryOut(feed.slice(first, first + size), signal)
+    for (let end = size; end < feed.length + size; end += size) {
+      await this.#carryOut(feed.slice(0, end), signal)
       context.display(`${this.#settled} of ${requests} requests are acknowledged`)
       await sleep(pauseMs, undefined, { signal })
     }
@@ -83,13 +83,12 @@ export class Trader {
     return Math.min(this.#heard.upTo, this.#reporterHas)
   }
 
-  async #carryOut(lot: readonly Request[], signal: AbortSignal): Promise<void> {
-    const last = lot.at(-1)!.number
-    while (this.#settled < last) {
-      for (const request of lot)
-        if (request.number > this.#settled) await this.requests.send(request, { signal })
+  /** Sends what has no outcome at either end: the newest lot, and all of them when the reporter begins anew. */
+  async #carryOut(requests: readonly Request[], signal: AbortSignal): Promise<void> {
+    while (this.#settled < requests.length) {
+      for (const request of requests.slice(this.#settled)) await this.requests.send(request, { signal })
       const deadline = AbortSignal.any([signal, AbortSignal.timeout(this.config.resendMs)])
-      await this.#settledUpTo(last, deadline)
+      await this.#settledUpTo(requests.length, deadline)
       signal.throwIfAborted()
     }
   }

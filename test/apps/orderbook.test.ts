@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { OrderBook } from '../../apps/orderbook/book/order-book.js'
 import { requestsOf } from '../../apps/orderbook/feed.js'
@@ -8,10 +10,10 @@ const seed = '7'
 const runTimeoutMs = 50_000
 
 /** What the reporter has to say of a run with so many requests, whatever happens to the matchers. */
-function expectedLines(requestCount: number): string[] {
+function expectedLines(requestCount: number, of = seed): string[] {
   const book = new OrderBook()
   const ledger = new Ledger()
-  for (const [place, request] of [...requestsOf('trader-0', seed, requestCount)].entries())
+  for (const [place, request] of [...requestsOf('trader-0', of, requestCount)].entries())
     ledger.add({ request, outcome: book.apply(request), index: place + 1 })
   const { fillCount, fillsDigest } = ledger.verdict(0)
   return [
@@ -93,7 +95,12 @@ test('orderbook: given a run whose outcomes the book does not remember any more,
   const { code, lines } = await verdictOf(second)
   expect(lines).toContainEqual('NOT AS IT MUST BE')
   expect(lines).toContainEqual(
-    '  22 requests were carried out before this run, and nobody knows what came of them: begin with an empty data folder',
+    '  what came of 22 requests nobody knows any more: the reporter was started again, or the data folder is that of an earlier run',
   )
   expect(code).toBe(1)
+})
+
+test('orderbook: the README shows what comes of the seed of the manifest', async () => {
+  const readme = await readFile(join(repository, 'apps/orderbook/README.md'), 'utf8')
+  for (const line of expectedLines(2_000, '1')) expect(readme).toContain(line)
 })

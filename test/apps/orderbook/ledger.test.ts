@@ -210,11 +210,11 @@ describe('what went wrong is found', () => {
     expect(problemsOf(other)).toBe('1 of 3 matchers have shown a book with everything in it')
   })
 
-  test('requests were carried out before this run', () => {
+  test('requests were carried out in an earlier run', () => {
     const run = goodRun()
     run.reports[2] = { ...run.reports[2]!, outcome: { status: 'forgotten' } }
     expect(problemsOf(run)).toBe(
-      '1 requests were carried out before this run, and nobody knows what came of them: begin with an empty data folder',
+      'what came of 1 requests nobody knows any more: the reporter was started again, or the data folder is that of an earlier run',
     )
   })
 })
