@@ -21,6 +21,7 @@ import type {
   MemberStatus,
   QueryOptions,
   Receipt,
+  WhenOptions,
 } from './group.js'
 import { ForwardError } from './worker/forwarding.js'
 import type { GroupWorker } from './worker/group-worker.js'
@@ -131,22 +132,36 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
     const on = (
       predicate: (status: GroupStatus) => boolean,
       name: string,
-      options: { readonly signal?: AbortSignal | undefined } = {},
+      options: WhenOptions = {},
     ): Condition<GroupStatus> => new Condition(status.asReadonly(), predicate, { ...options, name })
+    const untilEnded = (
+      predicate: (status: GroupStatus) => boolean,
+      name: string,
+      { signal }: WhenOptions = {},
+    ): Condition<GroupStatus> =>
+      on(predicate, name, {
+        signal: signal === undefined ? this.#ended.signal : AbortSignal.any([signal, this.#ended.signal]),
+      })
     const { leader: leaderNow } = status.value
     return {
-      leaderElected: (options) => on(({ leader }) => leader !== undefined, 'a leader is known', options),
+      leaderElected: (options) =>
+        untilEnded(({ leader }) => leader !== undefined, 'a leader is known', options),
       leaderChanged: (options) =>
-        on(({ leader }) => leader !== undefined && leader !== leaderNow, 'another leader is known', options),
-      leaderIs: (peer, options) => on(({ leader }) => leader === peer, `${peer} leads`, options),
-      isLeader: (options) => on(({ role }) => role === 'leader', 'this node leads', options),
-      isFollower: (options) => on(({ role }) => role !== 'leader', 'this node does not lead', options),
-      online: (options) => on(({ phase }) => phase === 'online', 'the group is online', options),
-      offline: (options) => on(({ phase }) => phase !== 'online', 'the group is offline', options),
+        untilEnded(
+          ({ leader }) => leader !== undefined && leader !== leaderNow,
+          'another leader is known',
+          options,
+        ),
+      leaderIs: (peer, options) => untilEnded(({ leader }) => leader === peer, `${peer} leads`, options),
+      isLeader: (options) => untilEnded(({ role }) => role === 'leader', 'this node leads', options),
+      isFollower: (options) =>
+        untilEnded(({ role }) => role !== 'leader', 'this node does not lead', options),
+      online: (options) => untilEnded(({ phase }) => phase === 'online', 'the group is online', options),
+      offline: (options) => untilEnded(({ phase }) => phase !== 'online', 'the group is offline', options),
       voters: (count, options) =>
-        on(({ durability }) => durability.voters >= count, `there are ${count} voters`, options),
+        untilEnded(({ durability }) => durability.voters >= count, `there are ${count} voters`, options),
       committed: (index, options) =>
-        on(({ committed }) => committed >= index, `index ${index} is applied`, options),
+        untilEnded(({ committed }) => committed >= index, `index ${index} is applied`, options),
       closed: (options) =>
         on(({ phase }) => phase === 'left' || phase === 'failed', 'the group is over on this node', options),
     }

@@ -1,0 +1,65 @@
+import { describe, expect, test } from '@jest/globals'
+import { eventually, within } from '../../support/eventually.js'
+import { discoverAll, startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
+import { adding, agreeOnLeader, allReach, eventsOf, joinLater, localValue, patienceMs } from './support.js'
+
+/** Nodes that have never heard of each other, each leading a group of its own. */
+async function rivals(nodes: readonly GroupNode[]): Promise<CounterGroup[]> {
+  const groups = await Promise.all(nodes.map((node) => node.join({ founding: { type: 'expect', count: 1 } })))
+  await Promise.all(groups.map((group) => within(patienceMs, group.when().isLeader())))
+  return groups
+}
+
+test('is_elected: given a lone member, then it leads after a while; given others later, then they follow it without an election; given that it is gone, then the rest have one new leader, whom newcomers follow', async () => {
+  await using nodes = await startNodes(4)
+  const [n0, n1, n2, n3] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
+  const g0 = await n0.join()
+  expect(g0.when().leaderElected().met).toBe(false)
+  await within(patienceMs, g0.when().leaderIs(n0.peerId))
+  expect(g0.status.value.role).toBe('leader')
+  const { term } = g0.status.value
+  const g1 = await joinLater(n1, [n0])
+  const g2 = await joinLater(n2, [n0, n1])
+  for (const group of [g1, g2]) await within(patienceMs, group.when().leaderIs(n0.peerId))
+  // Of two voters, the one that is left could not go on: all three must be.
+  for (const group of [g0, g1, g2]) await within(patienceMs, group.when().voters(3))
+  expect(g0.status.value).toMatchObject({ role: 'leader', term })
+  const changed = [g1, g2].map((group) => group.when().leaderChanged())
+  void n0.vanish()
+  for (const change of changed) await within(patienceMs, change)
+  await agreeOnLeader([n1, n2], [g1, g2])
+  const { leader } = g1.status.value
+  const g3 = await joinLater(n3, [n1, n2])
+  await within(patienceMs, g3.when().leaderIs(leader!))
+  expect(g3.status.value.role).not.toBe('leader')
+})
+
+describe('leaders that know nothing of each other', () => {
+  test('rivals_with_same_log_pos: given three with nothing in their logs, when they are discovered, then all agree on one leader, and each sees it', async () => {
+    await using nodes = await startNodes(3)
+    const groups = await rivals(nodes)
+    await discoverAll(nodes)
+    await agreeOnLeader(nodes, groups)
+    const { leader } = groups[0]!.status.value
+    for (const group of groups) await within(2_000, group.when().leaderIs(leader!))
+  })
+
+  test('rivals_with_different_log_pos: given one with three commands, one with one and one with none, when they are discovered, then all follow the first, the states are equal (W-S4), and who gave way is told what it had', async () => {
+    await using nodes = await startNodes(3)
+    const groups = await rivals(nodes)
+    const [g0, g1] = groups as [CounterGroup, CounterGroup, CounterGroup]
+    const events = groups.map(eventsOf)
+    await g0.executeMany(adding(3, 2, 1))
+    await g1.execute({ add: 100 })
+    await discoverAll(nodes)
+    for (const group of groups) await within(patienceMs, group.when().leaderIs(nodes[0]!.peerId))
+    await allReach(groups, 3, 6)
+    await eventually(() =>
+      expect(events[1]).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] }),
+    )
+    expect(events[0]!.filter(({ type }) => type === 'forked')).toEqual([])
+    // What was given up is gone for good, and there is one group.
+    await within(patienceMs, g1.execute({ add: 4 }))
+    for (const group of groups) await eventually(async () => expect(await localValue(group)).toBe(10))
+  })
+})
