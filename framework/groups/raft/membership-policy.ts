@@ -51,23 +51,31 @@ export function nextMembershipStep(
   const others = voters.filter((voter) => voter !== self)
   const of = new Map(progress.map((known) => [known.member, known]))
 
-  if (leaving.includes(self) && voters.includes(self) && others.length > 0) {
-    const target = bestOf(others.filter((voter) => !leaving.includes(voter)).map((voter) => of.get(voter)))
-    if (target) return { do: 'transfer', target }
-  }
   const bondedPeers = new Map<PeerId, MemberId>(
     facts.bonded.filter(({ isReader }) => !isReader).map(({ member }) => [peerIdOf(member), member]),
   )
   // A new incarnation proves that the former one is gone for good.
   const isReplaced = (member: MemberId): boolean => (bondedPeers.get(peerIdOf(member)) ?? member) !== member
   const isBonded = (member: MemberId): boolean => bondedPeers.get(peerIdOf(member)) === member
+
+  if (leaving.includes(self) && voters.includes(self) && others.length > 0) {
+    const candidates = others.filter((voter) => isBonded(voter) && !leaving.includes(voter))
+    const target = bestOf(candidates.map((voter) => of.get(voter)))
+    if (target) return { do: 'transfer', target }
+  }
   // Of two voters, the other is of no use without a bond, and cannot be elected without this one.
   const patience = voters.length === 2 ? 0 : limits.evictAfterTicks
   const isGone = (member: MemberId): boolean =>
     !isBonded(member) && (of.get(member)?.silentTicks ?? 0) >= patience
 
+  // Who leaves must not leave behind voters of whom no majority can be reached: one that is out of reach goes first.
+  const canGoOn = (rest: readonly MemberId[]): boolean =>
+    rest.filter((voter) => voter === self || isBonded(voter)).length > rest.length / 2
+  const leaver = others.find((voter) => leaving.includes(voter))
+  const isLeaverNeeded = leaver !== undefined && !canGoOn(voters.filter((voter) => voter !== leaver))
   const lost =
-    others.find((voter) => leaving.includes(voter)) ??
+    (isLeaverNeeded ? others.find((voter) => !isBonded(voter)) : undefined) ??
+    leaver ??
     others.find((voter) => isReplaced(voter)) ??
     others.find((voter) => isGone(voter))
   const wantedLearners = new Set([

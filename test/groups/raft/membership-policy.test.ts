@@ -117,6 +117,24 @@ test('given a leader that leaves, when there is another voter, then the one with
   expect(nextMembershipStep(factsOf([a, b, c], [], progress, { leaving: [c] }))).toEqual(change([a, b]))
 })
 
+test('given a voter that leaves, when without it no majority could be reached, then one that is out of reach goes first', () => {
+  const leaving = [b]
+  const progress = [progressOf(b), progressOf(c, { silentTicks: 5 })]
+  expect(nextMembershipStep(factsOf([a, b, c], [], progress, { leaving }))).toEqual(change([a, b]))
+  expect(nextMembershipStep(factsOf([a, b], [], [progressOf(b)], { leaving }))).toEqual(change([a]))
+  // Of four, the other two are a majority of the three that are left.
+  const four = [progressOf(b), progressOf(c), progressOf(d, { silentTicks: 5 })]
+  expect(nextMembershipStep(factsOf([a, b, c, d], [], four, { leaving }))).toEqual(change([a, c, d]))
+})
+
+test('given a leader that leaves, when the voter with the longest log is out of reach, then another one takes over', () => {
+  const progress = [progressOf(b, { silentTicks: 5 }), progressOf(c, { matchIndex: 99 })]
+  expect(nextMembershipStep(factsOf([a, b, c], [], progress, { leaving: [a] }))).toEqual({
+    do: 'transfer',
+    target: c,
+  })
+})
+
 test('given any facts, when a step is taken, then it is a single one, never removes the leader, and the policy comes to rest', () => {
   const anyMember = fc.constantFrom(a, b, c, d, e, f, memberOf('b', '02'), memberOf('c', '02'))
   const anyProgress = fc.record({

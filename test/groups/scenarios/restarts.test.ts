@@ -172,3 +172,17 @@ test('given members that leave one after the other, then the last one leaves as 
   expect(later.status.value.clusterId).not.toBe(clusterId)
   expect(await later.execute({ add: 5 })).toMatchObject({ index: 1, result: 5 })
 })
+
+test('given three of which one has vanished, when another one leaves in good order, then the last one goes on alone', async () => {
+  await using nodes = await startNodes(3)
+  const groups = await declared(nodes)
+  const leading = groups[leaderOf(groups)]!
+  const [vanishing, leaving] = groups.filter((group) => group !== leading) as [CounterGroup, CounterGroup]
+  await leading.execute({ add: 1 })
+  const { peerId } = nodes[groups.indexOf(vanishing)]!
+  void nodes[groups.indexOf(vanishing)]!.vanish()
+  await eventually(() => expect([...leading.bonds].map(({ peer }) => peer)).not.toContain(peerId))
+  await within(patienceMs, leaving.close())
+  await within(patienceMs, leading.execute({ add: 1 }))
+  await eventually(() => expect(leading.status.value.durability).toMatchObject({ acks: 1, voters: 1 }))
+})
