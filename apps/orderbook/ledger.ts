@@ -42,7 +42,7 @@ export class Ledger {
   readonly #statements = new Map<string, Statement>()
   /** The furthest of each matcher. */
   readonly #audits = new Map<string, AuditReport>()
-  readonly #contradictions: string[] = []
+  readonly #contradictions = new Set<string>()
 
   /** Takes a report in. One that comes again must say the same. */
   add({ request, outcome }: Report): void {
@@ -124,7 +124,7 @@ export class Ledger {
   }
 
   #contradict(problem: string): void {
-    if (this.#contradictions.length < problemCountMax) this.#contradictions.push(problem)
+    if (this.#contradictions.size < problemCountMax) this.#contradictions.add(problem)
   }
 
   /** In the order in which they happened. */

@@ -94,7 +94,11 @@ describe('what went wrong is found', () => {
     if (outcome.status !== 'placed') throw new Error('it is placed')
     const fills = outcome.fills.map((fill) => ({ ...fill, number: fill.number + 1_000 }))
     run.reports.push({ request, outcome: { ...outcome, fills }, index: index + 1_000 })
-    expect(problemsOf(run)).toContain(`trader-0/${request.number} has two different outcomes`)
+    // Said once, however many matchers report it.
+    run.reports.push(run.reports.at(-1)!)
+    expect(
+      problemsOf(run).match(new RegExp(`trader-0/${request.number} has two different outcomes`, 'g')),
+    ).toHaveLength(1)
   })
 
   test('a fill happened twice, or is missing', () => {
