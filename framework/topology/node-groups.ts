@@ -11,7 +11,6 @@ import type { Discovery } from '#framework/discovery'
 import {
   Groups,
   MemoryStorages,
-  murmurChain,
   openLmdbStorages,
   type Founding,
   type Group,
@@ -154,7 +153,7 @@ export class NodeGroups {
         `group "${name}" cannot be kept without a folder for data`,
       )
     }
-    this.#lmdb ??= openLmdbStorages({ folder: join(data, 'groups'), random, hasher: murmurChain })
+    this.#lmdb ??= openLmdbStorages({ folder: join(data, 'groups'), random })
     return this.#lmdb
   }
 

@@ -1,5 +1,4 @@
-export type { LmdbStoragesOptions } from './lmdb/lmdb-storages.js'
 export { MemoryStorages } from './memory-storage.js'
-export { openLmdbStorages } from './open-lmdb.js'
+export { openLmdbStorages, type OpenLmdbOptions } from './open-lmdb.js'
 export { GroupStorageError, type GroupStorageCode } from './storage-error.js'
 export type * from './storage.js'
