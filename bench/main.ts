@@ -17,6 +17,8 @@ const names = [
   'idle-streams',
   'raft-core',
   'group-storage',
+  'group-catch-up',
+  'groups',
   'discover',
   'join',
   'rest',

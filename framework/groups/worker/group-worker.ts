@@ -411,8 +411,10 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     // Another incarnation knows nothing of what is said to this one.
     if (bond?.member !== message.to) return
     const bytes = encodeMessage(message)
-    // Losing it is harmless: what is busy now is tried again with the next heartbeat.
-    if (message.type === 'append' && message.entries.length > 0) bond.send('bulk', bytes)
+    // Entries, and what is said of them: a word that they are committed must not arrive before they do. Losing any of it is
+    // harmless: what is busy now is tried again with the next heartbeat.
+    const isOfEntries = message.type === 'append' && (message.entries.length > 0 || !message.isHeartbeat)
+    if (isOfEntries) bond.send('bulk', bytes)
     else bond.send('control', tagged(CONSENSUS, bytes))
   }
 
