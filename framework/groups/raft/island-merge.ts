@@ -4,7 +4,8 @@ import type { ClusterId, Index, Term } from './types.js'
 /** What two clusters of one group compare when they meet: who has committed more goes on. */
 export interface ClusterStanding {
   readonly clusterId: ClusterId
-  readonly commitIndex: Index
+  /** The application index: what a cluster has in its log to keep itself going is no reason to keep it. */
+  readonly committed: Index
   readonly lastTerm: Term
 }
 
@@ -37,7 +38,7 @@ const NOTHING: MergeDecision = { do: 'nothing' }
 
 /** Below 0 when `a` goes on: more committed, else a later term, else the lower cluster id. Never 0 for two clusters. */
 export function compareStandings(a: ClusterStanding, b: ClusterStanding): number {
-  if (a.commitIndex !== b.commitIndex) return b.commitIndex - a.commitIndex
+  if (a.committed !== b.committed) return b.committed - a.committed
   if (a.lastTerm !== b.lastTerm) return b.lastTerm - a.lastTerm
   if (a.clusterId === b.clusterId) return 0
   return a.clusterId < b.clusterId ? -1 : 1
@@ -110,9 +111,7 @@ export class IslandMerge {
 
 /** The payload of a `yield` entry. */
 export function encodeVerdict({ winner, loser }: Verdict): Uint8Array {
-  return encode(
-    [winner, loser].map(({ clusterId, commitIndex, lastTerm }) => [clusterId, commitIndex, lastTerm]),
-  )
+  return encode([winner, loser].map(({ clusterId, committed, lastTerm }) => [clusterId, committed, lastTerm]))
 }
 
 /** Undefined when these are not the bytes of a verdict. */
@@ -127,8 +126,8 @@ export function decodeVerdict(payload: Uint8Array): Verdict | undefined {
 
 function standingOf(value: unknown): ClusterStanding | undefined {
   if (!Array.isArray(value)) return undefined
-  const [clusterId, commitIndex, lastTerm] = value as unknown[]
-  if (typeof clusterId !== 'string' || typeof commitIndex !== 'number' || typeof lastTerm !== 'number')
+  const [clusterId, committed, lastTerm] = value as unknown[]
+  if (typeof clusterId !== 'string' || typeof committed !== 'number' || typeof lastTerm !== 'number')
     return undefined
-  return { clusterId: clusterId as ClusterId, commitIndex, lastTerm }
+  return { clusterId: clusterId as ClusterId, committed, lastTerm }
 }

@@ -24,7 +24,7 @@ const standing = z.object({
     .string()
     .regex(/^[0-9a-f]{32}$/)
     .transform((text) => text as ClusterId),
-  commitIndex: whole,
+  committed: whole,
   lastTerm: whole,
 })
 const messageSchema = z.discriminatedUnion('type', [
@@ -146,8 +146,8 @@ export class Islands {
   #ownStanding(): ClusterStanding | undefined {
     const member = this.#options.member()
     if (member?.clusterId === undefined || member.isOver) return undefined
-    const { role, commitIndex, lastTerm } = member.status
-    return role === 'leader' ? { clusterId: member.clusterId, commitIndex, lastTerm } : undefined
+    const { role, committedApplicationIndex: committed, lastTerm } = member.status
+    return role === 'leader' ? { clusterId: member.clusterId, committed, lastTerm } : undefined
   }
 }
 

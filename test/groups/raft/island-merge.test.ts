@@ -11,14 +11,14 @@ import {
 } from '#framework/groups/raft'
 
 const idOf = (digit: number): ClusterId => `${digit}`.repeat(32) as ClusterId
-const standing = (digit: number, commitIndex: number, lastTerm = 1): ClusterStanding => ({
+const standing = (digit: number, committed: number, lastTerm = 1): ClusterStanding => ({
   clusterId: idOf(digit),
-  commitIndex,
+  committed,
   lastTerm,
 })
 const anyStanding = fc
   .tuple(fc.integer({ min: 1, max: 9 }), fc.nat(3), fc.nat(3))
-  .map(([digit, commitIndex, lastTerm]) => standing(digit, commitIndex, lastTerm))
+  .map(([digit, committed, lastTerm]) => standing(digit, committed, lastTerm))
 
 test('given any clusters, when compared, then there is one order, and none is equal to another', () => {
   fc.assert(
@@ -44,7 +44,7 @@ function exchange(first: ClusterStanding, second: ClusterStanding, growth: numbe
   expect(arbiter.onMet(first)).toEqual({ do: 'nothing' })
   const announcement = arbiter.onCommitted()
   if (announcement.do !== 'send-verdict') throw new Error('no announcement')
-  const grown = { ...second, commitIndex: second.commitIndex + growth }
+  const grown = { ...second, committed: second.committed + growth }
   return [decision, other.onMessage({ type: 'verdict', verdict: announcement.verdict }, grown)]
 }
 
