@@ -16,8 +16,8 @@ const doors = [
   'cli/{main,node-process,register}.ts',
   'framework/*/index.ts',
   '{decorators,manifests}/index.ts',
-  // What benchmarks measure alone: the consensus core and the storage of groups, and the transport beside streams.
-  'framework/groups/{raft,storage}/index.ts',
+  // What benchmarks measure alone: parts of groups, and the transport beside streams.
+  'framework/groups/{member,raft,storage,sync}/index.ts',
   'framework/network/quic/{binding,transport}.ts',
 ].flatMap((pattern) => globSync(pattern, { cwd: root }))
 

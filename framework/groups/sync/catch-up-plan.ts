@@ -78,13 +78,18 @@ export class CatchUpPlan {
   readonly #sources: Sources
   readonly #gap: Gap
   #demand: SyncDemand
-  /** When anything last came of it. */
+  /** When anything last came of it, and how far that went. */
   #progressMs: number
+  #progressIndex: Index
   /** Where the logs part is looked for, and how far back from there the next look will be. */
   #search: { readonly from: Index; readonly stride: number } | undefined
   /** Since the leader last confirmed: how many chunks were appended, and from whom. */
   #unconfirmedCount = 0
   readonly #unconfirmedFrom = new Set<MemberId>()
+  /** What has arrived next does not follow, and only the leader can tell whose fault that is. */
+  #isDisputed = false
+  /** Somebody sends what is not the leader's log, and who it is will only be known if one at a time is asked. */
+  #isWary = false
   /** What the leader has at an index that it was asked for. */
   #confirmation: Entry | undefined
   /** From whom a snapshot is on its way. */
@@ -97,6 +102,7 @@ export class CatchUpPlan {
     this.#takesSnapshots = takesSnapshots
     this.#demand = demand
     this.#progressMs = nowMs
+    this.#progressIndex = own.lastIndex
     this.#sources = new Sources(demand.leader, settings.batchBytes)
     for (const member of members) this.#sources.add(member)
     this.#gap = new Gap(own.lastIndex + 1, chunksMax)
@@ -175,13 +181,17 @@ export class CatchUpPlan {
     const isSearching = this.#search !== undefined
     if (count > 0) {
       this.#search = undefined
-      this.#progressMs = nowMs
+      if (own.lastIndex > this.#progressIndex) this.#noteProgress(own, nowMs)
       this.#unconfirmedCount++
       this.#unconfirmedFrom.add(from)
     }
     if (count === entries.length) return this.#gap.append(count)
     if (isSearching && count === 0 && this.#gap.firstIndex > own.commitIndex + 1)
       return this.#searchBefore(this.#gap.firstIndex, own)
+    if (count === 0 && !isSearching && this.#isDoubtful(from, own)) {
+      this.#isDisputed = true
+      return
+    }
     const source = this.#sources.get(from)
     if (source !== undefined) this.#disbelieve(source)
     if (isSearching && count === 0) this.#beginSearch(own)
@@ -190,18 +200,17 @@ export class CatchUpPlan {
 
   /** Whether the own log has the leader's entry. */
   onCommitted(isSame: boolean, entry: Entry, own: OwnLog, nowMs: number): void {
-    if (isSame) this.#progressMs = nowMs
-    else {
-      // What was appended since cannot be told from what was wrong before.
-      for (const member of this.#unconfirmedFrom) {
-        const source = member === this.leader ? undefined : this.#sources.get(member)
-        if (source !== undefined) this.#disbelieve(source)
-      }
-      this.#search = { from: entry.index, stride: this.#settings.batchEntries }
-      this.#searchBefore(entry.index, own)
-    }
     this.#unconfirmedCount = 0
-    this.#unconfirmedFrom.clear()
+    if (isSame) {
+      this.#noteProgress(own, nowMs)
+      if (entry.index >= this.#gap.firstIndex - 1) this.#settleDoubts()
+      return
+    }
+    const [member, ...more] = this.#unconfirmedFrom
+    const source = member === undefined ? undefined : this.#sources.get(member)
+    if (more.length > 0) this.#isWary = true
+    else if (source !== undefined) this.#disbelieve(source)
+    this.#searchAnew(entry.index, own)
   }
 
   /** Another piece of the snapshot has come. */
@@ -214,7 +223,7 @@ export class CatchUpPlan {
     const source = this.#installing === undefined ? undefined : this.#sources.get(this.#installing)
     this.#installing = undefined
     if (result === 'installed') {
-      this.#progressMs = nowMs
+      this.#noteProgress(own, nowMs)
       this.#beginSearch(own)
     } else if (result === 'late') source?.onLate()
     else source?.onAbsent()
@@ -234,6 +243,7 @@ export class CatchUpPlan {
     }
     // The leader may have taken back what was there.
     if (this.#gap.firstIndex > own.lastIndex + 1) this.#beginSearch(own)
+    if (this.#isDisputed) this.#judge(own)
     // Requests first, so that others are busy while this member is; the leader's confirmation before its next chunk.
     return (
       this.#commit() ??
@@ -243,6 +253,11 @@ export class CatchUpPlan {
       this.#ask(nowMs) ??
       this.#append(own)
     )
+  }
+
+  #noteProgress({ lastIndex }: OwnLog, nowMs: number): void {
+    this.#progressMs = nowMs
+    this.#progressIndex = lastIndex
   }
 
   /** What was asked of somebody, if this is the answer to it and of the right kind. */
@@ -282,6 +297,35 @@ export class CatchUpPlan {
     this.#gap.restart(from)
   }
 
+  /** Begins to look for where the logs part before an index at which they do not agree. */
+  #searchAnew(index: Index, own: OwnLog): void {
+    this.#settleDoubts()
+    this.#search = undefined
+    this.#searchBefore(index, own)
+  }
+
+  #settleDoubts(): void {
+    this.#isDisputed = false
+    this.#unconfirmedCount = 0
+    this.#unconfirmedFrom.clear()
+  }
+
+  /** Whether what does not follow may be right, and what others sent before it wrong. */
+  #isDoubtful(from: MemberId, { commitIndex }: OwnLog): boolean {
+    const isFromOthers = [...this.#unconfirmedFrom].some((member) => member !== from)
+    return isFromOthers && commitIndex < this.#gap.firstIndex - 1
+  }
+
+  /** What a dispute comes to without the leader's confirmation. */
+  #judge(own: OwnLog): void {
+    const index = this.#gap.firstIndex
+    if (own.commitIndex >= index - 1) this.#settleDoubts()
+    else if (!this.#leaderConfirms(index - 1)) {
+      this.#isWary = true
+      this.#searchAnew(index, own)
+    }
+  }
+
   #disbelieve(source: Source): void {
     source.isDisbelieved = true
     this.#gap.disbelieve(source.member)
@@ -300,8 +344,9 @@ export class CatchUpPlan {
     return this.#isHeldBack ? undefined : { type: 'append', entries: arrived.entries }
   }
 
-  /** Whether too much is appended already that the leader could have confirmed, and has not. */
+  /** Whether nothing more is appended before the leader has confirmed what was. */
   get #isHeldBack(): boolean {
+    if (this.#isDisputed) return true
     return this.#unconfirmedCount >= unconfirmedMax && this.#leaderConfirms(this.#gap.firstIndex - 1)
   }
 
@@ -315,8 +360,11 @@ export class CatchUpPlan {
     if (source?.availability === undefined || source.request !== undefined) return undefined
     if (this.#search !== undefined || this.#confirmation !== undefined) return undefined
     const { firstIndex, lastIndex } = source.availability
-    const isDue = own.lastIndex >= this.#demand.commitIndex || this.#unconfirmedCount >= confirmEvery
-    const index = Math.min(own.lastIndex, this.#demand.commitIndex, lastIndex)
+    // What is behind that is of the own log alone, and was not looked at.
+    const reached = Math.min(own.lastIndex, this.#gap.firstIndex - 1)
+    const isDue =
+      this.#isDisputed || reached >= this.#demand.commitIndex || this.#unconfirmedCount >= confirmEvery
+    const index = Math.min(reached, this.#demand.commitIndex, lastIndex)
     if (!isDue || index < firstIndex || index <= own.commitIndex) return undefined
     return this.#fetchFrom(source, { type: 'confirmation', index }, index, index, nowMs)
   }
@@ -354,6 +402,7 @@ export class CatchUpPlan {
     for (const source of this.#sources) {
       const { availability, isUsable, request, bytesMax } = source
       if (availability === undefined || !isUsable || request !== undefined) continue
+      if (this.#isWary && this.#isAnyoneElseAsked(source)) continue
       // Until it is known that the logs are one, whatever else came would be of no use.
       if (this.#search !== undefined && this.#gap.firstOpenIndex !== this.#search.from) return undefined
       const chunk = this.#gap.claim(availability, this.#demand.commitIndex, this.#settings.batchEntries)
@@ -362,6 +411,16 @@ export class CatchUpPlan {
       return this.#fetchFrom(source, asked, chunk.firstIndex, chunk.lastIndex, nowMs)
     }
     return undefined
+  }
+
+  /** Whether what is not confirmed yet comes, or may come, from somebody else who is still believed. */
+  #isAnyoneElseAsked(source: Source): boolean {
+    if (this.#unconfirmedFrom.has(source.member)) return false
+    const others = [...this.#sources].filter((other) => other !== source && other.isUsable)
+    return others.some(
+      ({ member, request }) =>
+        request?.asked.type === 'chunk' || this.#gap.holds(member) || this.#unconfirmedFrom.has(member),
+    )
   }
 
   #fetchFrom(

@@ -99,6 +99,11 @@ export class Gap {
     this.#replace(chunk, undefined, chunk.firstIndex + count)
   }
 
+  /** Whether something has arrived from somebody and is not appended yet. */
+  holds(member: MemberId): boolean {
+    return this.#chunks.some(({ state }) => typeof state === 'object' && state.from === member)
+  }
+
   /** Opens again what has arrived from somebody who is not believed any more. */
   disbelieve(member: MemberId): void {
     for (const chunk of this.#chunks) {

@@ -108,7 +108,7 @@ export class SyncServer {
 
   async close(): Promise<void> {
     await this.#scope.close()
-    for (const member of [...this.#readings.keys()]) this.#forget(member)
+    for (const member of this.#readings.keys()) this.#forget(member)
   }
 
   #inTurn<T>(make: () => Promise<T>): Promise<T> {
