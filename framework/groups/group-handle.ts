@@ -1,6 +1,8 @@
 import {
   Condition,
+  TimeoutError,
   toHex,
+  type Clock,
   type GroupId,
   type PeerId,
   type Random,
@@ -23,10 +25,9 @@ import type {
   Receipt,
   WhenOptions,
 } from './group.js'
+import { ReadRefusedError } from './member/member.js'
 import { ForwardError } from './worker/forwarding.js'
 import type { GroupWorker } from './worker/group-worker.js'
-import { ReadRefusedError } from './member/member.js'
-import type { Clock } from '#framework/primitives'
 
 const deadlineMsDefault = 10_000
 /** How long to wait before a leader is asked again that gave no leave to read, in milliseconds. */
@@ -264,7 +265,10 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
       try {
         return await this.#worker.readable(consistency, signal)
       } catch (error) {
-        if (!(error instanceof ForwardError || error instanceof ReadRefusedError)) throw error
+        signal.throwIfAborted()
+        const isToBeAskedAgain =
+          error instanceof ForwardError || error instanceof ReadRefusedError || error instanceof TimeoutError
+        if (!isToBeAskedAgain) throw error
         await this.#options.clock.sleep(askAgainMs, { signal })
       }
     }

@@ -43,6 +43,7 @@ import { ForwardError, Forwarding } from './forwarding.js'
 import { Islands } from './islands.js'
 import { Life } from './life.js'
 import { MembershipKeeper } from './membership-keeper.js'
+import { SharedReads, type Confirmation } from './shared-reads.js'
 import { proposeAll, Submitter } from './submitter.js'
 import type { Ticker } from './ticker.js'
 
@@ -50,6 +51,8 @@ import type { Ticker } from './ticker.js'
 const CONSENSUS = 0
 const NOTE = 1
 const MERGE = 2
+/** How long a leader may take to confirm a read before it is asked again, in milliseconds. */
+const readPatienceMs = 2_000
 
 export interface GroupWorkerOptions<C, R, Q, A> {
   readonly id: GroupId
@@ -76,6 +79,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #options: GroupWorkerOptions<C, R, Q, A>
   readonly #life: Life<C, R, Q, A>
   readonly #forwarding = new Forwarding()
+  readonly #reads = new SharedReads((consistency) => this.#confirmRead(consistency))
   readonly #submitter: Submitter<R>
   readonly #keeper: MembershipKeeper
   readonly #islands: Islands
@@ -88,6 +92,8 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   /** Of the member that there is. */
   #sync: SyncWorker | undefined
   #isRefreshDue = false
+  /** Another cluster goes on instead of this member's. */
+  #isGivingWay = false
   #closed: Promise<void> | undefined
 
   private constructor(options: GroupWorkerOptions<C, R, Q, A>, life: Life<C, R, Q, A>) {
@@ -196,19 +202,11 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   /**
    * Resolves when this node may answer from its own state.
    *
-   * @throws ForwardError when nobody leads, or whoever does gave no leave: it may be asked again.
+   * @throws ForwardError or ReadRefusedError when nobody leads, or whoever does gave no leave: it may be asked again.
    * @throws The signal's reason; why there is no member.
    */
-  async readable(consistency: 'strong' | 'lease', signal: AbortSignal): Promise<void> {
-    const member = this.#requireMember()
-    const leader = this.#leaderBond()
-    if (leader === undefined) throw new ForwardError('not-leader')
-    if (leader === 'self') {
-      await member.read(consistency, signal)
-      return
-    }
-    const answer = await this.#forwarding.ask(leader, { type: 'read', consistency }, signal)
-    if (answer.type === 'readable') await member.applied(answer.index, signal)
+  readable(consistency: Confirmation, signal: AbortSignal): Promise<void> {
+    return this.#reads.confirmed(consistency, signal)
   }
 
   /** Asks the leader to hand over. @throws as {@link readable}. */
@@ -282,6 +280,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const { storage } = this.#life
     this.#phase = 'joining'
     this.#cause = undefined
+    this.#isGivingWay = false
     this.#endSync()
     if (storage !== undefined) {
       const stateSync = this.machine.hasSnapshots ? 'snapshot' : 'log-replay'
@@ -341,23 +340,31 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     if (incident.type === 'quorum-lost') this.events.emit({ type: 'quorum-lost', term: incident.term })
   }
 
-  /** By this entry one of two clusters gives way. If it is ours, what it had is handed to the application, and forgotten. */
-  #onYield({ index, payload }: Entry): void {
-    if (this.#islands.onYield(payload) === undefined) return
-    const { storage } = this.#life
-    if (storage === undefined) return
-    this.#submitter.onLeader(undefined)
-    const discarded = discardedUpTo(this.machine, storage, index).catch((error: unknown) => {
-      const cause = messageOf(error)
-      this.#options.logger.error('what a group gives up cannot be read', { group: this.id, cause })
-      return { from: 1, to: this.machine.applicationIndex, commands: [] }
+  /** By this entry one of two clusters gives way. If it is ours, nothing is taken in any more. */
+  #onYield({ payload }: Entry): void {
+    if (this.#islands.onYield(payload) === undefined || this.#isGivingWay) return
+    this.#isGivingWay = true
+    this.#tellLeader()
+    void this.#giveWay()
+  }
+
+  /** What this member had is handed to the application, and forgotten. */
+  async #giveWay(): Promise<void> {
+    const { clock, membership, logger } = this.#options
+    const { signal } = this.#closing
+    // The others of the cluster must hear that the entry is committed before nobody is left who knows.
+    await clock.sleep(2 * membership.parameters.timing.heartbeatIntervalMs, { signal }).catch(() => {})
+    const { member, storage } = this.#life
+    if (signal.aborted || member === undefined || storage === undefined) return
+    const { applicationIndex, appliedIndex } = this.machine
+    const discarded = await discardedUpTo(this.machine, storage, appliedIndex).catch((error: unknown) => {
+      logger.error('what a group gives up cannot be read', { group: this.id, cause: messageOf(error) })
+      return { from: 1, to: applicationIndex, commands: [] }
     })
-    void discarded.then((given) => {
-      this.events.emit({ type: 'forked', ...given })
-      this.#islands.reset()
-      this.#keeper.reset()
-      this.#life.beginAnew()
-    })
+    this.events.emit({ type: 'forked', ...discarded })
+    this.#islands.reset()
+    this.#keeper.reset()
+    this.#life.beginAnew()
   }
 
   #onTick(ticks: number): void {
@@ -434,7 +441,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const refuse = (reason: ForwardRefusal): void =>
       void bond.send('forward', encodeForward({ type: 'refused', id, reason }))
     const member = this.#life.member
-    if (member === undefined) return refuse('not-leader')
+    if (member === undefined || this.#isGivingWay) return refuse('not-leader')
     switch (request.type) {
       case 'submit': {
         // W-S14: who only reads writes nothing.
@@ -459,6 +466,21 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     }
   }
 
+  // Reads
+
+  async #confirmRead(consistency: Confirmation): Promise<void> {
+    const member = this.#requireMember()
+    const leader = this.#leaderBond()
+    if (leader === undefined) throw new ForwardError('not-leader')
+    using patience = this.#options.clock.deadline(readPatienceMs, this.#closing.signal)
+    if (leader === 'self') {
+      await member.read(consistency, patience.signal)
+      return
+    }
+    const answer = await this.#forwarding.ask(leader, { type: 'read', consistency }, patience.signal)
+    if (answer.type === 'readable') await member.applied(answer.index, patience.signal)
+  }
+
   // Status
 
   #requireMember(): Member<C, R, Q, A> {
@@ -471,7 +493,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #leaderBond(): Bond | 'self' | undefined {
     const member = this.#life.member
     const leader = member?.status.leader
-    if (member === undefined || leader === undefined) return undefined
+    if (member === undefined || leader === undefined || this.#isGivingWay) return undefined
     if (leader === member.id) return 'self'
     const bond = this.bonds.mesh.get(peerIdOf(leader))
     return bond?.member === leader ? bond : undefined

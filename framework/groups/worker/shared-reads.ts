@@ -1,0 +1,40 @@
+/** How a read is confirmed. */
+export type Confirmation = 'strong' | 'lease'
+
+/**
+ * Has reads that are asked for in one turn confirmed by one question. Never one that was asked before the read: what was
+ * acknowledged in between would be missing.
+ */
+export class SharedReads {
+  readonly #confirm: (consistency: Confirmation) => Promise<void>
+  /** Not asked yet. */
+  readonly #next = new Map<Confirmation, Promise<void>>()
+
+  /** @param confirm Resolves when this node may answer from its own state. */
+  constructor(confirm: (consistency: Confirmation) => Promise<void>) {
+    this.#confirm = confirm
+  }
+
+  /** @throws What confirming throws; the signal's reason, which ends this wait alone. */
+  async confirmed(consistency: Confirmation, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    let question = this.#next.get(consistency)
+    if (question === undefined) {
+      question = Promise.resolve().then(() => {
+        this.#next.delete(consistency)
+        return this.#confirm(consistency)
+      })
+      this.#next.set(consistency, question)
+      // Whoever asked may have given up.
+      question.catch(() => {})
+    }
+    const { promise: aborted, reject } = Promise.withResolvers<never>()
+    const onAbort = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await Promise.race([question, aborted])
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+}
