@@ -16,7 +16,7 @@ async function sim(...args: string[]): Promise<{ readonly status: number; readon
 test(
   '200 seeds of 5 simulated minutes break no invariant',
   async () => {
-    const { status, output } = await sim('--seeds', '200', '--minutes', '5')
+    const { status, output } = await sim('--seeds', '200', '--minutes', '5', '--threads', '2')
     expect(output).toContain('0 violations')
     expect(status).toBe(0)
   },

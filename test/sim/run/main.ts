@@ -27,7 +27,7 @@ export async function main(args: string[]): Promise<number> {
   }))
   const startedAt = performance.now()
   const results: WorldResult[] = []
-  await runAll(new URL('./worker.mjs', import.meta.url), Number(values.threads), jobs, (job, result) => {
+  await runAll(new URL('./', import.meta.url), Number(values.threads), jobs, (job, result) => {
     results.push(result)
     if (result.violation !== undefined) report(job, result, Number(values.trace))
   })
