@@ -92,23 +92,29 @@ describe('a network with a group', () => {
     expect((await keeper.tally.execute({ add: 1 })).result).toBe(1)
   })
 
-  test('given a folder, a network that is started again has what was acknowledged', async () => {
+  test('given a folder, a network of three that is started again has what was acknowledged, and goes on', async () => {
     await using folder = await folderWith({})
     const options = {
       network: 'launch-groups-durable',
       secret,
       data: folder.path,
-      services: [{ service: Keeper, replicas: 1 }],
+      services: [{ service: Keeper, replicas: 3 }],
     }
     const before = await launch(options)
-    await within(20_000, before.service(Keeper).tally.execute({ add: 7 }, { deadlineMs: 20_000 }))
-    const { isDurable } = before.service(Keeper).tally.status.value.durability
+    const { tally } = before.service(Keeper)
+    await within(20_000, tally.when().voters(3).wait())
+    await tally.execute({ add: 7 })
+    const { isDurable } = tally.status.value.durability
     await before.close()
     expect(isDurable).toBe(true)
 
     await using after = await launch(options)
-    const { answer } = await after.service(Keeper).tally.query('total', { deadlineMs: 20_000 })
-    expect(answer).toBe(7)
+    for (const replica of [0, 1, 2]) {
+      const again = after.service(Keeper, replica).tally
+      expect((await again.query('total', { deadlineMs: 30_000 })).answer).toBe(7)
+    }
+    expect((await after.service(Keeper, 1).tally.execute({ add: 1 })).result).toBe(8)
+    await within(20_000, after.service(Keeper).tally.when().voters(3).wait())
   })
 })
 
