@@ -222,11 +222,10 @@ export class CatchUpPlan {
   onSnapshot(result: 'installed' | 'absent' | 'late', own: OwnLog, nowMs: number): void {
     const source = this.#installing === undefined ? undefined : this.#sources.get(this.#installing)
     this.#installing = undefined
-    if (result === 'installed') {
-      this.#noteProgress(own, nowMs)
-      this.#beginSearch(own)
-    } else if (result === 'late') source?.onLate()
+    if (result === 'installed') this.#noteProgress(own, nowMs)
+    else if (result === 'late') source?.onLate()
     else source?.onAbsent()
+    this.#beginSearch(own)
   }
 
   /** The next thing to be done; undefined when there is nothing to do for now. */
@@ -276,7 +275,8 @@ export class CatchUpPlan {
     for (const source of this.#sources) {
       const { request } = source
       if (request === undefined || request.dueMs > nowMs) continue
-      source.onLate()
+      if (request.asked.type === 'availability') source.onSilence()
+      else source.onLate()
       if (request.asked.type === 'chunk') this.#gap.release(request.asked.chunk)
     }
   }

@@ -30,6 +30,7 @@ export class Source {
   /** It has sent what is not so. */
   isDisbelieved = false
   #failures = 0
+  #isSilent = false
   #bytesMax: number
 
   constructor(member: MemberId, bytesMax: number) {
@@ -48,11 +49,17 @@ export class Source {
 
   /** Whether it is known what it has, or that it does not say. */
   get isHeard(): boolean {
-    return this.availability !== undefined || this.#failures > 0
+    return this.availability !== undefined || this.#isSilent || this.#failures > 0
   }
 
   onAnswer(availability: Availability): void {
     this.availability = availability
+    this.request = undefined
+  }
+
+  /** It has not said in time what it has. It is asked again, for it costs little. */
+  onSilence(): void {
+    this.#isSilent = true
     this.request = undefined
   }
 
