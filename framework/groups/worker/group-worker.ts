@@ -344,6 +344,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #onYield({ payload }: Entry): void {
     if (this.#islands.onYield(payload) === undefined || this.#isGivingWay) return
     this.#isGivingWay = true
+    this.#keeper.giveWay()
     this.#tellLeader()
     void this.#giveWay()
   }

@@ -38,6 +38,7 @@ export class MembershipKeeper {
   #waitedTicks = 0
   #ticksSinceLook = 0
   #isLeaving = false
+  #isGivingWay = false
   /** It has given up a cluster for another one. */
   #hasGivenWay = false
   /** What the others were told last. */
@@ -58,8 +59,14 @@ export class MembershipKeeper {
     return this.#notes.get(bond)?.cluster?.id
   }
 
+  /** Another cluster goes on instead of this one, which nobody is to join any more. Until {@link reset}. */
+  giveWay(): void {
+    this.#isGivingWay = true
+  }
+
   /** This member belongs to no cluster any more: it waits for others as if it had just begun. */
   reset(): void {
+    this.#isGivingWay = false
     this.#hasGivenWay = true
     this.#waitedTicks = 0
     this.#told = undefined
@@ -91,7 +98,7 @@ export class MembershipKeeper {
   /** Does what is to be done. */
   look(): void {
     const member = this.#options.member()
-    if (member === undefined || member.isOver) return
+    if (member === undefined || member.isOver || this.#isGivingWay) return
     if (member.clusterId === undefined) this.#maybeFound(member)
     else if (member.status.role === 'leader') this.#maybeChange(member)
   }

@@ -1,7 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import { eventually, within } from '../../support/eventually.js'
 import { discoverAll, startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
-import { adding, agreeOnLeader, allReach, eventsOf, joinLater, localValue, patienceMs } from './support.js'
+import {
+  adding,
+  agreeOnLeader,
+  allReach,
+  eventsOf,
+  joinLater,
+  ledByFirst,
+  localValue,
+  patienceMs,
+} from './support.js'
 
 /** Nodes that have never heard of each other, each leading a group of its own. */
 async function rivals(nodes: readonly GroupNode[]): Promise<CounterGroup[]> {
@@ -61,5 +70,25 @@ describe('leaders that know nothing of each other', () => {
     // What was given up is gone for good, and there is one group.
     await within(patienceMs, g1.execute({ add: 4 }))
     for (const group of groups) await eventually(async () => expect(await localValue(group)).toBe(10))
+  })
+
+  test('W-S4: given a part of two members that gives way, then both give up what it had, and follow the other', async () => {
+    await using nodes = await startNodes(3)
+    const [n0, n1, n2] = nodes as unknown as [GroupNode, GroupNode, GroupNode]
+    const [g0] = (await ledByFirst([n0])) as [CounterGroup]
+    await g0.executeMany(adding(3, 2, 1))
+    const part = await ledByFirst([n1, n2])
+    await within(patienceMs, part[0]!.when().voters(2))
+    await part[1]!.execute({ add: 100 })
+    await allReach(part, 1, 100)
+    const events = part.map(eventsOf)
+    await discoverAll(nodes)
+    for (const group of part) await within(patienceMs, group.when().leaderIs(n0.peerId))
+    await allReach([g0, ...part], 3, 6)
+    for (const seen of events) {
+      expect(seen).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] })
+    }
+    await within(patienceMs, part[1]!.execute({ add: 4 }))
+    for (const group of [g0, ...part]) await eventually(async () => expect(await localValue(group)).toBe(10))
   })
 })
