@@ -98,7 +98,7 @@ async function joinGroup(
   instance: object,
   { groups }: ServiceRuntime,
 ): Promise<JoinedGroup> {
-  const { machine, voters, ...rest } = options
+  const { voters, ...rest } = options
   const handle = await groups.join(name, { ...rest, machine: factory, maxVoters: voters })
   placement.assign(instance, handle)
   const methods = roles.map((role) => {

@@ -40,7 +40,7 @@ export function factoryOf({ options: { machine } }: GroupRecord): MachineFactory
 
 /** What the topology says of it. A machine is made to learn its signature. */
 export function membershipOf({ group, factory, roles }: GroupPart): GroupMembership {
-  const { machine, role = 'member', ...options } = group.options
+  const { machine: _machine, role = 'member', ...options } = group.options
   const methods = (which: RoleRecord['role']): readonly string[] =>
     roles
       .filter((record) => record.role === which)

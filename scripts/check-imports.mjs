@@ -13,6 +13,7 @@ const mayImport = {
   'framework/topology': [
     'framework/streams',
     'framework/discovery',
+    'framework/groups',
     'framework/network',
     'framework/primitives',
   ],
