@@ -119,7 +119,10 @@ export class Groups implements AsyncDisposable {
     }
   }
 
-  /** Leaves all groups. Idempotent. */
+  /**
+   * Ends this node's part in all groups: hands leadership over, and says goodbye. Members with durable storage stay in the
+   * configurations, because they come back; the others are taken out. Idempotent.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close()
     return this.#closed
@@ -132,7 +135,7 @@ export class Groups implements AsyncDisposable {
   async #close(): Promise<void> {
     const leaving = [...this.#joined.values()].map(async ({ worker }) => {
       const started = await worker.catch(() => undefined)
-      await started?.close(leaveMs)
+      await started?.close(leaveMs, true)
     })
     await Promise.all(leaving)
     this.#joined.clear()
@@ -155,7 +158,7 @@ export class Groups implements AsyncDisposable {
     joined.handles--
     if (joined.handles > 0) return
     if (this.#joined.get(id) === joined) this.#joined.delete(id)
-    await (await joined.worker).close(leaveMs)
+    await (await joined.worker).close(leaveMs, false)
   }
 
   #start<C, R, Q, A>(options: GroupOptions<C, R, Q, A>, setup: Setup): Promise<GroupWorker<C, R, Q, A>> {

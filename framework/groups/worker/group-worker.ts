@@ -1,4 +1,5 @@
 import {
+  Condition,
   EventHub,
   Watch,
   messageOf,
@@ -223,38 +224,54 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     }
   }
 
-  /** Leaves. @param leaveMs How long being taken out of the configuration may take. */
-  close(leaveMs: number): Promise<void> {
-    this.#closed ??= this.#close(leaveMs)
+  /**
+   * Ends this node's part in the group.
+   *
+   * @param timeoutMs How long the others may take to go on without this member.
+   * @param isComingBack The node stops: a member whose log outlives that stays in the configuration, so that stopping all
+   *   nodes one after the other does not leave the group to the last of them.
+   */
+  close(timeoutMs: number, isComingBack: boolean): Promise<void> {
+    this.#closed ??= this.#close(timeoutMs, isComingBack)
     return this.#closed
   }
 
-  async #close(leaveMs: number): Promise<void> {
-    await this.#leaveConfiguration(leaveMs)
+  async #close(timeoutMs: number, isComingBack: boolean): Promise<void> {
+    if (!this.#closing.signal.aborted && this.bonds.mesh.size > 0) {
+      using deadline = this.#options.clock.deadline(timeoutMs, this.#closing.signal)
+      const gone =
+        isComingBack && !this.#life.isVolatile
+          ? this.#handOver(deadline.signal)
+          : this.#resign(deadline.signal)
+      // What could not be done in time, the others do when they notice that this member is gone.
+      await gone.catch(() => {})
+    }
     this.#end('left', new GroupError('GROUP_TERMINATED', 'this node has left the group', []))
     await this.#options.bonds.leave(this.bonds)
     await this.#sync?.close()
     await this.#life.close(this.#cause)
   }
 
-  /** As long as others are there that could go on without this member. */
-  async #leaveConfiguration(leaveMs: number): Promise<void> {
-    const { clock } = this.#options
-    if (this.#closing.signal.aborted || this.bonds.mesh.size === 0) return
+  /** Has the others take this member out of the configuration. */
+  async #resign(signal: AbortSignal): Promise<void> {
     this.#keeper.leave()
-    using deadline = clock.deadline(leaveMs, this.#closing.signal)
+    this.#keeper.look()
     const isOut = (): boolean => {
       const member = this.#life.member
       return member === undefined || !member.configuration.voters.includes(member.id)
     }
-    try {
-      while (!isOut() && this.bonds.mesh.size > 0) {
-        this.#keeper.look()
-        await clock.sleep(50, { signal: deadline.signal })
-      }
-    } catch {
-      // It could not be done in time: the others will notice that this member is gone.
-    }
+    await new Condition(this.#members.asReadonly(), isOut, { signal })
+  }
+
+  /** Has another voter lead, if this member does: the one with the longest log. */
+  async #handOver(signal: AbortSignal): Promise<void> {
+    const member = this.#life.member
+    if (member === undefined || member.status.role !== 'leader') return
+    const [best] = member.progress
+      .filter(({ role }) => role === 'voter')
+      .toSorted((a, b) => b.matchIndex - a.matchIndex)
+    if (best === undefined || !member.transferLeadership(best.member).accepted) return
+    await new Condition(this.#status.asReadonly(), ({ role }) => role !== 'leader', { signal })
   }
 
   #end(phase: GroupPhase, cause: unknown): void {
