@@ -31,15 +31,17 @@ const KEPT_MS = 3_600_000
  * @returns The URL of a folder with `main.mjs` and `worker.mjs`, ending with a slash.
  */
 export async function bundle(): Promise<URL> {
-  const folder = join(cache, digestOfSources())
-  if (!existsSync(folder)) {
+  let folder = folderOfSources()
+  while (!existsSync(folder)) {
     removeOld()
     await buildInto(folder)
+    folder = folderOfSources()
   }
   return pathToFileURL(`${folder}/`)
 }
 
-function digestOfSources(): string {
+/** Named after what the sources are now. */
+function folderOfSources(): string {
   const hash = createHash('sha256')
   for (const source of SOURCES) {
     const names = readdirSync(join(root, source), { recursive: true, encoding: 'utf8' })
@@ -51,7 +53,7 @@ function digestOfSources(): string {
     }
   }
   hash.update(readFileSync(join(root, 'package.json')))
-  return hash.digest('hex').slice(0, 16)
+  return join(cache, hash.digest('hex').slice(0, 16))
 }
 
 function removeOld(): void {
@@ -63,7 +65,10 @@ function removeOld(): void {
   }
 }
 
-/** Two processes may do this at once: a folder is there whole or not at all, and the first one stays. */
+/**
+ * Two processes may do this at once: a folder is there whole or not at all, and the first one stays. Sources that were edited
+ * meanwhile may be in the bundle, which then has no name.
+ */
 async function buildInto(folder: string): Promise<void> {
   const draft = mkdtempSync(join(cache, 'draft-'))
   try {
@@ -87,7 +92,7 @@ async function buildInto(folder: string): Promise<void> {
       (input) => !SOURCES.some((source) => input.startsWith(`${source}/`)),
     )
     if (stranger !== undefined) throw new Error(`${stranger} is bundled, and is not among SOURCES`)
-    if (!existsSync(folder)) renameSync(draft, folder)
+    if (folderOfSources() === folder && !existsSync(folder)) renameSync(draft, folder)
   } catch (error) {
     if (!existsSync(folder)) throw error
   } finally {
