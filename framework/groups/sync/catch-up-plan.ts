@@ -1,4 +1,5 @@
 import type { Entry, Index, MemberId, SyncDemand } from '../raft/index.js'
+import { Doubts } from './doubts.js'
 import { Gap } from './gap.js'
 import { Sources, type Asked, type Source } from './sources.js'
 import type { Absent, Availability, Entries, SnapshotOffer } from './sync-messages.js'
@@ -83,13 +84,7 @@ export class CatchUpPlan {
   #progressIndex: Index
   /** Where the logs part is looked for, and how far back from there the next look will be. */
   #search: { readonly from: Index; readonly stride: number } | undefined
-  /** Since the leader last confirmed: how many chunks were appended, and from whom. */
-  #unconfirmedCount = 0
-  readonly #unconfirmedFrom = new Set<MemberId>()
-  /** What has arrived next does not follow, and only the leader can tell whose fault that is. */
-  #isDisputed = false
-  /** Somebody sends what is not the leader's log, and who it is will only be known if one at a time is asked. */
-  #isWary = false
+  readonly #doubts = new Doubts()
   /** What the leader has at an index that it was asked for. */
   #confirmation: Entry | undefined
   /** From whom a snapshot is on its way. */
@@ -182,14 +177,13 @@ export class CatchUpPlan {
     if (count > 0) {
       this.#search = undefined
       if (own.lastIndex > this.#progressIndex) this.#noteProgress(own, nowMs)
-      this.#unconfirmedCount++
-      this.#unconfirmedFrom.add(from)
+      this.#doubts.onAppended(from)
     }
     if (count === entries.length) return this.#gap.append(count)
     if (isSearching && count === 0 && this.#gap.firstIndex > own.commitIndex + 1)
       return this.#searchBefore(this.#gap.firstIndex, own)
     if (count === 0 && !isSearching && this.#isDoubtful(from, own)) {
-      this.#isDisputed = true
+      this.#doubts.isDisputed = true
       return
     }
     const source = this.#sources.get(from)
@@ -200,16 +194,15 @@ export class CatchUpPlan {
 
   /** Whether the own log has the leader's entry. */
   onCommitted(isSame: boolean, entry: Entry, own: OwnLog, nowMs: number): void {
-    this.#unconfirmedCount = 0
+    this.#doubts.onConfirmed()
     if (isSame) {
       this.#noteProgress(own, nowMs)
-      if (entry.index >= this.#gap.firstIndex - 1) this.#settleDoubts()
+      if (entry.index >= this.#gap.firstIndex - 1) this.#doubts.settle()
       return
     }
-    const [member, ...more] = this.#unconfirmedFrom
+    const member = this.#doubts.blame()
     const source = member === undefined ? undefined : this.#sources.get(member)
-    if (more.length > 0) this.#isWary = true
-    else if (source !== undefined) this.#disbelieve(source)
+    if (source !== undefined) this.#disbelieve(source)
     this.#searchAnew(entry.index, own)
   }
 
@@ -242,7 +235,7 @@ export class CatchUpPlan {
     }
     // The leader may have taken back what was there.
     if (this.#gap.firstIndex > own.lastIndex + 1) this.#beginSearch(own)
-    if (this.#isDisputed) this.#judge(own)
+    if (this.#doubts.isDisputed) this.#judge(own)
     // Requests first, so that others are busy while this member is; the leader's confirmation before its next chunk.
     return (
       this.#commit() ??
@@ -299,29 +292,22 @@ export class CatchUpPlan {
 
   /** Begins to look for where the logs part before an index at which they do not agree. */
   #searchAnew(index: Index, own: OwnLog): void {
-    this.#settleDoubts()
+    this.#doubts.settle()
     this.#search = undefined
     this.#searchBefore(index, own)
   }
 
-  #settleDoubts(): void {
-    this.#isDisputed = false
-    this.#unconfirmedCount = 0
-    this.#unconfirmedFrom.clear()
-  }
-
   /** Whether what does not follow may be right, and what others sent before it wrong. */
   #isDoubtful(from: MemberId, { commitIndex }: OwnLog): boolean {
-    const isFromOthers = [...this.#unconfirmedFrom].some((member) => member !== from)
-    return isFromOthers && commitIndex < this.#gap.firstIndex - 1
+    return this.#doubts.hasOthersThan(from) && commitIndex < this.#gap.firstIndex - 1
   }
 
   /** What a dispute comes to without the leader's confirmation. */
   #judge(own: OwnLog): void {
     const index = this.#gap.firstIndex
-    if (own.commitIndex >= index - 1) this.#settleDoubts()
+    if (own.commitIndex >= index - 1) this.#doubts.settle()
     else if (!this.#leaderConfirms(index - 1)) {
-      this.#isWary = true
+      this.#doubts.isWary = true
       this.#searchAnew(index, own)
     }
   }
@@ -346,8 +332,9 @@ export class CatchUpPlan {
 
   /** Whether nothing more is appended before the leader has confirmed what was. */
   get #isHeldBack(): boolean {
-    if (this.#isDisputed) return true
-    return this.#unconfirmedCount >= unconfirmedMax && this.#leaderConfirms(this.#gap.firstIndex - 1)
+    const { isDisputed, chunkCount } = this.#doubts
+    if (isDisputed) return true
+    return chunkCount >= unconfirmedMax && this.#leaderConfirms(this.#gap.firstIndex - 1)
   }
 
   #leaderConfirms(index: Index): boolean {
@@ -360,10 +347,10 @@ export class CatchUpPlan {
     if (source?.availability === undefined || source.request !== undefined) return undefined
     if (this.#search !== undefined || this.#confirmation !== undefined) return undefined
     const { firstIndex, lastIndex } = source.availability
+    const { isDisputed, chunkCount } = this.#doubts
     // What is behind that is of the own log alone, and was not looked at.
     const reached = Math.min(own.lastIndex, this.#gap.firstIndex - 1)
-    const isDue =
-      this.#isDisputed || reached >= this.#demand.commitIndex || this.#unconfirmedCount >= confirmEvery
+    const isDue = isDisputed || reached >= this.#demand.commitIndex || chunkCount >= confirmEvery
     const index = Math.min(reached, this.#demand.commitIndex, lastIndex)
     if (!isDue || index < firstIndex || index <= own.commitIndex) return undefined
     return this.#fetchFrom(source, { type: 'confirmation', index }, index, index, nowMs)
@@ -402,7 +389,7 @@ export class CatchUpPlan {
     for (const source of this.#sources) {
       const { availability, isUsable, request, bytesMax } = source
       if (availability === undefined || !isUsable || request !== undefined) continue
-      if (this.#isWary && this.#isAnyoneElseAsked(source)) continue
+      if (this.#doubts.isWary && this.#isAnyoneElseAsked(source)) continue
       // Until it is known that the logs are one, whatever else came would be of no use.
       if (this.#search !== undefined && this.#gap.firstOpenIndex !== this.#search.from) return undefined
       const chunk = this.#gap.claim(availability, this.#demand.commitIndex, this.#settings.batchEntries)
@@ -415,11 +402,11 @@ export class CatchUpPlan {
 
   /** Whether what is not confirmed yet comes, or may come, from somebody else who is still believed. */
   #isAnyoneElseAsked(source: Source): boolean {
-    if (this.#unconfirmedFrom.has(source.member)) return false
+    if (this.#doubts.has(source.member)) return false
     const others = [...this.#sources].filter((other) => other !== source && other.isUsable)
     return others.some(
       ({ member, request }) =>
-        request?.asked.type === 'chunk' || this.#gap.holds(member) || this.#unconfirmedFrom.has(member),
+        request?.asked.type === 'chunk' || this.#gap.holds(member) || this.#doubts.has(member),
     )
   }
 

@@ -40,6 +40,20 @@ describe('a member that was away while the log was let go', () => {
     await eventually(() => expect(away.sync.isCatchingUp).toBe(false))
   })
 
+  test('is served by the leader again as soon as it has caught up, without a heartbeat', async () => {
+    const { group, leader, away } = await leftBehind()
+    await using _ = group
+    group.rejoin(away)
+    await eventually(() => {
+      group.tick()
+      expect(away.sync.isCatchingUp).toBe(true)
+    })
+    await eventually(() => {
+      const progress = leader.member.progress.find(({ member }) => member === away.id)
+      expect(progress?.state).toBe('replicate')
+    })
+  })
+
   test('gets them from whoever is left when a source dies in the middle', async () => {
     const { group, away, other } = await leftBehind()
     await using _ = group

@@ -76,9 +76,19 @@ describe('W-S5: entries that were fetched', () => {
     const core = memberOf(stale)
     const previous = stale[9]!
     core.step({
-      ...{ clusterId, from: leader, to: self, term: 3, round: 2, roundTick: 2, type: 'append' },
-      ...{ prevIndex: 10, prevTerm: previous.term, prevHash: previous.hash },
-      ...{ entries: [], commitIndex: 3, isHeartbeat: true },
+      type: 'append',
+      clusterId,
+      from: leader,
+      to: self,
+      term: 3,
+      round: 2,
+      roundTick: 2,
+      prevIndex: 10,
+      prevTerm: previous.term,
+      prevHash: previous.hash,
+      entries: [],
+      commitIndex: 3,
+      isHeartbeat: true,
     })
     expect(core.appendFetched(truth.slice(5, 12))).toBe(1)
     expect(core.status.lastIndex).toBe(15)
