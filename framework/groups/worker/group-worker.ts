@@ -258,7 +258,9 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#keeper.look()
     const isOut = (): boolean => {
       const member = this.#life.member
-      return member === undefined || !member.configuration.voters.includes(member.id)
+      // Without anybody there is nobody to be taken out by.
+      if (member === undefined || this.bonds.mesh.size === 0) return true
+      return !member.configuration.voters.includes(member.id)
     }
     await new Condition(this.#members.asReadonly(), isOut, { signal })
   }
