@@ -170,6 +170,14 @@ export class CatchUpPlan {
     if (asked.type === 'chunk') this.#gap.release(asked.chunk)
   }
 
+  /** A request could not be sent. Whoever it was for is asked again later. */
+  onUnsent(member: MemberId, requestId: number): void {
+    const asked = this.#answered(member, { requestId }, 'availability', 'chunk', 'confirmation')
+    if (asked === undefined) return
+    this.#sources.get(member)!.onUnreachable()
+    if (asked.type === 'chunk') this.#gap.release(asked.chunk)
+  }
+
   /** So many of the entries, from the first on, follow or were there. */
   onAppended(count: number, own: OwnLog, nowMs: number): void {
     const { from, entries } = this.#gap.arrived!

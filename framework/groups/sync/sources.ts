@@ -63,6 +63,12 @@ export class Source {
     this.request = undefined
   }
 
+  /** Nothing can be sent to it for now. */
+  onUnreachable(): void {
+    this.onSilence()
+    this.availability = undefined
+  }
+
   onDelivered(): void {
     this.#failures = 0
     this.request = undefined

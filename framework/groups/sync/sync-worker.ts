@@ -213,9 +213,9 @@ export class SyncWorker {
     }
   }
 
-  /** What is not sent is like what is lost: its time runs out. */
   #send(to: MemberId, message: SyncMessage): void {
-    this.#options.port.send(to, encodeSync(message))
+    const result = this.#options.port.send(to, encodeSync(message))
+    if (result !== 'sent') this.#plan?.onUnsent(to, message.requestId)
   }
 
   #envelope(requestId: number): { readonly clusterId: SyncMessage['clusterId']; readonly requestId: number } {

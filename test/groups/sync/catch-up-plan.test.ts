@@ -195,6 +195,16 @@ describe('a plan', () => {
     expect(fetchesOf(actionsOf(plan, 2, self))).toMatchObject([{ firstIndex: 11 }])
   })
 
+  test('given a request that cannot be sent, then another one is asked, and the first again later', () => {
+    const plan = planOf([a, b])
+    const [first, second] = fetchesOf(heard(plan, {}))
+    plan.onUnsent(a, first!.requestId)
+    plan.onEntries(b, entries(second!.requestId, 21, 10))
+    expect(fetchesOf(actionsOf(plan, 1))).toMatchObject([{ member: b, firstIndex: 11, lastIndex: 20 }])
+    const later = actionsOf(plan, DEFAULT_SYNC.askIntervalMs)
+    expect(later).toMatchObject([{ type: 'ask', member: a }])
+  })
+
   test('asks whoever is slow for less', () => {
     const plan = planOf([a])
     const [first] = fetchesOf(heard(plan, {}))
