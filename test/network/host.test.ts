@@ -20,9 +20,14 @@ describe('starting', () => {
   })
 
   test('given a TCP port that is taken by somebody else, fails with ADDRESS_IN_USE and lets go of the others', async () => {
-    const server = createServer().listen(0, '127.0.0.1')
+    // The UDP port of that number has to be free, which two sockets of ours find out; other tests run at the same time.
+    const reserved = createSocket('udp4').bind(0, '127.0.0.1')
+    await once(reserved, 'listening')
+    const { port } = reserved.address()
+    const server = createServer().listen(port, '127.0.0.1')
     await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
+    reserved.close()
+    await once(reserved, 'close')
     const listen = [`/ip4/127.0.0.1/udp/${port}/quic-v1`, `/ip4/127.0.0.1/tcp/${port}`]
     await expect(startHost({ listen })).rejects.toMatchObject({
       code: 'ADDRESS_IN_USE',
