@@ -1,7 +1,6 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
 import { CloseReasons, Host, Identity, closeReason, libp2pPeerId, type Link } from '#framework/network'
