@@ -24,12 +24,17 @@ function expectedLines(requestCount: number, of = seed): string[] {
 }
 
 function start(requestCount: number, ...options: readonly string[]): MosaikProcess {
+  return startPaced(20, requestCount, ...options)
+}
+
+/** @param pauseMs How long the trader waits between requests, so that there is time for what a test does meanwhile. */
+function startPaced(pauseMs: number, requestCount: number, ...options: readonly string[]): MosaikProcess {
   return new MosaikProcess(['up', 'apps/orderbook/mosaik.yaml', '--json', ...options], {
     cwd: repository,
     env: {
       ORDERBOOK_SEED: seed,
       ORDERBOOK_REQUESTS: String(requestCount),
-      ORDERBOOK_PAUSE_MS: '20',
+      ORDERBOOK_PAUSE_MS: String(pauseMs),
     },
   })
 }
@@ -69,7 +74,7 @@ describe('orderbook: the same fills come out for the same seed', () => {
 
   test('given books on disk and kill -9 of each matcher in turn; and a second run goes on where the first has ended', async () => {
     await using data = await folderWith({})
-    await using first = start(120, '--data', data.path)
+    await using first = startPaced(150, 120, '--data', data.path)
     for (const victim of [0, 1, 2]) {
       await acknowledged(first, 20 * (victim + 1))
       await killMatcher(first, victim)

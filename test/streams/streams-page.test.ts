@@ -88,7 +88,7 @@ test('numbers: those that the code has', () => {
   const has = (text: string): void => expect(source).toContain(text)
   has('options.queue ?? 1024')
   has('options.queueBytes ?? 4 * 1024 * 1024')
-  has('windowBytes = 1024 * 1024')
+  has('const windowBytesDefault = 1024 * 1024')
   has('const holdMsDefault = 60_000')
   has('const bytesDefault = 16 * 1024 * 1024')
   has('const waitingSendsMax = 1024')
