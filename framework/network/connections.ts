@@ -9,6 +9,7 @@ import {
   isMosaikError,
   messageOf,
   shortId,
+  raceSignal,
   type PeerId,
   type ReadonlyWatch,
   type Timer,
@@ -27,7 +28,6 @@ import { HELLO, askForSignsOfLife, giveSignsOfLife } from './hello.js'
 import { fromLibp2pPeerId } from './libp2p-peer-id.js'
 import { NONCE_BYTES } from './network-key.js'
 import { ConnectionEntry, linkStream, type PeerConnection } from './peer-connection.js'
-import { raceSignal } from './race-signal.js'
 import type { PeerUse } from './connection-pruning.js'
 import type { HostContext } from './host-context.js'
 import type { Link } from './link.js'

@@ -1,8 +1,7 @@
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { MosaikError, messageOf, type PeerId } from '#framework/primitives'
+import { MosaikError, messageOf, raceSignal, type PeerId } from '#framework/primitives'
 import { inDialOrder, parseAddress, transportOf, withPeer, withoutPeer } from './addresses.js'
-import { raceSignal } from './race-signal.js'
 import type { HostContext } from './host-context.js'
 
 /** One address that was tried in vain. */

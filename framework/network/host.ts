@@ -7,6 +7,7 @@ import {
   systemClock,
   systemRandom,
   toHex,
+  raceSignal,
   type Clock,
   type Logger,
   type NetworkId,
@@ -26,7 +27,6 @@ import { LinkService, type LinkHandler } from './link-service.js'
 import { listenOn, type Listening } from './listening.js'
 import { NetworkMetrics } from './metrics.js'
 import { NetworkKey } from './network-key.js'
-import { raceSignal } from './race-signal.js'
 import { planOf, type RelayOptions, type RelayPlan } from './reach/reach-options.js'
 import { RttTracker } from './rtt/rtt-tracker.js'
 import type { DialTarget } from './dial-target.js'

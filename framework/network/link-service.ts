@@ -1,8 +1,15 @@
 import type { Connection, Stream } from '@libp2p/interface'
-import { MosaikError, TaskScope, isMosaikError, messageOf, shortId, type PeerId } from '#framework/primitives'
+import {
+  MosaikError,
+  TaskScope,
+  isMosaikError,
+  messageOf,
+  shortId,
+  raceSignal,
+  type PeerId,
+} from '#framework/primitives'
 import { CloseReasons, LinkClosedError, closeReason } from './close-reason.js'
 import { linkStream, type PeerConnection } from './peer-connection.js'
-import { raceSignal } from './race-signal.js'
 import { acceptLink, openLink, type IncomingLink } from './framed-link.js'
 import type { Connections } from './connections.js'
 import type { HostContext } from './host-context.js'

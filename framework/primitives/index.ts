@@ -55,6 +55,7 @@ export {
   type Labels,
   type MetricDefinition,
 } from './metrics.js'
+export { raceSignal } from './race-signal.js'
 export { seededRandom, systemRandom, type Random } from './random.js'
 export { Ring } from './ring.js'
 export { suggest } from './suggest.js'

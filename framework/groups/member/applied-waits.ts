@@ -1,3 +1,4 @@
+import { raceSignal } from '#framework/primitives'
 import type { Index } from '../raft/index.js'
 
 interface Wait {
@@ -15,14 +16,11 @@ export class AppliedWaits {
     signal.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const wait: Wait = { index, resolve, reject }
-    const onAbort = (): void => reject(signal.reason as Error)
     this.#waits.add(wait)
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
-      await promise
+      await raceSignal(promise, signal)
     } finally {
       this.#waits.delete(wait)
-      signal.removeEventListener('abort', onAbort)
     }
   }
 

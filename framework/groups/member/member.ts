@@ -1,4 +1,4 @@
-import { invariant, MosaikError, nextTurn, type Clock, type Random } from '#framework/primitives'
+import { invariant, MosaikError, nextTurn, raceSignal, type Clock, type Random } from '#framework/primitives'
 import type { AppliedSubmission, ReplicatedMachine } from '../machine/replicated-machine.js'
 import {
   RaftCore,
@@ -123,7 +123,6 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   static async start<C, R, Q, A>(options: MemberOptions<C, R, Q, A>): Promise<Member<C, R, Q, A>> {
     const { storage, restored, machine } = options
     const snapshot = storage.currentSnapshot()
-    if (snapshot !== undefined && machine.appliedIndex < snapshot.facts.index) await machine.restore(snapshot)
     const lastIndex = restored.entries.at(-1)?.index ?? restored.base?.index ?? 0
     // What was applied was durable, so that is a storage that has lost what it had said was safe.
     if (machine.appliedIndex > lastIndex) machine.reset()
@@ -216,15 +215,12 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     if (!outcome.accepted) throw new ReadRefusedError(outcome)
     const confirmed = Promise.withResolvers<Index>()
     this.#reads.set(outcome.id, confirmed)
-    const onAbort = (): void => confirmed.reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
     this.#schedule()
     try {
-      const index = await confirmed.promise
+      const index = await raceSignal(confirmed.promise, signal)
       await this.applied(index, signal)
       return index
     } finally {
-      signal.removeEventListener('abort', onAbort)
       this.#reads.delete(outcome.id)
     }
   }

@@ -1,4 +1,4 @@
-import { MosaikError, type Clock } from '#framework/primitives'
+import { MosaikError, raceSignal, type Clock } from '#framework/primitives'
 import type { ClusterId, MemberId } from '../raft/index.js'
 import type { GroupStorage, StagedSnapshot } from '../storage/index.js'
 import { encodeSync, type Absent, type Piece, type SnapshotOffer } from './sync-messages.js'
@@ -73,14 +73,10 @@ export class SnapshotDownload {
     using deadline = clock.deadline(timeoutMs, signal)
     const requestId = nextRequestId()
     const settle = Promise.withResolvers<Piece | Absent>()
-    const onAbort = (): void => settle.reject(deadline.signal.reason as Error)
-    deadline.signal.addEventListener('abort', onAbort, { once: true })
     this.#pending = { requestId, settle }
     try {
-      // It may be rejected before anybody waits for it.
-      settle.promise.catch(() => undefined)
       await this.#request(requestId, offset, deadline.signal)
-      const answer = await settle.promise
+      const answer = await raceSignal(settle.promise, deadline.signal)
       if (answer.type === 'absent') throw new SnapshotUnavailableError('another one has taken its place')
       const { bytes } = answer
       const isExpected =
@@ -89,7 +85,6 @@ export class SnapshotDownload {
       return bytes
     } finally {
       this.#pending = undefined
-      deadline.signal.removeEventListener('abort', onAbort)
     }
   }
 

@@ -1,4 +1,4 @@
-import { MosaikError } from '#framework/primitives'
+import { MosaikError, raceSignal } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
 import { encodeForward, type ForwardAnswer, type ForwardRefusal, type ForwardRequest } from '../wire/notes.js'
 
@@ -37,18 +37,15 @@ export class Forwarding {
     if (this.#pending.size >= pendingMax) throw new ForwardError('busy')
     const id = ++this.#lastId
     const settle = Promise.withResolvers<ForwardAnswer>()
-    const onAbort = (): void => settle.reject(signal.reason as Error)
     this.#pending.set(id, { bond, settle })
-    signal.addEventListener('abort', onAbort, { once: true })
     try {
       const sent = bond.send('forward', encodeForward({ ...request, id } as ForwardRequest))
       if (sent !== 'sent') throw new ForwardError(sent === 'busy' ? 'busy' : 'lost')
-      const answer = await settle.promise
+      const answer = await raceSignal(settle.promise, signal)
       if (answer.type === 'refused') throw new ForwardError(answer.reason)
       return answer
     } finally {
       this.#pending.delete(id)
-      signal.removeEventListener('abort', onAbort)
     }
   }
 

@@ -1,3 +1,5 @@
+import { raceSignal } from '#framework/primitives'
+
 /** How a read is confirmed. */
 export type Confirmation = 'strong' | 'lease'
 
@@ -25,16 +27,7 @@ export class SharedReads {
         return this.#confirm(consistency)
       })
       this.#next.set(consistency, question)
-      // Whoever asked may have given up.
-      question.catch(() => {})
     }
-    const { promise: aborted, reject } = Promise.withResolvers<never>()
-    const onAbort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
-    try {
-      await Promise.race([question, aborted])
-    } finally {
-      signal.removeEventListener('abort', onAbort)
-    }
+    await raceSignal(question, signal)
   }
 }

@@ -9,11 +9,10 @@ import {
   type MeshPeer,
 } from '@libp2p/gossipsub'
 import type { Connection, PeerId as Libp2pPeerId, Stream } from '@libp2p/interface'
-import { MosaikError, TaskScope, messageOf, type PeerId } from '#framework/primitives'
+import { MosaikError, TaskScope, messageOf, raceSignal, type PeerId } from '#framework/primitives'
 import { libp2pPrivateKey } from '../libp2p-keys.js'
 import { fromLibp2pPeerId } from '../libp2p-peer-id.js'
 import { libp2pLogger } from '../libp2p-logger.js'
-import { raceSignal } from '../race-signal.js'
 import { GossipPeer } from './gossip-peer.js'
 import { GOSSIP_PROTOCOL, GOSSIP_STREAMS_MAX } from './gossip-protocol.js'
 import { GossipRegistrar } from './gossip-registrar.js'

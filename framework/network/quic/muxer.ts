@@ -1,7 +1,6 @@
 import type { CreateStreamOptions, Logger, MessageStream, StreamMuxerFactory } from '@libp2p/interface'
 import { AbstractStreamMuxer } from '@libp2p/utils'
-import { MosaikError, messageOf, type Clock } from '#framework/primitives'
-import { raceSignal } from '../race-signal.js'
+import { MosaikError, messageOf, raceSignal, type Clock } from '#framework/primitives'
 import { QuicStream } from './stream.js'
 import type { NativeConnection, NativeStream } from './binding.js'
 

@@ -13,12 +13,11 @@ import {
   type Transport,
 } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { MosaikError, type Clock } from '#framework/primitives'
+import { MosaikError, raceSignal, type Clock } from '#framework/primitives'
 import { isQuicAddress, resolveUdpAddress, type UdpAddress } from './address.js'
 import { QuicConnection } from './connection.js'
 import { QuicListener } from './listener.js'
 import { quicMuxerFactory } from './muxer.js'
-import { raceSignal } from '../race-signal.js'
 import type { NativeBinding, NativeClient, NativeConfig, NativeConnection, SocketFamily } from './binding.js'
 
 /** Figures of the QUIC connections of one node. All of them hold for both directions. */

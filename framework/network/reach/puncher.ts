@@ -1,10 +1,9 @@
 import type { Connection } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
-import { TaskScope, isMosaikError, messageOf, shortId, type PeerId } from '#framework/primitives'
+import { TaskScope, isMosaikError, messageOf, shortId, raceSignal, type PeerId } from '#framework/primitives'
 import { parseAddress } from '../addresses.js'
 import { CloseReasons, closeReason } from '../close-reason.js'
 import { libp2pLogger } from '../libp2p-logger.js'
-import { raceSignal } from '../race-signal.js'
 import { splitRelayed } from '../relay/relay-address.js'
 import { mappedEndpoint, tcpAddressesOf, worthDialling } from './punch-addresses.js'
 import {

@@ -1,6 +1,5 @@
-import { MosaikError, messageOf, type PeerId } from '#framework/primitives'
+import { MosaikError, messageOf, raceSignal, type PeerId } from '#framework/primitives'
 import { parseAddress, withPeer } from '../addresses.js'
-import { raceSignal } from '../race-signal.js'
 import { mappedEndpoint } from './punch-addresses.js'
 import type { Connections } from '../connections.js'
 import type { HostContext } from '../host-context.js'

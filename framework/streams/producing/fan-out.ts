@@ -11,6 +11,7 @@ import {
   MosaikError,
   toHex,
   Watch,
+  raceSignal,
   type PeerId,
   type ReadonlyWatch,
 } from '#framework/primitives'
@@ -37,7 +38,6 @@ import { peerLabel, type StreamsContext } from '../streams-context.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
 import { UndeliveredSink } from './undelivered-sink.js'
 import type { Greeting, SubscribeRequest } from '../wire.js'
-import { withAbort } from '../with-abort.js'
 
 /** How long closing lets consumers take what is queued. */
 const closeTimeoutMs = 2_000
@@ -226,7 +226,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     const drained = Promise.all(
       Array.from(this.#served, (subscription) => subscription.drained(target, signal)),
     )
-    await withAbort(drained, signal)
+    await raceSignal(drained, signal)
     // A producer that closes ends its subscriptions: then nobody can say what was taken.
     if (this.#isClosing) throw new MosaikError('PRODUCER_CLOSED', `${this.#what}: it was closed`)
   }
