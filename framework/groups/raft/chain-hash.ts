@@ -1,15 +1,7 @@
-import type { ChainHash, EntryKind, Index, Term } from './types.js'
+import type { ChainHash, Entry, EntryKind } from './types.js'
 
 /** What the hash of an entry is made of, besides the hash of the entry before. */
-export interface HashedFields {
-  readonly index: Index
-  readonly term: Term
-  readonly kind: EntryKind
-  readonly commandCount: number
-  readonly applicationIndex: Index
-  readonly timestampMs: number
-  readonly payload: Uint8Array
-}
+export type HashedFields = Omit<Entry, 'hash'>
 
 /** Chains entries: equal hashes mean equal entries and equal histories. */
 export interface ChainHasher {

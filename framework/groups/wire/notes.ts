@@ -1,7 +1,7 @@
 // What members tell each other besides consensus, as MessagePack: few and small.
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
-import type { ClusterId, MemberId } from '../raft/index.js'
+import type { ClusterId, MemberId, MergeMessage } from '../raft/index.js'
 import { MalformedMessageError } from './raft-wire.js'
 
 const whole = z.int().min(0)
@@ -22,6 +22,21 @@ const noteSchema = z.object({
   /** It is about to go. */
   isLeaving: z.boolean(),
 })
+
+const standing = z.object({
+  clusterId: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .transform((text) => text as ClusterId),
+  committed: whole,
+  lastTerm: whole,
+})
+
+/** On the control lane: what the leaders of two clusters tell each other. */
+const mergeSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('standing'), standing }),
+  z.object({ type: z.literal('verdict'), verdict: z.object({ winner: standing, loser: standing }) }),
+])
 
 /** On the forward lane: what a member asks of the leader, and the answers. */
 const requestSchema = z.discriminatedUnion('type', [
@@ -54,6 +69,15 @@ export function encodeNote(note: Note): Uint8Array {
 /** @throws MalformedMessageError */
 export function decodeNote(message: Uint8Array): Note {
   return parsed(noteSchema, message)
+}
+
+export function encodeMerge(message: MergeMessage): Uint8Array {
+  return encode(message)
+}
+
+/** @throws MalformedMessageError */
+export function decodeMerge(message: Uint8Array): MergeMessage {
+  return parsed(mergeSchema, message)
 }
 
 export function encodeForward(message: ForwardMessage): Uint8Array {

@@ -45,9 +45,7 @@ const fieldBytesMax = 8 * 8 + 2
 
 export function encodeMessage(message: Message): Uint8Array {
   const entries = message.type === 'append' ? message.entries : []
-  let length = headBytes + fieldBytesMax + 4
-  for (const { payload } of entries) length += entryHeadBytes + payload.byteLength
-  const writer = new Writer(length)
+  const writer = new Writer(headBytes + fieldBytesMax + bytesOfEntries(entries))
   writer.u8(types.indexOf(message.type))
   writer.bytes(fromHex(message.clusterId))
   writer.number(message.term)
@@ -176,9 +174,7 @@ function readFields(
 
 /** Entries that follow each other, for messages that carry some. */
 export function encodeEntries(entries: readonly Entry[]): Uint8Array {
-  let length = 4
-  for (const { payload } of entries) length += entryHeadBytes + payload.byteLength
-  const writer = new Writer(length)
+  const writer = new Writer(bytesOfEntries(entries))
   writeEntries(writer, entries)
   return writer.finish()
 }
@@ -193,6 +189,12 @@ export function decodeEntries(bytes: Uint8Array, firstIndex: number): Entry[] {
   const entries = readEntries(reader, firstIndex)
   reader.finish()
   return entries
+}
+
+function bytesOfEntries(entries: readonly Entry[]): number {
+  let length = 4
+  for (const { payload } of entries) length += entryHeadBytes + payload.byteLength
+  return length
 }
 
 function writeEntries(writer: Writer, entries: readonly Entry[]): void {

@@ -1,5 +1,3 @@
-import { z } from 'zod'
-import { decode, encode } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
 import type { Mesh } from '../bond/mesh.js'
 import type { Member } from '../member/member.js'
@@ -13,24 +11,10 @@ import {
   type MergeMessage,
   type Verdict,
 } from '../raft/index.js'
-import { MalformedMessageError } from '../wire/raft-wire.js'
+import { decodeMerge, encodeMerge } from '../wire/notes.js'
 
 /** How many ticks lie between two invitations to the same cluster. */
 const inviteEveryTicks = 10
-
-const whole = z.int().min(0)
-const standing = z.object({
-  clusterId: z
-    .string()
-    .regex(/^[0-9a-f]{32}$/)
-    .transform((text) => text as ClusterId),
-  committed: whole,
-  lastTerm: whole,
-})
-const messageSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('standing'), standing }),
-  z.object({ type: z.literal('verdict'), verdict: z.object({ winner: standing, loser: standing }) }),
-])
 
 export interface IslandsOptions {
   readonly mesh: Mesh
@@ -75,7 +59,7 @@ export class Islands {
 
   /** @throws MalformedMessageError */
   onMessage(bytes: Uint8Array): void {
-    const message = parsed(bytes)
+    const message = decodeMerge(bytes)
     const own = this.#ownStanding()
     if (own === undefined) return
     const other =
@@ -136,7 +120,7 @@ export class Islands {
 
   /** Whoever of the other cluster leads it will know what to do. */
   #tell(other: ClusterId, message: MergeMessage): void {
-    const bytes = encode(message)
+    const bytes = encodeMerge(message)
     for (const bond of this.#options.mesh) {
       if (this.#options.clusterOf(bond) === other) this.#options.send(bond, bytes)
     }
@@ -148,13 +132,5 @@ export class Islands {
     if (member?.clusterId === undefined || member.isOver) return undefined
     const { role, committedApplicationIndex: committed, lastTerm } = member.status
     return role === 'leader' ? { clusterId: member.clusterId, committed, lastTerm } : undefined
-  }
-}
-
-function parsed(bytes: Uint8Array): MergeMessage {
-  try {
-    return messageSchema.parse(decode(bytes))
-  } catch {
-    throw new MalformedMessageError('it is not what leaders tell each other')
   }
 }
