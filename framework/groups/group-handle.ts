@@ -72,11 +72,11 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   }
 
   get status(): ReadonlyWatch<GroupStatus> {
-    return this.#worker.status.asReadonly()
+    return this.#worker.status
   }
 
   get members(): ReadonlyWatch<readonly MemberStatus[]> {
-    return this.#worker.members.asReadonly()
+    return this.#worker.members
   }
 
   get bonds(): Mesh {
@@ -134,7 +134,7 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
       predicate: (status: GroupStatus) => boolean,
       name: string,
       options: WhenOptions = {},
-    ): Condition<GroupStatus> => new Condition(status.asReadonly(), predicate, { ...options, name })
+    ): Condition<GroupStatus> => new Condition(status, predicate, { ...options, name })
     const untilEnded = (
       predicate: (status: GroupStatus) => boolean,
       name: string,
@@ -220,9 +220,12 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
     const appended = Promise.withResolvers<{ readonly firstIndex: number; readonly term: number }>()
     const applied = Promise.withResolvers<readonly Executed<R>[]>()
     const deadline = this.#deadline(options)
-    const fail = (error: unknown): void => {
+    const stopWaiting = (): void => {
       deadline[Symbol.dispose]()
       deadline.signal.removeEventListener('abort', onDeadline)
+    }
+    const fail = (error: unknown): void => {
+      stopWaiting()
       appended.reject(error as Error)
       applied.reject(error as Error)
     }
@@ -232,8 +235,7 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
       commands: encoded,
       onAppended: (firstIndex, term) => appended.resolve({ firstIndex, term }),
       onApplied: (firstIndex, term, results) => {
-        deadline[Symbol.dispose]()
-        deadline.signal.removeEventListener('abort', onDeadline)
+        stopWaiting()
         appended.resolve({ firstIndex, term })
         applied.resolve(results.map((result, place) => ({ index: firstIndex + place, term, result })))
       },

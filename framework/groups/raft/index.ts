@@ -22,6 +22,7 @@ export {
 export { memberIdOf } from './member-id.js'
 export {
   nextMembershipStep,
+  successorOf,
   type BondedMember,
   type MembershipFacts,
   type MembershipLimits,

@@ -59,8 +59,7 @@ export function nextMembershipStep(
   const isBonded = (member: MemberId): boolean => bondedPeers.get(peerIdOf(member)) === member
 
   if (leaving.includes(self) && voters.includes(self) && others.length > 0) {
-    const candidates = others.filter((voter) => isBonded(voter) && !leaving.includes(voter))
-    const target = bestOf(candidates.map((voter) => of.get(voter)))
+    const target = successorOf(facts)
     if (target) return { do: 'transfer', target }
   }
   // Of two voters, the other is of no use without a bond, and cannot be elected without this one.
@@ -102,6 +101,21 @@ export function nextMembershipStep(
       ? configurationOf(voters, wantedLearners)
       : configurationOf([...voters, promoted], wantedLearners)
   return isSame(next, configuration) ? undefined : { do: 'change', configuration: next }
+}
+
+/** Who should lead when this leader goes: of the voters that are in reach and stay, the one with the longest log. */
+export function successorOf({
+  self,
+  configuration,
+  progress,
+  bonded,
+  leaving,
+}: MembershipFacts): MemberId | undefined {
+  const inReach = new Set(bonded.filter(({ isReader }) => !isReader).map(({ member }) => member))
+  const candidates = configuration.voters.filter(
+    (voter) => voter !== self && inReach.has(voter) && !leaving.includes(voter),
+  )
+  return bestOf(candidates.map((voter) => progress.find(({ member }) => member === voter)))
 }
 
 /** For two rounds, so that it is not by chance; or all of it. */

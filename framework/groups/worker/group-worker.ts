@@ -1,13 +1,14 @@
 import {
+  ComposedWatch,
   Condition,
   EventHub,
-  Watch,
   messageOf,
   type Clock,
   type GroupId,
   type Logger,
   type PeerId,
   type Random,
+  type ReadonlyWatch,
 } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
 import type { BondService } from '../bond/bond-service.js'
@@ -22,7 +23,6 @@ import type {
   Entry,
   FoundingPolicy,
   Incident,
-  Index,
   MembershipLimits,
   Message,
   RaftOptions,
@@ -85,14 +85,13 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #keeper: MembershipKeeper
   readonly #islands: Islands
   readonly #closing = new AbortController()
-  readonly #status: Watch<GroupStatus>
-  readonly #members = new Watch<readonly MemberStatus[]>([])
+  readonly #status: ComposedWatch<GroupStatus>
+  readonly #members: ComposedWatch<readonly MemberStatus[]>
   readonly #unfollow: () => void
   #phase: GroupPhase = 'joining'
   #cause: unknown
   /** Of the member that there is. */
   #sync: SyncWorker | undefined
-  #isRefreshDue = false
   /** Another cluster goes on instead of this member's. */
   #isGivingWay = false
   #closed: Promise<void> | undefined
@@ -134,23 +133,24 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       clusterOf: (bond) => this.#keeper.clusterOf(bond),
       send: (bond, message) => void bond.send('control', tagged(MERGE, message)),
     })
-    this.#status = new Watch(this.#currentStatus())
+    this.#status = new ComposedWatch(() => this.#currentStatus())
+    this.#members = new ComposedWatch(() => this.#currentMembers())
     this.#unfollow = ticker.follow((ticks) => this.#onTick(ticks))
     life.start({
       onMessage: (message) => this.#send(message),
       onApplied: (entry, submission) => {
         if (submission !== undefined) this.#submitter.onApplied(submission)
         if (entry.kind === 'yield') this.#onYield(entry)
-        this.#refreshSoon()
+        this.#refresh()
       },
       onRestored: () => {
         this.#submitter.onRestored()
-        this.#refreshSoon()
+        this.#refresh()
       },
       onRole: () => this.#onRole(),
       onConfiguration: () => {
         this.#keeper.announce()
-        this.#refreshSoon()
+        this.#refresh()
       },
       onSyncRequired: (demand) => this.#sync?.onSyncRequired(demand),
       onIncident: (incident) => this.#onIncident(incident),
@@ -172,11 +172,11 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     }
   }
 
-  get status(): Watch<GroupStatus> {
+  get status(): ReadonlyWatch<GroupStatus> {
     return this.#status
   }
 
-  get members(): Watch<readonly MemberStatus[]> {
+  get members(): ReadonlyWatch<readonly MemberStatus[]> {
     return this.#members
   }
 
@@ -262,18 +262,13 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       if (member === undefined || this.bonds.mesh.size === 0) return true
       return !member.configuration.voters.includes(member.id)
     }
-    await new Condition(this.#members.asReadonly(), isOut, { signal })
+    await new Condition(this.#members, isOut, { signal })
   }
 
-  /** Has another voter lead, if this member does: the one with the longest log. */
+  /** Has another voter lead, if this member does. */
   async #handOver(signal: AbortSignal): Promise<void> {
-    const member = this.#life.member
-    if (member === undefined || member.status.role !== 'leader') return
-    const [best] = member.progress
-      .filter(({ role }) => role === 'voter')
-      .toSorted((a, b) => b.matchIndex - a.matchIndex)
-    if (best === undefined || !member.transferLeadership(best.member).accepted) return
-    await new Condition(this.#status.asReadonly(), ({ role }) => role !== 'leader', { signal })
+    if (!this.#keeper.handOver()) return
+    await new Condition(this.#status, ({ role }) => role !== 'leader', { signal })
   }
 
   #end(phase: GroupPhase, cause: unknown): void {
@@ -320,7 +315,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     if (phase === 'stalled') {
       this.#phase = phase
       this.#cause = cause
-      this.#refreshSoon()
+      this.#refresh()
       return
     }
     logger.error('a group has failed on this node', { group: this.id, cause: messageOf(cause) })
@@ -348,7 +343,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #onRole(): void {
     this.#tellLeader()
     this.#keeper.announce()
-    this.#refreshSoon()
+    this.#refresh()
   }
 
   #onIncident(incident: Incident): void {
@@ -400,7 +395,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#keeper.onBonded(bond)
     this.#sync?.onBonded(bond.member)
     this.#tellLeader()
-    this.#refreshSoon()
+    this.#refresh()
   }
 
   #onLost(bond: Bond): void {
@@ -408,7 +403,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#keeper.onLost(bond)
     this.#sync?.onLost(bond.member)
     this.#tellLeader()
-    this.#refreshSoon()
+    this.#refresh()
   }
 
   #onMessage(bond: Bond, lane: Lane, message: Uint8Array): void | Promise<void> {
@@ -525,18 +520,10 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#submitter.onLeader(bond && { term, bond: bond === 'self' ? undefined : bond })
   }
 
-  #refreshSoon(): void {
-    if (this.#isRefreshDue || this.#closing.signal.aborted) return
-    this.#isRefreshDue = true
-    queueMicrotask(() => {
-      this.#isRefreshDue = false
-      if (!this.#closing.signal.aborted) this.#refresh()
-    })
-  }
-
+  /** What others see of the group is another thing now. */
   #refresh(): void {
-    this.#status.set(this.#currentStatus())
-    this.#members.set(this.#currentMembers())
+    this.#status.invalidate()
+    this.#members.invalidate()
   }
 
   #currentStatus(): GroupStatus {
@@ -582,11 +569,6 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       isBonded: this.bonds.mesh.get(peerIdOf(id))?.member === id,
       lag: id === member.id && status.role === 'leader' ? 0 : lags.get(id),
     }))
-  }
-
-  /** Up to which entry this node has applied. */
-  get appliedIndex(): Index {
-    return this.machine.appliedIndex
   }
 }
 

@@ -1,5 +1,4 @@
-import type { Random } from '#framework/primitives'
-import { toHex } from '#framework/primitives'
+import { toHex, type Random } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
 import type { Mesh } from '../bond/mesh.js'
 import type { Member } from '../member/member.js'
@@ -7,10 +6,12 @@ import {
   configurationOf,
   decideFounding,
   nextMembershipStep,
+  successorOf,
   type ClusterId,
   type Founding,
   type FoundingPolicy,
   type MemberId,
+  type MembershipFacts,
   type MembershipLimits,
 } from '../raft/index.js'
 import { encodeNote, type Note } from '../wire/notes.js'
@@ -103,6 +104,14 @@ export class MembershipKeeper {
     else if (member.status.role === 'leader') this.#maybeChange(member)
   }
 
+  /** Hands leadership over, if this member has it and somebody else could. Says whether that is under way. */
+  handOver(): boolean {
+    const member = this.#options.member()
+    if (member === undefined || member.isOver || member.status.role !== 'leader') return false
+    const target = successorOf(this.#factsOf(member))
+    return target !== undefined && member.transferLeadership(target).accepted
+  }
+
   /** Tells the others what this member is part of, if that is news. */
   announce(): void {
     const note = this.#ownNote()
@@ -149,23 +158,25 @@ export class MembershipKeeper {
   }
 
   #maybeChange(member: Member): void {
-    const { mesh, limits } = this.#options
-    const { status, configuration, progress } = member
-    const leaving = [...this.#notes].filter(([, { isLeaving }]) => isLeaving).map(([bond]) => bond.member)
-    const step = nextMembershipStep(
-      {
-        self: member.id,
-        configuration,
-        lastIndex: status.lastIndex,
-        progress,
-        bonded: [...mesh].map((bond) => ({ member: bond.member, isReader: bond.role === 'reader' })),
-        leaving: this.#isLeaving ? [...leaving, member.id] : leaving,
-      },
-      limits,
-    )
+    const step = nextMembershipStep(this.#factsOf(member), this.#options.limits)
     // What is refused now is looked at again soon.
     if (step?.do === 'change') member.proposeConfiguration(step.configuration)
     if (step?.do === 'transfer') member.transferLeadership(step.target)
+  }
+
+  #factsOf(member: Member): MembershipFacts {
+    const leaving = [...this.#notes].filter(([, { isLeaving }]) => isLeaving).map(([bond]) => bond.member)
+    return {
+      self: member.id,
+      configuration: member.configuration,
+      lastIndex: member.status.lastIndex,
+      progress: member.progress,
+      bonded: [...this.#options.mesh].map((bond) => ({
+        member: bond.member,
+        isReader: bond.role === 'reader',
+      })),
+      leaving: this.#isLeaving ? [...leaving, member.id] : leaving,
+    }
   }
 
   #setObservers(): void {

@@ -5,7 +5,7 @@ import { encodeSessionOpening, encodeSubmission } from '../machine/submission.js
 import type { AppliedSubmission, ReplicatedMachine } from '../machine/replicated-machine.js'
 import type { Member } from '../member/member.js'
 import type { Proposal, Term } from '../raft/index.js'
-import { ForwardError, type Forwarding } from './forwarding.js'
+import type { Forwarding } from './forwarding.js'
 
 /** How long nothing may come of what was submitted before it is submitted again, in milliseconds. */
 const patienceMs = 2_000
@@ -145,7 +145,7 @@ export class Submitter<R> {
       if (signal.aborted) return
       // Not appended, or nobody knows: it is submitted again, and applied once. Soon if the leader is another one, which
       // is told; otherwise at the next tick.
-      if (error instanceof ForwardError || isMosaikError(error)) pipeline.resubmit()
+      if (isMosaikError(error)) pipeline.resubmit()
       else throw error
     }
   }
