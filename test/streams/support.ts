@@ -14,6 +14,9 @@ import {
 } from '#framework/primitives'
 import { Streams, type Consumer, type Producer, type SubscriptionStatus } from '#framework/streams'
 import { eventually } from '../support/eventually.js'
+import { meet, together } from '../support/meeting.js'
+
+export { discoverAll } from '../support/meeting.js'
 
 export interface NodeOptions {
   readonly tags?: readonly string[]
@@ -110,12 +113,8 @@ export class TestNode implements AsyncDisposable {
     return this.host.peerId
   }
 
-  /** Exchanges catalogs with another node; once more where the machine is too busy to shake hands in time. */
-  async meet(other: TestNode): Promise<void> {
-    const target = { peer: other.peerId, addresses: other.host.addresses.value }
-    await eventually(async () => {
-      await this.discovery.syncWith(target)
-    })
+  meet(other: TestNode): Promise<void> {
+    return meet(this, other)
   }
 
   /** Disappears without a word to anybody, as far as that is possible within a process. */
@@ -135,18 +134,7 @@ export class TestNode implements AsyncDisposable {
 export async function startNodes(...options: readonly NodeOptions[]): Promise<TestNode[] & AsyncDisposable> {
   const network = freshNetwork()
   const nodes = await Promise.all(options.map((each) => TestNode.start(network, each)))
-  return Object.assign(nodes, {
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
-    },
-  })
-}
-
-/** Every node learns of every other one. */
-export async function discoverAll(nodes: readonly TestNode[]): Promise<void> {
-  for (const node of nodes) {
-    for (const other of nodes) if (node !== other) await node.meet(other)
-  }
+  return together(nodes)
 }
 
 /** Tells a node what another one says about itself now, without waiting for gossip. */

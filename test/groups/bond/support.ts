@@ -23,6 +23,9 @@ import { GroupKey } from '../../../framework/groups/bond/group-key.js'
 import { timingOf, type GroupTiming } from '../../../framework/groups/bond/group-timing.js'
 import type { Lane } from '../../../framework/groups/bond/lanes.js'
 import { eventually } from '../../support/eventually.js'
+import { discoverAll, meet, together } from '../../support/meeting.js'
+
+export { discoverAll }
 
 export interface NodeOptions {
   readonly identity?: Identity
@@ -132,10 +135,8 @@ export class TestNode implements AsyncDisposable {
     return new TestGroup(this.service, options)
   }
 
-  /** Exchanges catalogs with another node; once more where the machine is too busy to shake hands in time. */
-  async meet(other: TestNode): Promise<void> {
-    const target = { peer: other.peerId, addresses: other.host.addresses.value }
-    await eventually(() => this.discovery.syncWith(target))
+  meet(other: TestNode): Promise<void> {
+    return meet(this, other)
   }
 
   metric(name: string, labels: Record<string, string>): number {
@@ -154,16 +155,7 @@ export async function startNodes(...options: readonly NodeOptions[]): Promise<Te
   const network = randomDigest(systemRandom)
   const nodes = await Promise.all(options.map((each) => TestNode.start(network, each)))
   nodes.sort((a, b) => (a.peerId < b.peerId ? -1 : 1))
-  return Object.assign(nodes, {
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
-    },
-  })
-}
-
-/** Every node learns of every other one. */
-export async function discoverAll(nodes: readonly TestNode[]): Promise<void> {
-  for (const node of nodes) for (const other of nodes) if (node !== other) await node.meet(other)
+  return together(nodes)
 }
 
 /** Waits until a node has bonds with exactly these others in the group. */

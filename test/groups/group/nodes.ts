@@ -2,8 +2,10 @@ import { Discovery } from '#framework/discovery'
 import { Host, type HostOptions, type Identity } from '#framework/network'
 import { randomDigest, systemRandom, type NetworkId, type PeerId } from '#framework/primitives'
 import { GroupKey, Groups, type Group, type GroupOptions, type StorageProvider } from '#framework/groups'
-import { eventually } from '../../support/eventually.js'
+import { meet, together } from '../../support/meeting.js'
 import { Counter, type CounterCommand } from '../machine/counter.js'
+
+export { discoverAll } from '../../support/meeting.js'
 
 export type CounterGroup = Group<CounterCommand, number, 'value', number>
 export type CounterOptions = Partial<GroupOptions<CounterCommand, number, 'value', number>>
@@ -60,11 +62,8 @@ export class GroupNode implements AsyncDisposable {
     return this.groups.join({ key: sharedKey, machine: counter, timing: quickly, ...options })
   }
 
-  async meet(other: GroupNode): Promise<void> {
-    const target = { peer: other.peerId, addresses: other.host.addresses.value }
-    await eventually(async () => {
-      await this.discovery.syncWith(target)
-    })
+  meet(other: GroupNode): Promise<void> {
+    return meet(this, other)
   }
 
   /** Disappears without a word to anybody, as far as that is possible within a process. */
@@ -84,16 +83,5 @@ export class GroupNode implements AsyncDisposable {
 export async function startNodes(count: number): Promise<GroupNode[] & AsyncDisposable> {
   const network = randomDigest(systemRandom)
   const nodes = await Promise.all(Array.from({ length: count }, () => GroupNode.start(network)))
-  return Object.assign(nodes, {
-    [Symbol.asyncDispose]: async () => {
-      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
-    },
-  })
-}
-
-/** Every node learns of every other one. */
-export async function discoverAll(nodes: readonly GroupNode[]): Promise<void> {
-  for (const node of nodes) {
-    for (const other of nodes) if (node !== other) await node.meet(other)
-  }
+  return together(nodes)
 }

@@ -184,31 +184,31 @@ describe('a log that grows', () => {
   })
 })
 
-function spying(storage: GroupStorage, onWrite: (write: StorageWrite) => void): GroupStorage {
+/** The storage, of which writes go through something else first. */
+function withWrites(
+  storage: GroupStorage,
+  write: (write: StorageWrite, target: GroupStorage) => Promise<void>,
+): GroupStorage {
   return new Proxy(storage, {
     get(target, name) {
-      if (name === 'write')
-        return (write: StorageWrite) => {
-          onWrite(write)
-          return target.write(write)
-        }
+      if (name === 'write') return (what: StorageWrite) => write(what, target)
       const value: unknown = Reflect.get(target, name, target)
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
 }
 
+function spying(storage: GroupStorage, onWrite: (write: StorageWrite) => void): GroupStorage {
+  return withWrites(storage, (write, target) => {
+    onWrite(write)
+    return target.write(write)
+  })
+}
+
 function failing(storage: GroupStorage, cause: () => Error | undefined): GroupStorage {
-  return new Proxy(storage, {
-    get(target, name) {
-      if (name === 'write')
-        return async (write: StorageWrite) => {
-          const error = cause()
-          if (error !== undefined) throw error
-          return target.write(write)
-        }
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
+  return withWrites(storage, async (write, target) => {
+    const error = cause()
+    if (error !== undefined) throw error
+    return target.write(write)
   })
 }
