@@ -103,20 +103,15 @@ export class Groups implements AsyncDisposable {
     }
     joined.handles++
     const { clock, random } = this.#options
-    try {
-      const worker = (await joined.worker) as unknown as GroupWorker<C, R, Q, A>
-      return new GroupHandle<C, R, Q, A>({
-        worker,
-        consistency: options.consistency ?? 'strong',
-        isReader: options.role === 'reader',
-        clock,
-        random,
-        release: () => this.#release(setup.id, joined),
-      })
-    } catch (error) {
-      if (this.#joined.get(setup.id) === joined) this.#joined.delete(setup.id)
-      throw error
-    }
+    const worker = (await joined.worker) as unknown as GroupWorker<C, R, Q, A>
+    return new GroupHandle<C, R, Q, A>({
+      worker,
+      consistency: options.consistency ?? 'strong',
+      isReader: options.role === 'reader',
+      clock,
+      random,
+      release: () => this.#release(setup.id, joined),
+    })
   }
 
   /**
@@ -142,16 +137,12 @@ export class Groups implements AsyncDisposable {
     await this.#bonds.close()
   }
 
-  /** A group that has failed can be joined anew, whoever still has a handle of it. */
+  /** A group that has failed, or could not be started, can be joined anew, whoever still has a handle of it. */
   #forgetWhenOver(id: GroupId, joined: Joined): void {
     const forget = (): void => {
       if (this.#joined.get(id) === joined) this.#joined.delete(id)
     }
-    joined.worker.then(
-      ({ signal }) => signal.addEventListener('abort', forget, { once: true }),
-      // Whoever joins is told.
-      () => {},
-    )
+    joined.worker.then(({ signal }) => signal.addEventListener('abort', forget, { once: true }), forget)
   }
 
   async #release(id: GroupId, joined: Joined): Promise<void> {

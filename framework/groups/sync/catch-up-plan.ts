@@ -1,6 +1,6 @@
 import type { Entry, Index, MemberId, SyncDemand } from '../raft/index.js'
 import { Doubts } from './doubts.js'
-import { Gap } from './gap.js'
+import { Gap, type Extent } from './gap.js'
 import { Sources, type Asked, type Source } from './sources.js'
 import type { Absent, Availability, Entries, SnapshotOffer } from './sync-messages.js'
 import type { SyncSettings } from './sync-settings.js'
@@ -398,8 +398,12 @@ export class CatchUpPlan {
       const { availability, isUsable, request, bytesMax } = source
       if (availability === undefined || !isUsable || request !== undefined) continue
       if (this.#doubts.isWary && this.#isAnyoneElseAsked(source)) continue
+      const firstOpenIndex = this.#gap.firstOpenIndex
       // Until it is known that the logs are one, whatever else came would be of no use.
-      if (this.#search !== undefined && this.#gap.firstOpenIndex !== this.#search.from) return undefined
+      if (this.#search !== undefined && firstOpenIndex !== this.#search.from) return undefined
+      // Whoever alone is asked must have what is next, or nobody would ever be asked for that.
+      const isInOrder = this.#search !== undefined || this.#doubts.isWary
+      if (isInOrder && !holds(availability, firstOpenIndex)) continue
       const chunk = this.#gap.claim(availability, this.#demand.commitIndex, this.#settings.batchEntries)
       if (chunk === undefined) continue
       const asked = { type: 'chunk', chunk, bytesMax } as const
@@ -449,4 +453,8 @@ export class CatchUpPlan {
     }
     return undefined
   }
+}
+
+function holds({ firstIndex, lastIndex }: Extent, index: Index): boolean {
+  return firstIndex <= index && index <= lastIndex
 }

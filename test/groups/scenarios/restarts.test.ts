@@ -130,7 +130,11 @@ describe('a follower that crashes and starts again', () => {
       { timeoutMs: patienceMs },
     )
     await allReach([back], 3, 6)
-    expect(back.status.value.durability).toEqual({ acks: 2, voters: 3, isDurable: false })
+    // That it is a voter it learns after its leader has decided so.
+    const durability = { acks: 2, voters: 3, isDurable: false }
+    await eventually(() => expect(back.status.value.durability).toEqual(durability), {
+      timeoutMs: patienceMs,
+    })
     await within(patienceMs, back.execute({ add: 1 }))
   })
 })

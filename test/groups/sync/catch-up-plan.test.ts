@@ -71,6 +71,17 @@ describe('an episode of catching up', () => {
       { numRuns: 100 },
     )
   })
+
+  test('given that only one at a time is asked, then it is one who has the entry that is next', () => {
+    const peers: Peer[] = [
+      { behaviour: 'forging', firstIndex: 35 },
+      { behaviour: 'vanishing', firstIndex: 1 },
+      honest,
+    ]
+    const mine = { true: 13, committed: 1, false: 4 }
+    const world = run({ seed: 0, length, leader: { ...honest, firstIndex: 42 }, peers, own: mine })
+    expect(world.plan.outcome).toBe('caught-up')
+  })
 })
 
 const self: OwnLog = { lastIndex: 10, commitIndex: 10, durableIndex: 10 }
