@@ -2,18 +2,21 @@ import type { Host } from '#framework/network'
 import type { PeerId } from '#framework/primitives'
 import type { Discovery } from './discovery.js'
 
+/** As much of discovery as introductions need. */
+type IntroducedBy = Pick<Discovery, 'me' | 'signedEntry' | 'signOfLife'>
+
 /**
  * What this node says about itself in handshakes, so that nobody need wait until gossip has caught up. With hundreds of
  * streams an entry is long, and a peer may subscribe to all of them: to whom it was told, it is not told again for as long
  * as there is a connection.
  */
 export class Introductions implements Disposable {
-  readonly #discovery: Discovery
+  readonly #discovery: IntroducedBy
   /** The update of this node's entry that a peer knows. Of connected peers alone. */
   readonly #told = new Map<PeerId, number>()
   readonly #unsubscribe: () => void
 
-  constructor(host: Host, discovery: Discovery) {
+  constructor(host: Pick<Host, 'connections'>, discovery: IntroducedBy) {
     this.#discovery = discovery
     this.#unsubscribe = host.connections.subscribe((connections) => {
       for (const peer of this.#told.keys()) if (!connections.has(peer)) this.#told.delete(peer)

@@ -1,5 +1,5 @@
-import { Introductions, type Catalog, type Discovery } from '#framework/discovery'
-import { CloseReasons, closeReason, type Host } from '#framework/network'
+import { Introductions, type Catalog } from '#framework/discovery'
+import { CloseReasons, closeReason } from '#framework/network'
 import {
   MosaikError,
   isMosaikError,
@@ -12,7 +12,7 @@ import {
   type Logger,
   type Random,
 } from '#framework/primitives'
-import type { BondContext } from './bond-context.js'
+import type { BondContext, BondDiscovery, BondHost } from './bond-context.js'
 import { BondDirectory } from './bond-directory.js'
 import { bondLimitsOf, type BondLimits } from './bond-limits.js'
 import { BondCloseReasons } from './close-reasons.js'
@@ -25,8 +25,8 @@ import { Hearts } from './hearts.js'
 import { BondMetrics } from './metrics.js'
 
 export interface BondServiceOptions {
-  readonly host: Host
-  readonly discovery: Discovery
+  readonly host: BondHost
+  readonly discovery: BondDiscovery
   readonly limits?: Partial<BondLimits>
   readonly clock?: Clock
   readonly random?: Random

@@ -58,11 +58,13 @@ const readPatienceMs = 2_000
 export interface GroupWorkerOptions<C, R, Q, A> {
   readonly id: GroupId
   readonly peer: PeerId
-  readonly bonds: BondService
+  readonly bonds: Pick<BondService, 'join' | 'leave'>
   readonly membership: Pick<MembershipOptions, 'key' | 'parameters' | 'role'>
   readonly storages: StorageProvider
   readonly machine: ReplicatedMachine<C, R, Q, A>
   readonly raft: Omit<RaftOptions, 'id' | 'restored' | 'random'>
+  /** Entries that are applied between two snapshots. Default 10 000. */
+  readonly checkpointEntries?: number | undefined
   readonly founding: FoundingPolicy
   readonly limits: MembershipLimits
   readonly ticker: Ticker
@@ -178,6 +180,11 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   get members(): ReadonlyWatch<readonly MemberStatus[]> {
     return this.#members
+  }
+
+  /** The member that takes part in consensus here, to be looked at. Undefined while there is none. */
+  get member(): Pick<Member, 'id' | 'status' | 'configuration'> | undefined {
+    return this.#life.member
   }
 
   /** Aborts when the group is over on this node. */

@@ -37,6 +37,7 @@ export interface LifeOptions<C, R, Q, A> {
   readonly storages: StorageProvider
   readonly machine: ReplicatedMachine<C, R, Q, A>
   readonly raft: MemberOptions<C, R, Q, A>['raft']
+  readonly checkpointEntries?: MemberOptions<C, R, Q, A>['checkpointEntries']
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -137,7 +138,7 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   /** @returns Why it is over. */
   async #liveOnce(events: LifeEvents<C, R, Q, A>, signal: AbortSignal): Promise<unknown> {
-    const { storages, groupId, machine, raft, clock, random } = this.#options
+    const { storages, groupId, machine, raft, checkpointEntries, clock, random } = this.#options
     try {
       this.#opened ??= await storages.open(groupId)
       const { storage, restored } = this.#opened
@@ -149,6 +150,7 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
         restored,
         machine,
         raft,
+        checkpointEntries,
         clock,
         random,
         events: { ...events, onEnded: ended.resolve },
