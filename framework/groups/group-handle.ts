@@ -9,7 +9,8 @@ import {
   type ReadonlyWatch,
 } from '#framework/primitives'
 import type { Mesh } from './bond/mesh.js'
-import { SubmissionPipeline, type Call } from './client/submission-pipeline.js'
+import { PendingCall, type CallOwner } from './client/pending-call.js'
+import { SubmissionPipeline } from './client/submission-pipeline.js'
 import { GroupError } from './group-error.js'
 import type {
   Answered,
@@ -50,6 +51,15 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   readonly #worker: GroupWorker<C, R, Q, A>
   readonly #pipeline: SubmissionPipeline<R>
   readonly #ended = new AbortController()
+  /** Of which the outcome is not known. */
+  readonly #calls = new Set<PendingCall<C, R>>()
+  readonly #owner: CallOwner<C, R> = {
+    onOver: (call, reason) => {
+      if (this.#pipeline.withdraw(call)) call.onWithdrawn(reason)
+      else call.onUnknown(reason)
+    },
+    onSettled: (call) => this.#calls.delete(call),
+  }
   #closed: Promise<void> | undefined
 
   constructor(options: GroupHandleOptions<C, R, Q, A>) {
@@ -59,9 +69,9 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
     this.#pipeline = new SubmissionPipeline(() => toHex(random.bytes(sessionBytes)))
     worker.serve(this.#pipeline)
     const { signal } = worker
-    if (signal.aborted) this.#ended.abort(signal.reason)
+    if (signal.aborted) this.#end(signal.reason)
     else
-      signal.addEventListener('abort', () => this.#ended.abort(signal.reason), {
+      signal.addEventListener('abort', () => this.#end(signal.reason), {
         once: true,
         signal: this.#ended.signal,
       })
@@ -88,8 +98,8 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
     return executed!
   }
 
-  executeMany(commands: readonly C[], options?: CallOptions): Promise<readonly Executed<R>[]> {
-    return this.#submit(commands, options).applied
+  async executeMany(commands: readonly C[], options?: CallOptions): Promise<readonly Executed<R>[]> {
+    return await this.#submit(commands, options).applied
   }
 
   async feed(command: C, options?: CallOptions): Promise<Receipt<R>> {
@@ -98,10 +108,10 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   }
 
   async feedMany(commands: readonly C[], options?: CallOptions): Promise<readonly Receipt<R>[]> {
-    const { appended, applied } = this.#submit(commands, options)
-    const { firstIndex, term } = await appended
+    const call = this.#submit(commands, options)
+    const { firstIndex, term } = await call.appended()
     return commands.map((_, place) => {
-      const committed = applied.then((executed) => executed[place]!)
+      const committed = call.applied.then((executed) => executed[place]!)
       // Nobody need look at it.
       committed.catch(() => {})
       return { index: firstIndex + place, term, committed }
@@ -197,68 +207,41 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   }
 
   async #close(): Promise<void> {
-    this.#ended.abort(new GroupError('GROUP_TERMINATED', 'this handle was closed', []))
+    this.#end(new GroupError('GROUP_TERMINATED', 'this handle was closed', []))
     this.#worker.unserve(this.#pipeline)
     await this.#options.release()
   }
 
-  #submit(commands: readonly C[], options: CallOptions = {}): Submission<R> {
-    try {
-      this.#assertOpen(commands)
-      if (this.#options.isReader) throw new GroupError('GROUP_REFUSED', 'a reader submits nothing', commands)
-      if (commands.length === 0) throw new GroupError('GROUP_NO_COMMANDS', 'there are no commands', commands)
-      options.signal?.throwIfAborted()
-      const { command: codec } = this.#worker.machine.codecs
-      const encoded = this.#judged(() => commands.map((command) => codec.encode(command)), commands)
-      return this.#enqueue(commands, encoded, options)
-    } catch (error) {
-      return failed(error)
+  /** @throws GroupError; the signal's reason. */
+  #submit(commands: readonly C[], options: CallOptions = {}): PendingCall<C, R> {
+    const { deadlineMs = deadlineMsDefault, signal } = options
+    this.#assertOpen(commands)
+    if (this.#options.isReader) throw new GroupError('GROUP_REFUSED', 'a reader submits nothing', commands)
+    if (commands.length === 0) throw new GroupError('GROUP_NO_COMMANDS', 'there are no commands', commands)
+    signal?.throwIfAborted()
+    const { command: codec } = this.#worker.machine.codecs
+    const call = new PendingCall<C, R>({
+      given: commands,
+      commands: this.#judged(() => commands.map((command) => codec.encode(command)), commands),
+      deadlineMs,
+      signal,
+      clock: this.#options.clock,
+      owner: this.#owner,
+    })
+    this.#calls.add(call)
+    if (!this.#pipeline.add(call)) {
+      const error = new GroupError('GROUP_BUSY', 'too much waits for a leader already', commands)
+      call.reject(error)
+      throw error
     }
+    this.#worker.submitSoon()
+    return call
   }
 
-  #enqueue(commands: readonly C[], encoded: readonly Uint8Array[], options: CallOptions): Submission<R> {
-    const appended = Promise.withResolvers<{ readonly firstIndex: number; readonly term: number }>()
-    const applied = Promise.withResolvers<readonly Executed<R>[]>()
-    const deadline = this.#deadline(options)
-    const stopWaiting = (): void => {
-      deadline[Symbol.dispose]()
-      deadline.signal.removeEventListener('abort', onDeadline)
-    }
-    const fail = (error: unknown): void => {
-      stopWaiting()
-      appended.reject(error as Error)
-      applied.reject(error as Error)
-    }
-    const unknown = (cause?: unknown): GroupError<C> =>
-      new GroupError('GROUP_OUTCOME_UNKNOWN', 'whether it was carried out is not known', commands, { cause })
-    const call: Call<R> = {
-      commands: encoded,
-      onAppended: (firstIndex, term) => appended.resolve({ firstIndex, term }),
-      onApplied: (firstIndex, term, results) => {
-        stopWaiting()
-        appended.resolve({ firstIndex, term })
-        applied.resolve(results.map((result, place) => ({ index: firstIndex + place, term, result })))
-      },
-      onUnknown: () => fail(unknown()),
-    }
-    const onDeadline = (): void => {
-      const isWithdrawn = this.#pipeline.withdraw(call)
-      if (options.signal?.aborted === true && isWithdrawn) return fail(options.signal.reason)
-      const cause: unknown = deadline.signal.reason
-      if (!isWithdrawn) return fail(unknown(cause))
-      const code = this.#ended.signal.aborted ? 'GROUP_TERMINATED' : 'GROUP_NOT_SUBMITTED'
-      fail(new GroupError(code, 'there was nobody to submit to', commands, { cause }))
-    }
-    // Both are told the same, and only one of them is looked at.
-    appended.promise.catch(() => {})
-    applied.promise.catch(() => {})
-    if (!this.#pipeline.add(call)) {
-      fail(new GroupError('GROUP_BUSY', 'too much waits for a leader already', commands))
-      return { appended: appended.promise, applied: applied.promise }
-    }
-    deadline.signal.addEventListener('abort', onDeadline, { once: true })
-    this.#worker.submitSoon()
-    return { appended: appended.promise, applied: applied.promise }
+  #end(reason: unknown): void {
+    if (this.#ended.signal.aborted) return
+    this.#ended.abort(reason)
+    for (const call of this.#calls) this.#owner.onOver(call, reason)
   }
 
   /** Asks until there is somebody who can say yes. */
@@ -295,15 +278,4 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
       cause: signal.reason,
     })
   }
-}
-
-interface Submission<R> {
-  readonly appended: Promise<{ readonly firstIndex: number; readonly term: number }>
-  readonly applied: Promise<readonly Executed<R>[]>
-}
-
-function failed<R>(error: unknown): Submission<R> {
-  const rejected = Promise.reject<never>(error as Error)
-  rejected.catch(() => {})
-  return { appended: rejected, applied: rejected }
 }

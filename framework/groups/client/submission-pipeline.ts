@@ -28,6 +28,8 @@ const waitingBytesMax = 64 * 1024 * 1024
 /** Calls that wait together are submitted together, up to so much. */
 const submissionCommandsMax = 512
 const submissionBytesMax = 256 * 1024
+/** While so many are open, calls wait for one to be settled, or to fill another one: fewer and larger cost less. */
+const partialOpenMax = 2
 /** What one dispatch has at most: less than a frame between members holds. */
 const dispatchBytesMax = 1024 * 1024
 
@@ -122,7 +124,7 @@ export class SubmissionPipeline<R> {
       submissions.push({ ...submission, settledBelow: this.#oldestOpen })
       byteLength += bytes
     }
-    while (this.#waiting.size > 0 && this.#open.size < openSubmissionsMax && byteLength < dispatchBytesMax) {
+    while (this.#isWorthSubmitting && byteLength < dispatchBytesMax) {
       const { submission, byteLength: bytes } = this.#submitWaiting()
       submissions.push(submission)
       byteLength += bytes
@@ -186,6 +188,12 @@ export class SubmissionPipeline<R> {
   #dispatch(submissions: readonly Submission[]): Dispatch {
     this.#dispatchedBelow = submissions.at(-1)!.sequence + 1
     return { opening: this.#isKnown ? undefined : this.#session, submissions }
+  }
+
+  get #isWorthSubmitting(): boolean {
+    if (this.#waiting.size === 0 || this.#open.size >= openSubmissionsMax) return false
+    if (this.#open.size < partialOpenMax) return true
+    return this.#waitingCommands >= submissionCommandsMax || this.#waitingBytes >= submissionBytesMax
   }
 
   /** Gives calls that wait a number, as many as are submitted together. */

@@ -56,7 +56,7 @@ export class Submitter<R> {
       if (pipeline.session !== applied.session) continue
       moved.movedMs = this.#options.clock.monotonic()
       pipeline.onApplied(applied)
-      if (applied.verdict !== 'applied') this.dispatchSoon()
+      if (!pipeline.isIdle) this.dispatchSoon()
     }
   }
 
