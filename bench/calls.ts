@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { inTime } from './benchmark.ts'
+import { kill } from './programs.ts'
 
 /** What a process can be asked for. Arguments and results are plain data. */
 export type Calls<C> = { readonly [K in keyof C]: (...args: never[]) => unknown }
@@ -78,6 +79,11 @@ export class Callable<C extends Calls<C>> implements AsyncDisposable {
 
   residentBytes(): Promise<number> {
     return this.#ask('residentBytes', []) as Promise<number>
+  }
+
+  /** Ends it as a crash would, and resolves when it is gone. */
+  kill(): Promise<void> {
+    return kill(this.#child)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,74 +1,138 @@
-// A consensus group of three processes and a client of it: commands and reads.
+// A consensus group of three processes and a client of it: commands and reads, beside etcd.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Benchmark, median, spread, table } from './benchmark.ts'
 import { Callable } from './calls.ts'
+import { EtcdCluster } from './etcd-cluster.ts'
+import type { EtcdPeer } from './etcd-peer.ts'
 import type { GroupsPeer } from './groups-peer.ts'
+import type { Load } from './load.ts'
 
 const roundMs = 2_000
 const bytes = 128
 const memberCount = 3
+const batch = 64
+const count = 200
 
 export const benchmark: Benchmark = {
-  method: `Three member processes and a client process over QUIC on loopback, with the default timing (elections after 2 to 2.5 s); the client is a learner, which applies everything as well. The machine keeps the last ${bytes} B it was given. Throughput: so many calls of execute or query at a time for ${roundMs} ms. Latency: one call after the other. Durable: LMDB on this machine's disk, each entry synced at a majority before it counts. First run not counted.`,
+  method: `Three member processes and a client process over QUIC on loopback, with the default timing (elections after 2 to 2.5 s), once in memory and once in LMDB, where an entry counts when it is synced at a majority; and three nodes of etcd with the same timing, of which a client process asks the one that leads through etcd3, without encryption. All of them run all the time, data is on the same disk, and each figure is taken of one after the other in each run. Ours: execute, executeMany and query on a client that is a learner, which applies everything as well; the machine keeps the last ${bytes} B it was given. etcd: put, a transaction of puts, and linearizable get, of one key. Throughput: so many calls at a time for ${roundMs} ms. Latency: ${count} calls one after the other. First run not counted.`,
   runs: 5,
   async run({ runs, say }) {
-    const results = []
-    for (const isDurable of [false, true]) {
-      const figures = await measured(isDurable, runs)
-      results.push({ storage: isDurable ? 'lmdb' : 'memory', ...figures })
+    await using stack = new AsyncDisposableStack()
+    const folder = await mkdtemp(join(tmpdir(), 'mosaik-groups-'))
+    stack.defer(() => rm(folder, { recursive: true, force: true }))
+    const contenders: Contender[] = [
+      { name: 'memory', client: await ourClient(stack, undefined) },
+      { name: 'lmdb', client: await ourClient(stack, folder) },
+    ]
+    const etcd = await etcdClient(stack, folder)
+    if (etcd === undefined) say('etcd is not installed: going on without it\n')
+    else contenders.push({ name: 'etcd', client: etcd })
+
+    const results = measures.map(({ title, digits }) => ({
+      title,
+      digits,
+      samples: new Map<string, number[]>(contenders.map(({ name }) => [name, []])),
+    }))
+    for (let run = -1; run < runs; run++) {
+      for (const [row, { of }] of measures.entries()) {
+        for (const { name, client } of contenders) {
+          const figure = await of(client)
+          if (run >= 0) results[row]!.samples.get(name)!.push(figure)
+        }
+      }
     }
     say(
       table([
-        ['', ...results.map(({ storage }) => storage)],
-        ['commands/s, 256 at a time', ...results.map(({ writes }) => spread(writes))],
-        ['one writer, p50 ms', ...results.map(({ writeMs }) => spread(writeMs, 2))],
-        ['strong reads/s, 256 at a time', ...results.map(({ reads }) => spread(reads))],
-        ['one strong read, p50 ms', ...results.map(({ readMs }) => spread(readMs, 2))],
+        ['', 'memory', 'lmdb', 'etcd', 'lmdb / etcd'],
+        ...results.map(({ title, digits, samples }) => [title, ...cells(samples, digits)]),
       ]),
     )
-    return results
+    return results.map(({ title, samples }) => ({ title, ...Object.fromEntries(samples) }))
   },
 }
 
-interface Figures {
-  readonly writes: number[]
-  readonly writeMs: number[]
-  readonly reads: number[]
-  readonly readMs: number[]
+interface Contender {
+  readonly name: string
+  readonly client: Callable<Load>
 }
 
-async function measured(isDurable: boolean, runs: number): Promise<Figures> {
-  await using stack = new AsyncDisposableStack()
-  const folder = await mkdtemp(join(tmpdir(), 'mosaik-groups-'))
-  stack.defer(() => rm(folder, { recursive: true, force: true }))
+interface Measure {
+  readonly title: string
+  readonly digits: number
+  readonly of: (client: Callable<Load>) => Promise<number>
+}
+
+const measures: readonly Measure[] = [
+  {
+    title: 'commands/s, 256 at a time',
+    digits: 0,
+    of: (client) => client.call('write', { bytes, inFlight: 256, ms: roundMs }),
+  },
+  {
+    title: `commands/s, ${batch} in each of 16 calls at a time`,
+    digits: 0,
+    of: (client) => client.call('writeBatches', { bytes, batch, inFlight: 16, ms: roundMs }),
+  },
+  {
+    title: 'one writer, p50 ms',
+    digits: 2,
+    of: async (client) => median(await client.call('writeEach', { bytes, count })),
+  },
+  {
+    title: 'strong reads/s, 256 at a time',
+    digits: 0,
+    of: (client) => client.call('read', { inFlight: 256, ms: roundMs }),
+  },
+  {
+    title: 'strong reads/s, 4096 at a time',
+    digits: 0,
+    of: (client) => client.call('read', { inFlight: 4_096, ms: roundMs }),
+  },
+  {
+    title: 'one reader, p50 ms',
+    digits: 2,
+    of: async (client) => median(await client.call('readEach', { count })),
+  },
+]
+
+function cells(samples: ReadonlyMap<string, number[]>, digits: number): string[] {
+  const { memory, lmdb, etcd } = Object.fromEntries(samples)
+  const ours = [memory!, lmdb!].map((figures) => spread(figures, digits))
+  if (etcd === undefined) return [...ours, 'not installed', '']
+  return [...ours, spread(etcd, digits), (median(lmdb!) / median(etcd)).toFixed(2)]
+}
+
+/** @param folder Where members store; undefined: in memory. */
+async function ourClient(
+  stack: AsyncDisposableStack,
+  folder: string | undefined,
+): Promise<Callable<GroupsPeer>> {
   const peers: Callable<GroupsPeer>[] = []
   let addresses: readonly string[] = []
   for (let place = 0; place <= memberCount; place++) {
     const peer = stack.use(new Callable<GroupsPeer>('groups-peer.ts'))
-    const joined = await peer.call('join', {
-      addresses,
-      folder: isDurable ? join(folder, String(place)) : undefined,
-    })
-    if (place === 0) addresses = joined.addresses
+    const own = await peer.call('join', { addresses, folder: folder && join(folder, String(place)) })
+    if (place === 0) addresses = own
     peers.push(peer)
     // The client comes last, when there is no place for another voter.
     if (place === memberCount - 1) await peers[0]!.call('ready', memberCount)
   }
   const client = peers.at(-1)!
   await client.call('ready', memberCount)
-  const figures: Figures = { writes: [], writeMs: [], reads: [], readMs: [] }
-  for (let run = -1; run < runs; run++) {
-    const writes = await client.call('write', { bytes, inFlight: 256, ms: roundMs })
-    const writeMs = median(await client.call('writeEach', { bytes, count: 200 }))
-    const reads = await client.call('read', { inFlight: 256, ms: roundMs })
-    const readMs = median(await client.call('readEach', { count: 200 }))
-    if (run < 0) continue
-    figures.writes.push(writes)
-    figures.writeMs.push(writeMs)
-    figures.reads.push(reads)
-    figures.readMs.push(readMs)
-  }
-  return figures
+  return client
+}
+
+/** Nothing, when etcd is not installed. */
+async function etcdClient(
+  stack: AsyncDisposableStack,
+  folder: string,
+): Promise<Callable<EtcdPeer> | undefined> {
+  const cluster = await EtcdCluster.start(folder)
+  if (cluster === undefined) return undefined
+  stack.use(cluster)
+  const client = stack.use(new Callable<EtcdPeer>('etcd-peer.ts'))
+  await client.call('connect', cluster.urls)
+  return client
 }

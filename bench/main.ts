@@ -19,6 +19,8 @@ const names = [
   'group-storage',
   'group-catch-up',
   'groups',
+  'group-failover',
+  'group-idle',
   'discover',
   'join',
   'rest',

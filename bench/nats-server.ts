@@ -1,15 +1,12 @@
 // A NATS server of the machine's, for comparison.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { inTime } from './benchmark.ts'
+import { findProgram, freePort, kill } from './programs.ts'
 
-/** Where packages put what only root is thought to run. */
-const systemFolder = '/usr/sbin'
 const startMsMax = 10_000
 /** What the kernel counts processor time in: Linux says so to programs on all of its platforms. */
 const ticksPerSecond = 100
@@ -28,7 +25,7 @@ export class NatsServer implements AsyncDisposable {
 
   /** @returns Nothing, when it is not installed. */
   static async start(): Promise<NatsServer | undefined> {
-    const program = findProgram()
+    const program = findProgram('nats-server')
     if (program === undefined) return undefined
     const port = await freePort()
     const folder = mkdtempSync(join(tmpdir(), 'mosaik-bench-nats-'))
@@ -52,27 +49,9 @@ export class NatsServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const exited = once(this.#child, 'exit')
-      this.#child.kill('SIGKILL')
-      await exited
-    }
+    await kill(this.#child)
     rmSync(this.#folder, { recursive: true })
   }
-}
-
-function findProgram(): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), systemFolder]
-  return folders
-    .map((folder) => join(folder, 'nats-server'))
-    .find((file) => {
-      try {
-        accessSync(file, constants.X_OK)
-        return true
-      } catch {
-        return false
-      }
-    })
 }
 
 async function isReady(child: ChildProcess): Promise<void> {
@@ -82,13 +61,4 @@ async function isReady(child: ChildProcess): Promise<void> {
     return
   }
   throw new Error('nats-server has ended')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
