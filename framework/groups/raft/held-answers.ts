@@ -1,5 +1,5 @@
 import type { Durability } from './durability.js'
-import type { AppendAnswer, Envelope, Message, VoteAnswer } from './messages.js'
+import type { AnswerWish, AppendAnswer, Envelope, Message, VoteAnswer } from './messages.js'
 import type { Index, MemberId } from './types.js'
 
 /**
@@ -49,10 +49,11 @@ export class HeldAnswers {
   }
 
   /** The log equals the leader's up to `lastIndex`. */
-  onMatched(leader: MemberId, lastIndex: Index, isUrgent: boolean): void {
+  onMatched(leader: MemberId, lastIndex: Index, answer: AnswerWish): void {
     this.#matchIndex = Math.max(this.#matchIndex, lastIndex)
+    if (answer === 'none') return
     this.#leader = leader
-    this.#isUrgent ||= isUrgent
+    this.#isUrgent ||= answer === 'at-once'
   }
 
   get isDue(): boolean {

@@ -1,6 +1,6 @@
 import { invariant } from '#framework/primitives'
 import { encodeConfiguration, isSingleStep, isWellFormed } from './configuration.js'
-import type { AppendAnswer, Envelope, Message } from './messages.js'
+import type { AnswerWish, AppendAnswer, Envelope, Message } from './messages.js'
 import { Progress } from './progress.js'
 import { electorateOf, reachedByQuorum, type Electorate } from './quorum.js'
 import { ReadQueue } from './reads.js'
@@ -28,7 +28,7 @@ export class Leadership {
   readonly #term: Term
   readonly #send: (message: Message) => void
   readonly #envelope: (to: MemberId) => Envelope
-  /** Everybody who gets the log, in the order of their ids. */
+  /** Everybody who gets the log, voters first, each in the order of their ids. */
   readonly #progress = new Map<MemberId, Progress>()
   readonly #reads = new ReadQueue()
   readonly #transfer = new Transfer()
@@ -305,15 +305,11 @@ export class Leadership {
   #followMembership(): void {
     const { configurations, configuration, commitIndex, log } = this.#replica
     const former = configurations.at(Math.max(commitIndex, log.base.index))
-    const wanted = new Set(
-      [
-        ...configuration.voters,
-        ...configuration.learners,
-        ...former.voters,
-        ...former.learners,
-        ...this.#observers,
-      ].sort(),
-    )
+    // Voters first: what they have is committed.
+    const wanted = new Set([
+      ...[...configuration.voters, ...former.voters].sort(),
+      ...[...configuration.learners, ...former.learners, ...this.#observers].sort(),
+    ])
     wanted.delete(this.#settings.id)
     const known = new Map(this.#progress)
     this.#progress.clear()
@@ -325,7 +321,7 @@ export class Leadership {
       known.delete(member)
     }
     // The last that they hear is that they are not members any more.
-    for (const progress of known.values()) this.#sendCommitIndex(progress, false)
+    for (const progress of known.values()) this.#sendCommitIndex(progress, 'none')
     this.#hasUnsent = true
   }
 
@@ -353,7 +349,7 @@ export class Leadership {
     this.#ticksSinceRound = 0
     for (const progress of this.#progress.values()) {
       if (this.#mustSync(progress)) this.#sendSyncRequired(progress)
-      else this.#sendCommitIndex(progress, true)
+      else this.#sendCommitIndex(progress, 'at-once')
     }
   }
 
@@ -369,13 +365,13 @@ export class Leadership {
       if (from > log.lastIndex && progress.state === 'replicate') break
       const entries =
         from > log.lastIndex ? [] : log.slice(from, limits.appendEntriesMax, limits.appendBytesMax)
-      this.#sendAppend(progress, from - 1, entries, false)
+      this.#sendAppend(progress, from - 1, entries, 'when-durable')
       let bytes = 0
       for (const entry of entries) bytes += entry.payload.byteLength
       progress.onSent(from - 1 + entries.length, bytes, this.#nowTick)
     }
     if (progress.state === 'replicate' && progress.commitIndexSent < commitIndex)
-      this.#sendCommitIndex(progress, false)
+      this.#sendCommitIndex(progress, 'none')
   }
 
   #mustSync(progress: Progress): boolean {
@@ -384,18 +380,18 @@ export class Leadership {
   }
 
   /** Without entries, in front of what may still be on its way: it is right in whatever order they arrive. */
-  #sendCommitIndex(progress: Progress, isHeartbeat: boolean): void {
+  #sendCommitIndex(progress: Progress, answer: AnswerWish): void {
     const { base } = this.#replica.log
     const prevIndex =
       progress.state === 'probe' ? progress.nextIndex - 1 : Math.max(progress.matchIndex, base.index)
-    if (prevIndex >= base.index) this.#sendAppend(progress, prevIndex, [], isHeartbeat)
+    if (prevIndex >= base.index) this.#sendAppend(progress, prevIndex, [], answer)
   }
 
   #sendAppend(
     progress: Progress,
     prevIndex: Index,
     entries: ReturnType<Replica['log']['slice']>,
-    isHeartbeat: boolean,
+    answer: AnswerWish,
   ): void {
     const { log, commitIndex } = this.#replica
     const previous = log.positionAt(prevIndex)
@@ -411,7 +407,7 @@ export class Leadership {
       commitIndex,
       round: this.#round,
       roundTick: this.#roundTick,
-      isHeartbeat,
+      answer,
     })
   }
 

@@ -39,7 +39,18 @@ export interface VoteAnswer extends Envelope {
   readonly granted: boolean
 }
 
-/** AppendEntries (Raft, figure 2). Without entries it is a heartbeat. Every one is answered. */
+/**
+ * When the receiver of an append says that it has it:
+ *
+ * - `when-durable`: when its log is on its disk up to there;
+ * - `at-once`: with what is durable so far, for a heartbeat;
+ * - `none`: it brings no entries, only word of what is committed, and there is nothing to say to that.
+ *
+ * A refusal is always said, and at once.
+ */
+export type AnswerWish = 'when-durable' | 'at-once' | 'none'
+
+/** AppendEntries (Raft, figure 2). Without entries it is a heartbeat, a probe, or word of what is committed. */
 export interface AppendRequest extends Envelope {
   readonly type: 'append'
   /** The entry in front of `entries`, which the receiver must have, with this term and this hash. */
@@ -52,8 +63,7 @@ export interface AppendRequest extends Envelope {
   readonly round: number
   /** When the round began, by the leader's ticks. It comes back in the answer, for leases. */
   readonly roundTick: number
-  /** Asks for an answer at once, with what is durable so far. */
-  readonly isHeartbeat: boolean
+  readonly answer: AnswerWish
 }
 
 /** In place of an append, when the receiver needs entries that the leader has compacted. A heartbeat as well. */

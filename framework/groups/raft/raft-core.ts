@@ -488,7 +488,7 @@ export class RaftCore {
       case 'matched':
         if (verdict.truncateFrom !== undefined) this.#replica.truncateFrom(verdict.truncateFrom)
         for (const entry of verdict.entries) this.#replica.append(entry)
-        this.#answers.onMatched(request.from, verdict.lastIndex, request.isHeartbeat)
+        this.#answers.onMatched(request.from, verdict.lastIndex, request.answer)
         this.#commitTo(Math.min(request.commitIndex, this.#answers.matchIndex))
         return 'stepped'
       case 'rejected':

@@ -1,7 +1,7 @@
 // Messages of consensus as bytes. Who sends and who receives is not among them: the bond proves the one, and is with the
 // other.
 import { fromHex, MosaikError, toHex } from '#framework/primitives'
-import type { ClusterId, Entry, EntryKind, MemberId, Message } from '../raft/index.js'
+import type { AnswerWish, ClusterId, Entry, EntryKind, MemberId, Message } from '../raft/index.js'
 
 /** Bytes of another member that are no message. Code `GROUP_MESSAGE_MALFORMED`. */
 export class MalformedMessageError extends MosaikError {
@@ -39,6 +39,8 @@ const types = [
 ] as const satisfies readonly Message['type'][]
 
 const kinds = ['command', 'session', 'noop', 'configuration', 'yield'] as const satisfies readonly EntryKind[]
+
+const answers = ['when-durable', 'at-once', 'none'] as const satisfies readonly AnswerWish[]
 
 /** Fields behind the head, without entries: at most eight integers and two flags. */
 const fieldBytesMax = 8 * 8 + 2
@@ -90,7 +92,7 @@ function writeFields(writer: Writer, message: Message): void {
       writer.number(message.commitIndex)
       writer.number(message.round)
       writer.number(message.roundTick)
-      writer.flag(message.isHeartbeat)
+      writer.u8(answers.indexOf(message.answer))
       return writeEntries(writer, message.entries)
     case 'sync-required':
       writer.number(message.firstIndex)
@@ -141,7 +143,7 @@ function readFields(
         commitIndex: reader.number(),
         round: reader.number(),
         roundTick: reader.number(),
-        isHeartbeat: reader.flag(),
+        answer: readAnswer(reader),
         entries: readEntries(reader, prevIndex + 1),
       }
     }
@@ -170,6 +172,12 @@ function readFields(
     case 'timeout-now':
       return { ...envelope, type }
   }
+}
+
+function readAnswer(reader: Reader): AnswerWish {
+  const answer = answers[reader.u8()]
+  if (answer === undefined) throw new MalformedMessageError('there is no such kind of answers')
+  return answer
 }
 
 /** Entries that follow each other, for messages that carry some. */

@@ -442,7 +442,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const bytes = encodeMessage(message)
     // Entries, and what is said of them: a word that they are committed must not arrive before they do. Losing any of it is
     // harmless: what is busy now is tried again with the next heartbeat.
-    const isOfEntries = message.type === 'append' && (message.entries.length > 0 || !message.isHeartbeat)
+    const isOfEntries = message.type === 'append' && message.answer !== 'at-once'
     if (isOfEntries) bond.send('bulk', bytes)
     else bond.send('control', tagged(CONSENSUS, bytes))
   }

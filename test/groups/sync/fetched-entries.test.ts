@@ -88,7 +88,7 @@ describe('W-S5: entries that were fetched', () => {
       prevHash: previous.hash,
       entries: [],
       commitIndex: 3,
-      isHeartbeat: true,
+      answer: 'at-once',
     })
     expect(core.appendFetched(truth.slice(5, 12))).toBe(1)
     expect(core.status.lastIndex).toBe(15)

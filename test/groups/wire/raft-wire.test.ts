@@ -47,7 +47,7 @@ const appends = fc.nat(2 ** 40).chain((prevIndex) =>
     commitIndex: count,
     round: count,
     roundTick: count,
-    isHeartbeat: flag,
+    answer: fc.constantFrom('when-durable' as const, 'at-once' as const, 'none' as const),
     entries: entriesFrom(prevIndex + 1),
   }),
 )
@@ -138,7 +138,7 @@ describe('bytes that are no message', () => {
         commitIndex: 0,
         round: 1,
         roundTick: 1,
-        isHeartbeat: true,
+        answer: 'at-once',
         entries: [],
       }),
     )
