@@ -381,14 +381,17 @@ export class CatchUpPlan {
     return undefined
   }
 
-  /** Whether somebody has the next entry that is not on its way, or none is needed. */
+  /**
+   * Whether somebody has the next entry that is not on its way, or none is needed. Who has those before it alone is behind too,
+   * and may wait for this member.
+   */
   get #isFetchable(): boolean {
     const index = this.#gap.firstOpenIndex
     if (index > this.#demand.commitIndex || this.#gap.arrived !== undefined) return true
     return [...this.#sources].some(
       ({ isUsable, availability, request }) =>
         isUsable &&
-        ((availability !== undefined && availability.firstIndex <= index) || request?.asked.type === 'chunk'),
+        ((availability !== undefined && holds(availability, index)) || request?.asked.type === 'chunk'),
     )
   }
 

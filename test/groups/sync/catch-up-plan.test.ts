@@ -87,14 +87,18 @@ describe('an episode of catching up', () => {
 const self: OwnLog = { lastIndex: 10, commitIndex: 10, durableIndex: 10 }
 const [a, b, leader] = ['a/1', 'b/1', 'leader/1'] as [MemberId, MemberId, MemberId]
 
-function planOf(members: readonly MemberId[], settings: Partial<SyncSettings> = {}): CatchUpPlan {
+function planOf(
+  members: readonly MemberId[],
+  settings: Partial<SyncSettings> = {},
+  takesSnapshots = false,
+): CatchUpPlan {
   let lastRequestId = 0
   return new CatchUpPlan({
     demand: { leader, firstIndex: 91, commitIndex: 100 },
     members,
     own: self,
     nowMs: 0,
-    takesSnapshots: false,
+    takesSnapshots,
     settings: { ...DEFAULT_SYNC, batchEntries: 10, ...settings },
     nextRequestId: () => ++lastRequestId,
   })
@@ -204,6 +208,22 @@ describe('a plan', () => {
     expect(next).toMatchObject({ firstIndex: 21 })
     plan.onEntries(a, entries(next!.requestId, 21, 10))
     expect(fetchesOf(actionsOf(plan, 2, self))).toMatchObject([{ firstIndex: 11 }])
+  })
+
+  test('given others that have fallen behind alike, then it takes a snapshot, and does not wait for what none of them has', () => {
+    const plan = planOf([a, b, leader], {}, true)
+    const configuration = { voters: [a], learners: [] }
+    const facts = { index: 95, term: 1, applicationIndex: 95, hash: 1, configuration }
+    for (const action of actionsOf(plan, 0)) {
+      if (action.type !== 'ask') continue
+      const { member, requestId } = action
+      const compacted = { firstIndex: 91, snapshot: { facts, byteLength: 1_000 } }
+      plan.onAvailability(member, {
+        ...availability(requestId, member === leader ? 100 : 10),
+        ...(member === leader && compacted),
+      })
+    }
+    expect(actionsOf(plan, 0)).toContainEqual(expect.objectContaining({ type: 'install', member: leader }))
   })
 
   test('given a request that cannot be sent, then another one is asked, and the first again later', () => {
