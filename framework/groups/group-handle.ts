@@ -9,6 +9,7 @@ import {
   type ReadonlyWatch,
 } from '#framework/primitives'
 import type { Mesh } from './bond/mesh.js'
+import { CallDeadlines } from './client/call-deadlines.js'
 import { PendingCall, type CallOwner } from './client/pending-call.js'
 import { SubmissionPipeline } from './client/submission-pipeline.js'
 import { GroupError } from './group-error.js'
@@ -52,7 +53,7 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   readonly #pipeline: SubmissionPipeline<R>
   readonly #ended = new AbortController()
   /** Of which the outcome is not known. */
-  readonly #calls = new Set<PendingCall<C, R>>()
+  readonly #calls: CallDeadlines<PendingCall<C, R>>
   readonly #owner: CallOwner<C, R> = {
     onOver: (call, reason) => {
       if (this.#pipeline.withdraw(call)) call.onWithdrawn(reason)
@@ -63,8 +64,9 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   #closed: Promise<void> | undefined
 
   constructor(options: GroupHandleOptions<C, R, Q, A>) {
-    const { worker, random } = options
+    const { worker, random, clock } = options
     this.#options = options
+    this.#calls = new CallDeadlines(clock, this.#owner.onOver)
     this.#worker = worker
     this.#pipeline = new SubmissionPipeline(() => toHex(random.bytes(sessionBytes)))
     worker.serve(this.#pipeline)
@@ -109,10 +111,11 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
 
   async feedMany(commands: readonly C[], options?: CallOptions): Promise<readonly Receipt<R>[]> {
     const call = this.#submit(commands, options)
+    // Nobody need look at what becomes of it.
+    call.applied.catch(() => {})
     const { firstIndex, term } = await call.appended()
     return commands.map((_, place) => {
       const committed = call.applied.then((executed) => executed[place]!)
-      // Nobody need look at it.
       committed.catch(() => {})
       return { index: firstIndex + place, term, committed }
     })
@@ -225,12 +228,12 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
       commands: this.#judged(() => commands.map((command) => codec.encode(command)), commands),
       deadlineMs,
       signal,
-      clock: this.#options.clock,
       owner: this.#owner,
     })
     this.#calls.add(call)
     if (!this.#pipeline.add(call)) {
       const error = new GroupError('GROUP_BUSY', 'too much waits for a leader already', commands)
+      call.applied.catch(() => {})
       call.reject(error)
       throw error
     }
@@ -241,6 +244,7 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   #end(reason: unknown): void {
     if (this.#ended.signal.aborted) return
     this.#ended.abort(reason)
+    this.#calls.stop()
     for (const call of this.#calls) this.#owner.onOver(call, reason)
   }
 

@@ -1,14 +1,15 @@
-import { TimeoutError, type Clock } from '#framework/primitives'
+import { TimeoutError } from '#framework/primitives'
 import type { Executed } from '../group.js'
 import { GroupError } from '../group-error.js'
 import type { Index, Term } from '../raft/index.js'
+import type { Limited } from './call-deadlines.js'
 import type { Call } from './submission-pipeline.js'
 
 /** Whom a call tells of its end. */
 export interface CallOwner<C, R> {
   /**
-   * The time is over, or the signal has aborted, and the outcome is not known. The answer is due at once:
-   * {@link PendingCall.onWithdrawn} or {@link PendingCall.onUnknown}.
+   * The signal has aborted, and the outcome is not known. The answer is due at once: {@link PendingCall.onWithdrawn} or
+   * {@link PendingCall.onUnknown}.
    */
   onOver(call: PendingCall<C, R>, reason: unknown): void
   /** Told once, whatever the outcome. */
@@ -21,7 +22,6 @@ export interface PendingCallOptions<C, R> {
   readonly commands: readonly Uint8Array[]
   readonly deadlineMs: number
   readonly signal: AbortSignal | undefined
-  readonly clock: Clock
   readonly owner: CallOwner<C, R>
 }
 
@@ -31,28 +31,30 @@ interface Appended {
 }
 
 /** A call of a handle, from when it is made until its outcome is known or nobody waits for that any more. */
-export class PendingCall<C, R> implements Call<R> {
+export class PendingCall<C, R> implements Call<R>, Limited {
   readonly commands: readonly Uint8Array[]
+  readonly deadlineMs: number
   /** What each of the commands has come to. */
   readonly applied: Promise<readonly Executed<R>[]>
   readonly #options: PendingCallOptions<C, R>
   #resolve!: (executed: readonly Executed<R>[]) => void
   #reject!: (error: unknown) => void
   #appended: PromiseWithResolvers<Appended> | undefined
+  #onAbort: (() => void) | undefined
   #isSettled = false
-  readonly #timer: Disposable
 
   constructor(options: PendingCallOptions<C, R>) {
-    const { commands, clock, deadlineMs, signal, owner } = options
     this.#options = options
-    this.commands = commands
+    this.commands = options.commands
+    this.deadlineMs = options.deadlineMs
     this.applied = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // Those who only want to know that it was appended do not look at it.
-    this.applied.catch(() => {})
-    this.#timer = limit(clock, deadlineMs, signal, (reason) => owner.onOver(this, reason))
+    const { signal, owner } = options
+    if (signal === undefined) return
+    this.#onAbort = () => owner.onOver(this, signal.reason)
+    signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
   /** Where the leader has the commands in its log. Asked for before the call leaves. */
@@ -93,28 +95,9 @@ export class PendingCall<C, R> implements Call<R> {
   #settle(): boolean {
     if (this.#isSettled) return false
     this.#isSettled = true
-    this.#timer[Symbol.dispose]()
-    this.#options.owner.onSettled(this)
+    const { signal, owner } = this.#options
+    if (this.#onAbort !== undefined) signal?.removeEventListener('abort', this.#onAbort)
+    owner.onSettled(this)
     return true
-  }
-}
-
-/** What `clock.deadline` is, without a signal of its own: there is one of these for every command. */
-function limit(
-  clock: Clock,
-  ms: number,
-  signal: AbortSignal | undefined,
-  onOver: (reason: unknown) => void,
-): Disposable {
-  const timer = clock.after(ms, () =>
-    onOver(new TimeoutError(`not done within ${ms} ms`, { details: { timeoutMs: ms } })),
-  )
-  const onAbort = (): void => onOver(signal?.reason)
-  signal?.addEventListener('abort', onAbort, { once: true })
-  return {
-    [Symbol.dispose]: () => {
-      timer.cancel()
-      signal?.removeEventListener('abort', onAbort)
-    },
   }
 }

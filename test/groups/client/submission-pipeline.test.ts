@@ -130,6 +130,23 @@ describe('commands', () => {
     expect(taken).toBe(10_000)
   })
 
+  test('given that two submissions are open, then those that follow wait for one to be settled, or fill a third', () => {
+    const it = pipeline()
+    const group = new Group()
+    it.onLeader('1')
+    const dispatches = ['a', 'b', 'c', 'd'].map((text) => {
+      it.add(new Noted(text))
+      return it.take()
+    })
+    expect(dispatches.map(texts)).toEqual([['a'], ['b'], [], []])
+    for (const applied of group.handle(dispatches[0]!)) it.onApplied(applied)
+    expect(texts(it.take())).toEqual(['c', 'd'])
+    for (let count = 0; count < 511; count++) it.add(new Noted('e'))
+    expect(it.take()).toBeUndefined()
+    it.add(new Noted('e'))
+    expect(texts(it.take())).toHaveLength(512)
+  })
+
   test('given that one got lost in front of others, then all are submitted again, in order', () => {
     const it = pipeline()
     const group = new Group()
