@@ -23,8 +23,17 @@ export const Trades = stream('bench.trades', tradeSchema)
 /** Trades that differ in their numbers, each a new object, as those of an application are. */
 export type TradeMaker = (sequence: number) => Trade
 
+const makers = new Map<number, TradeMaker>()
+
 /** @param size Of the encoded trade in bytes, with a sequence number in the middle of what a benchmark sends. */
 export function tradesOf(size: number): TradeMaker {
+  // Finding the filler leaves many buffers behind, of which the garbage collector is not to remind each measurement.
+  const maker = makers.get(size) ?? newMaker(size)
+  makers.set(size, maker)
+  return maker
+}
+
+function newMaker(size: number): TradeMaker {
   let fillerBytes = size
   while (encodedTrade(trade(100_000, fillerOf(size, fillerBytes))).byteLength > size) fillerBytes--
   const filler = fillerOf(size, fillerBytes)

@@ -23,6 +23,8 @@ export function byteStreamPair(options: ByteStreamPairOptions = {}): [ByteStream
 }
 
 class PipedByteStream implements ByteStream {
+  /** What one side has written, it may still hold. */
+  readonly chunksReleasable = false
   readonly buffersReusable: boolean
   readonly #inbound: Pipe
   readonly #outbound: Pipe

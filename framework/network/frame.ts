@@ -1,4 +1,5 @@
-import { MosaikError } from '#framework/primitives'
+import { MosaikError, releaseMemory } from '#framework/primitives'
+import type { ByteStream } from './byte-stream.js'
 import { CloseReasons, closeReason, type CloseReason } from './close-reason.js'
 
 /**
@@ -127,13 +128,17 @@ const NO_FRAME = -1
  * the caller can stop between two frames, or change the limit there, while the rest waits unread.
  *
  * A header is judged before any of its body is kept. A body that lies whole inside one chunk is handed out in place;
- * any other is assembled in one buffer that never exceeds the greater of 68 KiB and twice what has arrived.
+ * any other is assembled in one buffer that never exceeds the greater of 68 KiB and twice what has arrived. A body with
+ * a buffer of exactly its length has that to itself.
  */
 export class FrameReader {
   #frameBytesMax: number
+  readonly #chunksReleasable: boolean
   readonly #chunks: Uint8Array[] = []
   /** Where the unread part of the first chunk begins. */
   #offset = 0
+  /** A frame was handed out that lies in the first chunk. */
+  #isViewed = false
   readonly #header = new Uint8Array(FRAME_HEADER_BYTES)
   #headerFilled = 0
   /** The body length of the frame being read, or NO_FRAME while its header is incomplete. */
@@ -143,9 +148,13 @@ export class FrameReader {
   #assembled = 0
   #stopped = false
 
-  /** @param frameBytesMax The longest acceptable frame (kind and body, in bytes) of every kind but CLOSE. */
-  constructor(frameBytesMax: number) {
+  /**
+   * @param frameBytesMax The longest acceptable frame (kind and body, in bytes) of every kind but CLOSE.
+   * @param options.chunksReleasable Whether the memory of chunks may be given back when they were read. Default: false.
+   */
+  constructor(frameBytesMax: number, options: Partial<Pick<ByteStream, 'chunksReleasable'>> = {}) {
     this.#frameBytesMax = frameBytesMax
+    this.#chunksReleasable = options.chunksReleasable ?? false
   }
 
   /** The longest acceptable frame. A change counts for every frame whose header was not yet read. */
@@ -190,9 +199,10 @@ export class FrameReader {
       if (chunk === undefined) return undefined
       const available = chunk.byteLength - this.#offset
       const missing = this.#bodyBytes - this.#assembled
-      if (this.#assembled === 0 && available >= missing) {
+      if (this.#assembled === 0 && available >= missing && !this.#isOthers(chunk, missing)) {
         // A plain Uint8Array view even when the transport hands out Buffers.
         const body = new Uint8Array(chunk.buffer, chunk.byteOffset + this.#offset, missing)
+        this.#isViewed = true
         this.#advance(chunk, missing)
         return this.#frame(body)
       }
@@ -230,6 +240,11 @@ export class FrameReader {
     return true
   }
 
+  /** Whether a body in place would seem to have memory to itself that others may hold. */
+  #isOthers(chunk: Uint8Array, bodyBytes: number): boolean {
+    return !this.#chunksReleasable && bodyBytes === chunk.buffer.byteLength
+  }
+
   #fail(reason: CloseReason): FrameError {
     this.stop()
     return new FrameError(reason)
@@ -240,6 +255,8 @@ export class FrameReader {
     if (this.#offset < chunk.byteLength) return
     this.#chunks.shift()
     this.#offset = 0
+    if (this.#chunksReleasable && !this.#isViewed) releaseMemory(chunk)
+    this.#isViewed = false
   }
 
   #reserve(neededBytes: number): void {

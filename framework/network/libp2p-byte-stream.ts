@@ -6,11 +6,13 @@ import type { ByteStream, ByteStreamHandlers } from './byte-stream.js'
 /**
  * Any libp2p stream, QUIC's, yamux's or another muxer's, as links want it.
  *
- * @param buffersReusable Whether this transport copies what it is given before it reports room.
+ * @param memory What this transport does with memory; see {@link ByteStream}.
  */
-export function byteStreamOf(stream: Stream, buffersReusable: boolean): ByteStream {
-  return new Libp2pByteStream(stream, buffersReusable)
+export function byteStreamOf(stream: Stream, memory: StreamMemory): ByteStream {
+  return new Libp2pByteStream(stream, memory)
 }
+
+export type StreamMemory = Pick<ByteStream, 'buffersReusable' | 'chunksReleasable'>
 
 interface Waiting {
   readonly resolve: () => void
@@ -19,6 +21,7 @@ interface Waiting {
 
 class Libp2pByteStream implements ByteStream {
   readonly buffersReusable: boolean
+  readonly chunksReleasable: boolean
   readonly #stream: Stream
   #handlers: ByteStreamHandlers | undefined
   /** The write that waits for room. */
@@ -32,9 +35,10 @@ class Libp2pByteStream implements ByteStream {
   /** What the reader asked for last. */
   #isPauseWanted = false
 
-  constructor(stream: Stream, buffersReusable: boolean) {
+  constructor(stream: Stream, { buffersReusable, chunksReleasable }: StreamMemory) {
     this.#stream = stream
     this.buffersReusable = buffersReusable
+    this.chunksReleasable = chunksReleasable
     // Before anybody could listen the other side may have finished already: then its data is there, and nothing else
     // that closes a stream leaves it open for us.
     this.#finishedByPeer = stream.status === 'open' && stream.remoteWriteStatus === 'closed'

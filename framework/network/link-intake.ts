@@ -35,7 +35,7 @@ export class LinkIntake {
 
   constructor(options: IntakeOptions) {
     this.#options = options
-    this.#reader = new FrameReader(options.frameBytesMax)
+    this.#reader = new FrameReader(options.frameBytesMax, options.stream)
   }
 
   start(): void {

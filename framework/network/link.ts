@@ -15,7 +15,10 @@ export interface LinkProtocol {
 export type Frame =
   /** A value, decoded but not validated; `byteLength` counts its MessagePack bytes. */
   | { readonly kind: 'message'; readonly value: unknown; readonly byteLength: number }
-  /** Bytes that belong to the receiver; they may be a view into a larger received chunk, and keep it alive. */
+  /**
+   * Bytes that belong to the receiver; they may be a view into a larger received chunk, and keep it alive. If they are all
+   * there is of their buffer, nobody else has it.
+   */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
 
 /** How long an operation may wait. */

@@ -93,5 +93,6 @@ export class ConnectionEntry implements PeerConnection {
 /** A libp2p stream of that connection, for a link. */
 export function linkStream(connection: PeerConnection, stream: Stream): ByteStream {
   // The QUIC binding has copied the bytes when it reports room; sockets and the memory transport may still hold them.
-  return byteStreamOf(stream, connection.transport === 'quic')
+  const isQuic = connection.transport === 'quic'
+  return byteStreamOf(stream, { buffersReusable: isQuic, chunksReleasable: isQuic })
 }

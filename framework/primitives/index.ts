@@ -1,5 +1,5 @@
 export { Backoff, type BackoffOptions } from './backoff.js'
-export { concatBytes, encodeUtf8, equalBytes, fromHex, toHex } from './bytes.js'
+export { concatBytes, encodeUtf8, equalBytes, fromHex, releaseMemory, toHex } from './bytes.js'
 export { ManualClock, nextTurn, systemClock, type Clock, type Deadline, type Timer } from './clock.js'
 export { CodecError, decode, encode, encodeShared } from './codec.js'
 export { encodeArray, encodeMap } from './codec-parts.js'

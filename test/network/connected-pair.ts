@@ -77,7 +77,7 @@ export class End {
   onBytes: () => void = () => {}
 
   constructor(stream: Stream) {
-    this.stream = byteStreamOf(stream, false)
+    this.stream = byteStreamOf(stream, { buffersReusable: false, chunksReleasable: false })
     this.stream.start({
       onBytes: (chunk) => {
         this.byteCount += chunk.byteLength

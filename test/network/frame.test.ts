@@ -130,6 +130,36 @@ describe('reading frames', () => {
     expect(frame?.body.buffer.byteLength).toBe(body.byteLength)
   })
 
+  test('given chunks whose memory may be given back, when they were read, then it is, unless a frame lies in it', () => {
+    const frames = [100, 20_000, 50, 60_000].map((length) =>
+      frameOf(FrameKind.bytes, new Uint8Array(length).fill(length), MIB),
+    )
+    // The third lies whole in the second chunk.
+    const chunks = cut(concatBytes(...frames), [60, 20_400, 50_000]).map((chunk) => chunk.slice())
+    const reader = new FrameReader(MIB, { chunksReleasable: true })
+    const read = chunks.flatMap((chunk) => {
+      reader.push(chunk)
+      return drain(reader)
+    })
+    expect(chunks.map(({ byteLength }) => byteLength > 0)).toEqual([false, true, false, false])
+    expect(
+      read.map(({ body }) => [body.byteLength, body.every((byte) => byte === (body.byteLength & 0xff))]),
+    ).toEqual(frames.map(({ byteLength }) => [byteLength - FRAME_HEADER_BYTES, true]))
+  })
+
+  test('given a chunk that is just a body, when it may belong to others, then the body is a copy', () => {
+    const wire = frameOf(FrameKind.bytes, new Uint8Array(1000).fill(1), MIB)
+    for (const chunksReleasable of [false, true]) {
+      const [header, rest] = cut(wire, [FRAME_HEADER_BYTES]).map((chunk) => chunk.slice())
+      const reader = new FrameReader(MIB, { chunksReleasable })
+      reader.push(header!)
+      reader.push(rest!)
+      const body = reader.next()!.body
+      expect(body).toEqual(new Uint8Array(1000).fill(1))
+      expect(body.buffer === rest!.buffer).toBe(chunksReleasable)
+    }
+  })
+
   test('given a frame of 1 MiB in chunks of one byte, when it is read, then its buffer grows a handful of times', () => {
     const body = Uint8Array.from({ length: MIB - 1 }, (_, i) => i * 7)
     const wire = frameOf(FrameKind.bytes, body, MIB)

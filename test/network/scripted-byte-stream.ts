@@ -9,6 +9,7 @@ interface PendingWrite {
 /** A byte stream whose other side is the test: it says what arrives, and when there is room. */
 export class ScriptedByteStream implements ByteStream {
   readonly buffersReusable = false
+  readonly chunksReleasable = false
   readonly written: Uint8Array[] = []
   /** Whether a write finds room for more at once. */
   hasRoom = true

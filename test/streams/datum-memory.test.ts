@@ -32,6 +32,23 @@ describe('the memory of the byte strings of one frame', () => {
     expect(memory.bytesOf(frame, 100, 99 + 32 * kib).buffer).not.toBe(frame.buffer)
   })
 
+  test('given a frame with its own memory, when its datums were read, then that is given back, unless one of them has it', () => {
+    const [frame, given] = [counting(64 * kib), counting(64 * kib)]
+    const slab = counting(64 * kib)
+    const memory = new FrameMemory()
+    memory.open(frame, 2)
+    memory.bytesOf(frame, 100, 60 * kib)
+    expect(memory.textOf(frame, 0, 1)).toBe('\0')
+    memory.close()
+    memory.open(given, 1)
+    const kept = memory.bytesOf(given, 100, 60 * kib)
+    memory.close()
+    memory.open(slab.subarray(5), 2)
+    memory.close()
+    expect([frame, given, slab].map(({ byteLength }) => byteLength)).toEqual([0, 64 * kib, 64 * kib])
+    expect(kept).toEqual(counting(64 * kib).subarray(100, 60 * kib))
+  })
+
   test('given other datums in the frame, or other bytes beside it, then nothing of it is given away', () => {
     const whole = counting(64 * kib)
     const memory = new FrameMemory()

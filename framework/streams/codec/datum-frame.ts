@@ -140,6 +140,8 @@ export function datumBytesInFrame(byteLength: number): number {
 /** Reads the datums of one received frame, one at a time. Checks the whole frame first, so that reading cannot fail. */
 export class DatumFrameReader {
   readonly bytes: Uint8Array
+  /** The whole frame, in bytes: what credit is counted in. Stays when the memory of {@link bytes} was given back. */
+  readonly byteLength: number
   readonly #form: DatumFrameForm
   /** The sequence number of the first datum. */
   readonly first: number
@@ -160,6 +162,7 @@ export class DatumFrameReader {
   constructor(bytes: Uint8Array, form: DatumFrameForm = 'all') {
     if (bytes.byteLength < headBytes[form]) throw new DatumFrameError('a frame of datums without a head')
     this.bytes = bytes
+    this.byteLength = bytes.byteLength
     this.#form = form
     this.first = readU64(bytes, 0)
     this.count = readU32(bytes, 8)
@@ -174,11 +177,6 @@ export class DatumFrameReader {
     this.endSequence = endSequence
     this.#offset = headBytes[form]
     this.#sequence = this.first + this.#readSkipped()
-  }
-
-  /** The whole frame, in bytes: what credit is counted in. */
-  get byteLength(): number {
-    return this.bytes.byteLength
   }
 
   /** How many datums were not read yet. */

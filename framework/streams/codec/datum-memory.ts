@@ -1,3 +1,4 @@
+import { releaseMemory } from '#framework/primitives'
 import { FrameTexts, textOf } from './texts.js'
 
 /** Byte strings up to this length are copied one byte after the other: a view for the copy would take longer than the copy. */
@@ -31,20 +32,24 @@ export class FrameMemory implements DatumMemory {
   #section: ArrayBuffer | undefined
   /** Where in the frame that part begins. */
   #sectionStart = 0
+  /** The frame, if it has its memory to itself and nobody was given that. */
+  #released: Uint8Array | undefined
   /** Whether the datum may have the frame. */
   #isGivenAway = false
 
   /** Datums of another frame follow. */
   open(frame: Uint8Array, datumCount: number): void {
-    this.close()
+    this.#released = frame.byteLength === frame.buffer.byteLength ? frame : undefined
     // What other datums are still to be read from must not be in anybody's hands.
-    this.#isGivenAway = datumCount === 1 && frame.byteLength === frame.buffer.byteLength
+    this.#isGivenAway = datumCount === 1 && this.#released !== undefined
   }
 
-  /** Lets go of the memory. */
+  /** All datums of the frame were read. */
   close(): void {
     this.#section = undefined
     this.#texts.close()
+    if (this.#released !== undefined) releaseMemory(this.#released)
+    this.#released = undefined
   }
 
   textOf(frame: Uint8Array, start: number, end: number): string | undefined {
@@ -53,8 +58,10 @@ export class FrameMemory implements DatumMemory {
 
   bytesOf(frame: Uint8Array, start: number, end: number): Uint8Array {
     const byteLength = end - start
-    if (this.#isGivenAway && 2 * byteLength >= frame.byteLength)
+    if (this.#isGivenAway && 2 * byteLength >= frame.byteLength) {
+      this.#released = undefined
       return new Uint8Array(frame.buffer, start, byteLength)
+    }
     if (byteLength <= heapBytes || byteLength > sharedBytesMax) return copyOf(frame, start, end)
     let section = this.#section
     if (section === undefined || end - this.#sectionStart > section.byteLength) {
