@@ -25,7 +25,11 @@ export type Founding =
 export type QuorumLoss =
   /** Nothing: writes wait for the majority. The default. */
   | { readonly type: 'stall' }
-  /** The survivors found the group anew with what they have. Acknowledged commands may be lost; the event `reformed` tells. */
+  /**
+   * Those that are left go on with what they have, when none of them has seen a leader or a majority for `afterMs`
+   * milliseconds: at least twice the election timeout and its jitter, and better longer than any interruption that is
+   * to be sat out. Acknowledged commands may be lost; the event `reformed` tells (docs/decisions/0020).
+   */
   | { readonly type: 'reform'; readonly afterMs: number }
 
 /** How this node is in a group. */

@@ -89,8 +89,8 @@ export interface GroupStatus {
 /** Something that happened to a group. */
 export type GroupEvent =
   /**
-   * Parts of the group that were founded apart have met, and this node's part gave way: what it had carried out, from the
-   * first to the last of these application indices, counts no more. Of the commands the last 10 000 at most, to be
+   * Parts of the group that were founded or went on apart have met, and this node's part gave way: what it had carried out,
+   * from the first to the last of these application indices, counts no more. Of the commands the last 10 000 at most, to be
    * submitted again if that makes sense.
    */
   | {
@@ -99,7 +99,7 @@ export type GroupEvent =
       readonly to: Index
       readonly commands: readonly unknown[]
     }
-  /** The majority was given up for lost, and the survivors began anew: acknowledged commands may be gone. */
+  /** The majority was given up for lost, and those that are left go on: acknowledged commands may be gone. */
   | { readonly type: 'reformed'; readonly before: ClusterId; readonly clusterId: ClusterId }
   /** This member's log contradicted the leader's: it has stopped. */
   | { readonly type: 'diverged'; readonly index: Index; readonly reason: string }

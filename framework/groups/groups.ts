@@ -177,6 +177,7 @@ export class Groups implements AsyncDisposable {
             ? DEFAULT_MEMBERSHIP.evictAfterTicks
             : ticks(options.evictAfterMs),
       },
+      reformAfterTicks: setup.reformAfterMs === undefined ? undefined : ticks(setup.reformAfterMs),
       ticker: this.#ticker,
       clock,
       random,
@@ -190,6 +191,8 @@ interface Setup {
   readonly id: GroupId
   readonly timing: GroupTiming
   readonly parameters: Parameters<BondService['join']>[0]['parameters']
+  /** Undefined: never. */
+  readonly reformAfterMs: number | undefined
 }
 
 function setupOf<C, R, Q, A>(options: GroupOptions<C, R, Q, A>): Setup {
@@ -203,7 +206,24 @@ function setupOf<C, R, Q, A>(options: GroupOptions<C, R, Q, A>): Setup {
     stateSync: stateSyncSignature(stateSyncOf(machine), DEFAULT_SYNC),
     validators,
   }
-  return { id: groupIdOf(options.key, parameters), timing, parameters }
+  const reformAfterMs = reformAfterMsOf(options, timing)
+  return { id: groupIdOf(options.key, parameters), timing, parameters, reformAfterMs }
+}
+
+/** @throws MosaikError `GROUP_TIMING_INVALID` when an election would not have the time to bring a leader. */
+function reformAfterMsOf(
+  { quorumLoss, role }: Pick<GroupOptions, 'quorumLoss' | 'role'>,
+  { electionTimeoutMs, electionJitterMs }: GroupTiming,
+): number | undefined {
+  if (quorumLoss?.type !== 'reform') return undefined
+  const { afterMs } = quorumLoss
+  const afterMsMin = 2 * (electionTimeoutMs + electionJitterMs)
+  if (!Number.isSafeInteger(afterMs) || afterMs < afterMsMin)
+    throw new MosaikError('GROUP_TIMING_INVALID', `afterMs of reform must be at least ${afterMsMin}`, {
+      details: { name: 'afterMs' },
+    })
+  // Readers count nowhere, and make nothing of what they have.
+  return role === 'reader' ? undefined : afterMs
 }
 
 function foundingPolicyOf(

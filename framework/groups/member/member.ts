@@ -165,6 +165,18 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#schedule()
   }
 
+  /** Makes another cluster of the one it belongs to, with its log, and leads that. */
+  reform(clusterId: ClusterId, learners: readonly MemberId[]): void {
+    this.#core.reform(clusterId, learners)
+    this.#schedule()
+  }
+
+  /** Goes over, with its log, to a cluster that another member has made of the one it belongs to. */
+  adopt(clusterId: ClusterId): void {
+    this.#core.adopt(clusterId)
+    this.#schedule()
+  }
+
   /** Takes in what another member sent. */
   step(message: Message): StepOutcome {
     if (this.isOver) return 'stopped'

@@ -1,4 +1,5 @@
 import { decode, encode } from '#framework/primitives'
+import { lineageOfTuples, lineageToTuples } from './lineage.js'
 import type { Configuration, MemberId } from './types.js'
 
 /** Before the first one: nobody counts, so nobody is elected. */
@@ -18,8 +19,8 @@ export function configurationOf(
 }
 
 /** The payload of an entry. Equal configurations have equal payloads. */
-export function encodeConfiguration({ voters, learners }: Configuration): Uint8Array {
-  return encode([voters, learners])
+export function encodeConfiguration({ voters, learners, lineage }: Configuration): Uint8Array {
+  return encode(lineage === undefined ? [voters, learners] : [voters, learners, lineageToTuples(lineage)])
 }
 
 /** Undefined when these are not the bytes of a configuration in order. */
@@ -30,10 +31,12 @@ export function decodeConfiguration(payload: Uint8Array): Configuration | undefi
   } catch {
     return undefined
   }
-  if (!Array.isArray(value) || value.length !== 2) return undefined
-  const [voters, learners] = value as [unknown, unknown]
+  if (!Array.isArray(value) || value.length < 2 || value.length > 3) return undefined
+  const [voters, learners, tuples] = value as readonly unknown[]
   if (!isMemberList(voters) || !isMemberList(learners)) return undefined
-  const configuration = { voters, learners }
+  const lineage = lineageOfTuples(tuples)
+  if (tuples !== undefined && lineage === undefined) return undefined
+  const configuration = { voters, learners, ...(lineage && { lineage }) }
   return isWellFormed(configuration) ? configuration : undefined
 }
 

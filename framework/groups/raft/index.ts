@@ -19,6 +19,7 @@ export {
   type MergeMessage,
   type Verdict,
 } from './island-merge.js'
+export { originsMax, sharedCommands } from './lineage.js'
 export { memberIdOf } from './member-id.js'
 export {
   nextMembershipStep,
@@ -32,4 +33,5 @@ export type * from './messages.js'
 export type { RaftLimits, RaftOptions } from './options.js'
 export { RaftCore } from './raft-core.js'
 export type * from './ready.js'
+export { QuorumLoss, type KnownMember, type LogEnd, type ReformDecision, type ReformFacts } from './reform.js'
 export type * from './types.js'

@@ -1,5 +1,6 @@
 import { decode, encode } from '#framework/primitives'
-import type { ClusterId, Index, Term } from './types.js'
+import { lineageOfTuples, lineageToTuples } from './lineage.js'
+import type { ClusterId, ClusterOrigin, Index, Term } from './types.js'
 
 /** What two clusters of one group compare when they meet: who has committed more goes on. */
 export interface ClusterStanding {
@@ -7,6 +8,8 @@ export interface ClusterStanding {
   /** The application index: what a cluster has in its log to keep itself going is no reason to keep it. */
   readonly committed: Index
   readonly lastTerm: Term
+  /** Which clusters its log has been through: what they have in common with the other is not lost. Absent: unknown. */
+  readonly lineage?: readonly ClusterOrigin[] | undefined
 }
 
 /** What leaders of two clusters of one group tell each other, over a bond. */
@@ -111,7 +114,14 @@ export class IslandMerge {
 
 /** The payload of a `yield` entry. */
 export function encodeVerdict({ winner, loser }: Verdict): Uint8Array {
-  return encode([winner, loser].map(({ clusterId, committed, lastTerm }) => [clusterId, committed, lastTerm]))
+  return encode(
+    [winner, loser].map(({ clusterId, committed, lastTerm, lineage = [] }) => [
+      clusterId,
+      committed,
+      lastTerm,
+      lineageToTuples(lineage),
+    ]),
+  )
 }
 
 /** Undefined when these are not the bytes of a verdict. */
@@ -126,8 +136,9 @@ export function decodeVerdict(payload: Uint8Array): Verdict | undefined {
 
 function standingOf(value: unknown): ClusterStanding | undefined {
   if (!Array.isArray(value)) return undefined
-  const [clusterId, committed, lastTerm] = value as unknown[]
+  const [clusterId, committed, lastTerm, tuples] = value as unknown[]
   if (typeof clusterId !== 'string' || typeof committed !== 'number' || typeof lastTerm !== 'number')
     return undefined
-  return { clusterId: clusterId as ClusterId, committed, lastTerm }
+  const lineage = lineageOfTuples(tuples)
+  return { clusterId: clusterId as ClusterId, committed, lastTerm, ...(lineage && { lineage }) }
 }

@@ -148,7 +148,7 @@ export class Leadership {
       kind: 'configuration',
       commandCount: 0,
       timestampMs,
-      payload: encodeConfiguration(next),
+      payload: encodeConfiguration({ ...next, lineage: configuration.lineage }),
     })
     this.#followMembership()
     return {

@@ -3,6 +3,7 @@ import { judgeAppend } from './append-verdict.js'
 import { configurationOf, encodeConfiguration, isWellFormed } from './configuration.js'
 import { HeldAnswers } from './held-answers.js'
 import { Leadership } from './leadership.js'
+import { foundedLineage, lineageWith } from './lineage.js'
 import type {
   AppendRequest,
   Envelope,
@@ -183,9 +184,52 @@ export class RaftCore {
     this.#clusterId = clusterId
     this.#term = 1
     this.#onHardState()
-    const payload = encodeConfiguration(ordered)
-    this.#replica.create(1, { kind: 'configuration', commandCount: 0, timestampMs: 0, payload })
+    this.#appendConfiguration({ ...ordered, lineage: foundedLineage(clusterId) })
     this.#commitTo(1)
+    this.#hasRoleChanged = true
+  }
+
+  /**
+   * Makes another cluster of the one that the member belongs to, whose majority is given up for lost: with this log as it
+   * is, and this member as the only voter, which leads as soon as that is durable. What is not known to be committed may
+   * have been acknowledged, so it is kept, as by any new leader.
+   *
+   * @param learners Who gets the log from then on.
+   * @throws InvariantError when the member belongs to no cluster, or has stopped.
+   */
+  reform(clusterId: ClusterId, learners: Iterable<MemberId>): void {
+    invariant(this.#clusterId !== undefined && !this.#isStopped, 'a member of a cluster reforms it')
+    const { log, commitIndex, configuration } = this.#replica
+    const { index: lastIndex, term: lastTerm } = log.last
+    const committed = log.positionAt(commitIndex)?.applicationIndex ?? 0
+    const next = configurationOf([this.id], learners)
+    this.#becomeFollower(this.#term + 1, undefined)
+    this.#clusterId = clusterId
+    this.#onHardState()
+    this.#appendConfiguration({
+      ...next,
+      lineage: lineageWith(configuration.lineage, { clusterId, lastTerm, lastIndex, committed }),
+    })
+    this.#hasRoleChanged = true
+  }
+
+  /**
+   * Goes over to a cluster that another member has made of this one, with a log that was at least as good: so it has all
+   * of this one that is committed. The rest comes from its leader. Until its configuration is in the log, the one that is
+   * there says nothing: the member does not stand for election.
+   *
+   * @throws InvariantError when the member has stopped, or its log does not say which cluster it is of.
+   */
+  adopt(clusterId: ClusterId): void {
+    invariant(
+      !this.#isStopped && this.configuration.lineage !== undefined,
+      'a log says of which cluster it is',
+    )
+    this.#becomeFollower(this.#term, undefined)
+    // What is known of the leader's log is that of another leader, be it of the same term.
+    this.#answers.onTerm()
+    this.#clusterId = clusterId
+    this.#onHardState()
     this.#hasRoleChanged = true
   }
 
@@ -688,6 +732,12 @@ export class RaftCore {
     this.#becomeFollower(this.#term, undefined)
   }
 
+  /** An entry that is an axiom, and no leader's: with it, a cluster begins. */
+  #appendConfiguration(configuration: Configuration): void {
+    const payload = encodeConfiguration(configuration)
+    this.#replica.create(this.#term, { kind: 'configuration', commandCount: 0, timestampMs: 0, payload })
+  }
+
   #commitTo(index: Index): void {
     if (this.#replica.commitTo(index)) this.#noteMembership()
   }
@@ -762,7 +812,13 @@ export class RaftCore {
     const { configurations, commitIndex } = this.#replica
     const isBeingRemoved =
       configurations.currentIndex > commitIndex && configurations.previous.voters.includes(this.id)
-    return this.#isVoter || isBeingRemoved
+    return this.#hasOwnConfiguration && (this.#isVoter || isBeingRemoved)
+  }
+
+  /** Not while the log is still that of the cluster from which this member has gone over to another one. */
+  get #hasOwnConfiguration(): boolean {
+    const origin = this.configuration.lineage?.at(-1)
+    return origin === undefined || origin.clusterId === this.#clusterId
   }
 
   get #isSoleVoter(): boolean {

@@ -27,6 +27,21 @@ export interface Configuration {
   readonly voters: readonly MemberId[]
   /** They receive the log and never count. In the order of their ids, none of them a voter. */
   readonly learners: readonly MemberId[]
+  /**
+   * The clusters that the log has been through, the oldest first: that of its founding, and one for each time that it was
+   * reformed. The last is the one that the configuration is of. Written by the core; absent where it does not matter.
+   */
+  readonly lineage?: readonly ClusterOrigin[] | undefined
+}
+
+/** With what a cluster began. At a founding that is nothing, so that all numbers are 0. */
+export interface ClusterOrigin {
+  readonly clusterId: ClusterId
+  /** The end of the log that it was made of. */
+  readonly lastTerm: Term
+  readonly lastIndex: Index
+  /** The application index up to which that log was known to be committed. */
+  readonly committed: Index
 }
 
 /**
@@ -76,7 +91,7 @@ export interface SnapshotFacts extends LogPosition {
 
 /** What a member must not forget: durable before anything is said that depends on it (Raft, figure 2). */
 export interface HardState {
-  /** Undefined while the member belongs to no cluster. Never changes afterwards. */
+  /** Undefined while the member belongs to no cluster. Changes afterwards only when that is reformed. */
   readonly clusterId: ClusterId | undefined
   readonly term: Term
   /** Whom this member voted for in `term`. */

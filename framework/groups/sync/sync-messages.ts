@@ -1,7 +1,7 @@
 // Messages of the sync lane, as MessagePack: few, and entries within them in the form that consensus has for them.
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
-import { configurationOf, type ClusterId, type Entry, type MemberId } from '../raft/index.js'
+import { configurationOf, originsMax, type ClusterId, type Entry, type MemberId } from '../raft/index.js'
 import { decodeEntries, encodeEntries, MalformedMessageError } from '../wire/raft-wire.js'
 
 /** What an answer carries at most, besides what describes it: payloads of entries, or bytes of a snapshot. */
@@ -30,9 +30,13 @@ const members = z
       .transform((text) => text as MemberId),
   )
   .max(membersMax)
+const origin = z.object({ clusterId: cluster, lastTerm: whole, lastIndex: whole, committed: whole })
 const configuration = z
-  .object({ voters: members, learners: members })
-  .transform(({ voters, learners }) => configurationOf(voters, learners))
+  .object({ voters: members, learners: members, lineage: z.array(origin).max(originsMax).optional() })
+  .transform(({ voters, learners, lineage }) => ({
+    ...configurationOf(voters, learners),
+    ...(lineage && { lineage }),
+  }))
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes')
 
 /** A snapshot that somebody has. */

@@ -1,7 +1,7 @@
 // What members tell each other besides consensus, as MessagePack: few and small.
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
-import type { ClusterId, MemberId, MergeMessage } from '../raft/index.js'
+import { originsMax, type ClusterId, type MemberId, type MergeMessage } from '../raft/index.js'
 import { MalformedMessageError } from './raft-wire.js'
 
 const whole = z.int().min(0)
@@ -9,27 +9,36 @@ const memberId = z.string().transform((text) => text as MemberId)
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
 const refusal = z.enum(['not-leader', 'busy', 'refused'])
 
+const clusterId = z
+  .string()
+  .regex(/^[0-9a-f]{32}$/)
+  .transform((text) => text as ClusterId)
+const lineage = z
+  .array(z.object({ clusterId, lastTerm: whole, lastIndex: whole, committed: whole }))
+  .max(originsMax)
+
 /** On the control lane: what a member says of itself when there is a bond, and again when it changes. */
 const noteSchema = z.object({
   /** The cluster it belongs to, and who that has. Absent: none. */
   cluster: z
     .object({
-      id: z.string().transform((text) => text as ClusterId),
+      id: clusterId,
       voters: z.array(memberId),
       learners: z.array(memberId),
+      lineage: lineage.optional(),
     })
     .optional(),
+  /** Where its log ends. Only while it has given the majority of its cluster up for lost and may go on without. */
+  survivor: z.object({ lastTerm: whole, lastIndex: whole }).optional(),
   /** It is about to go. */
   isLeaving: z.boolean(),
 })
 
 const standing = z.object({
-  clusterId: z
-    .string()
-    .regex(/^[0-9a-f]{32}$/)
-    .transform((text) => text as ClusterId),
+  clusterId,
   committed: whole,
   lastTerm: whole,
+  lineage: lineage.optional(),
 })
 
 /** On the control lane: what the leaders of two clusters tell each other. */

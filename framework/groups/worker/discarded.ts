@@ -16,26 +16,42 @@ export interface Discarded<C> {
 }
 
 /**
- * The commands of a log up to an entry, for the application to do with them what it thinks fit.
+ * The commands of a log behind those that the other part has as well, up to an entry, for the application to do with them
+ * what it thinks fit.
  *
+ * @param shared Up to which application index the other part has the same.
  * @throws What reading the storage throws.
  */
 export async function discardedUpTo<C, R, Q, A>(
   machine: ReplicatedMachine<C, R, Q, A>,
   storage: GroupStorage,
   to: Index,
+  shared: Index,
 ): Promise<Discarded<C>> {
   const { command: codec } = machine.codecs
   const commands: C[] = []
-  let from = (storage.currentSnapshot()?.facts.index ?? 0) + 1
+  /** The last submission of each session: one that was submitted again, or too early, was not applied there. */
+  const sequences = new Map<string, number>()
+  const base = storage.currentSnapshot()?.facts.index ?? 0
+  let from = base + 1
   while (from <= to) {
     const entries = await storage.readEntries(from, to)
     for (const entry of entries) {
       if (entry.kind !== 'command') continue
-      for (const bytes of decodeSubmission(entry.payload).commands) commands.push(codec.decode(bytes))
+      const { session, sequence, commands: encoded } = decodeSubmission(entry.payload)
+      const last = sequences.get(session) ?? (base === 0 ? 0 : sequence - 1)
+      if (sequence !== last + 1) continue
+      sequences.set(session, sequence)
+      if (entry.applicationIndex <= shared) continue
+      for (const bytes of encoded) commands.push(codec.decode(bytes))
     }
     if (commands.length > 2 * commandsMax) commands.splice(0, commands.length - commandsMax)
     from = entries.at(-1)!.index + 1
   }
-  return { from: 1, to: machine.applicationIndex, commands: commands.slice(-commandsMax) }
+  const { applicationIndex } = machine
+  return {
+    from: Math.min(shared, applicationIndex) + 1,
+    to: applicationIndex,
+    commands: commands.slice(-commandsMax),
+  }
 }

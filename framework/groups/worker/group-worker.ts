@@ -19,13 +19,16 @@ import type { GroupEvent, GroupPhase, GroupStatus, MemberStatus } from '../group
 import { GroupError } from '../group-error.js'
 import type { ReplicatedMachine } from '../machine/replicated-machine.js'
 import type { Member } from '../member/member.js'
-import type {
-  Entry,
-  FoundingPolicy,
-  Incident,
-  MembershipLimits,
-  Message,
-  RaftOptions,
+import {
+  sharedCommands,
+  type ClusterId,
+  type Entry,
+  type FoundingPolicy,
+  type Incident,
+  type MembershipLimits,
+  type Message,
+  type RaftOptions,
+  type Verdict,
 } from '../raft/index.js'
 import { peerIdOf } from '../raft/member-id.js'
 import type { StorageProvider } from '../storage/index.js'
@@ -44,6 +47,7 @@ import { ForwardError, Forwarding } from './forwarding.js'
 import { Islands } from './islands.js'
 import { Life } from './life.js'
 import { MembershipKeeper } from './membership-keeper.js'
+import { Reforming } from './reforming.js'
 import { SharedReads, type Confirmation } from './shared-reads.js'
 import { proposeAll, Submitter } from './submitter.js'
 import type { Ticker } from './ticker.js'
@@ -67,6 +71,8 @@ export interface GroupWorkerOptions<C, R, Q, A> {
   readonly checkpointEntries?: number | undefined
   readonly founding: FoundingPolicy
   readonly limits: MembershipLimits
+  /** How long no majority must have been seen for the group to be reformed. Undefined: it waits for one. */
+  readonly reformAfterTicks: number | undefined
   readonly ticker: Ticker
   readonly clock: Clock
   readonly random: Random
@@ -86,6 +92,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #submitter: Submitter<R>
   readonly #keeper: MembershipKeeper
   readonly #islands: Islands
+  readonly #reforming: Reforming | undefined
   readonly #closing = new AbortController()
   readonly #status: ComposedWatch<GroupStatus>
   readonly #members: ComposedWatch<readonly MemberStatus[]>
@@ -99,7 +106,8 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #closed: Promise<void> | undefined
 
   private constructor(options: GroupWorkerOptions<C, R, Q, A>, life: Life<C, R, Q, A>) {
-    const { id, bonds, membership, machine, founding, limits, clock, random, ticker } = options
+    const { id, bonds, membership, machine, founding, limits, reformAfterTicks, clock, random, ticker } =
+      options
     this.id = id
     this.machine = machine
     this.#options = options
@@ -127,6 +135,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       mesh: this.bonds.mesh,
       random,
       member,
+      survivor: () => this.#reforming?.survivor,
       send: (bond, note) => void bond.send('control', tagged(NOTE, note)),
     })
     this.#islands = new Islands({
@@ -135,6 +144,18 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       clusterOf: (bond) => this.#keeper.clusterOf(bond),
       send: (bond, message) => void bond.send('control', tagged(MERGE, message)),
     })
+    this.#reforming =
+      reformAfterTicks === undefined
+        ? undefined
+        : new Reforming({
+            afterTicks: reformAfterTicks,
+            mesh: this.bonds.mesh,
+            member,
+            noteOf: (bond) => this.#keeper.noteOf(bond),
+            random,
+            onNews: () => this.#keeper.announce(),
+            onReformed: (before, clusterId) => this.#onReformed(before, clusterId),
+          })
     this.#status = new ComposedWatch(() => this.#currentStatus())
     this.#members = new ComposedWatch(() => this.#currentMembers())
     this.#unfollow = ticker.follow((ticks) => this.#onTick(ticks))
@@ -363,15 +384,16 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   /** By this entry one of two clusters gives way. If it is ours, nothing is taken in any more. */
   #onYield({ payload }: Entry): void {
-    if (this.#islands.onYield(payload) === undefined || this.#isGivingWay) return
+    const verdict = this.#islands.onYield(payload)
+    if (verdict === undefined || this.#isGivingWay) return
     this.#isGivingWay = true
     this.#keeper.giveWay()
     this.#tellLeader()
-    void this.#giveWay()
+    void this.#giveWay(verdict)
   }
 
-  /** What this member had is handed to the application, and forgotten. */
-  async #giveWay(): Promise<void> {
+  /** What this member had and the other part has not is handed to the application, and all is forgotten. */
+  async #giveWay({ winner, loser }: Verdict): Promise<void> {
     const { clock, membership, logger } = this.#options
     const { signal } = this.#closing
     // The others of the cluster must hear that the entry is committed before nobody is left who knows.
@@ -379,9 +401,10 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const { member, storage } = this.#life
     if (signal.aborted || member === undefined || storage === undefined) return
     const { applicationIndex, appliedIndex } = this.machine
-    const discarded = await discardedUpTo(this.machine, storage, appliedIndex).catch((error: unknown) => {
+    const shared = sharedCommands(winner.lineage ?? [], loser.lineage ?? [])
+    const discarded = await discardedUpTo(this.machine, storage, appliedIndex, shared).catch((error: unknown) => {
       logger.error('what a group gives up cannot be read', { group: this.id, cause: messageOf(error) })
-      return { from: 1, to: applicationIndex, commands: [] }
+      return { from: Math.min(shared, applicationIndex) + 1, to: applicationIndex, commands: [] }
     })
     this.events.emit({ type: 'forked', ...discarded })
     this.#islands.reset()
@@ -389,9 +412,25 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#life.beginAnew()
   }
 
+  /** The member is in another cluster, with all that it had. */
+  #onReformed(before: ClusterId, clusterId: ClusterId): void {
+    const { lastIndex, committedApplicationIndex: committed } = this.#life.member!.status
+    this.#options.logger.warn('a group goes on without its majority', {
+      group: this.id,
+      before,
+      clusterId,
+      lastIndex,
+      committed,
+    })
+    this.#islands.reset()
+    this.#keeper.announce()
+    this.events.emit({ type: 'reformed', before, clusterId })
+  }
+
   #onTick(ticks: number): void {
     this.#life.member?.tick(ticks)
     this.#keeper.onTick(ticks)
+    if (!this.#isGivingWay) this.#reforming?.onTick(ticks)
     this.#islands.onTick(ticks)
     this.#submitter.onTick()
   }

@@ -81,6 +81,8 @@ export class Islands {
     const verdict = decodeVerdict(payload)
     if (verdict === undefined || own === undefined) return undefined
     const { winner, loser } = verdict
+    // It may be about a cluster that was reformed since.
+    if (winner.clusterId !== own && loser.clusterId !== own) return undefined
     const other = winner.clusterId === own ? loser.clusterId : winner.clusterId
     this.#committed.set(other, verdict)
     if (this.#ownStanding() !== undefined) this.#act(other, this.#mergeWith(own, other).onCommitted())
@@ -131,6 +133,7 @@ export class Islands {
     const member = this.#options.member()
     if (member?.clusterId === undefined || member.isOver) return undefined
     const { role, committedApplicationIndex: committed, lastTerm } = member.status
-    return role === 'leader' ? { clusterId: member.clusterId, committed, lastTerm } : undefined
+    const { lineage } = member.configuration
+    return role === 'leader' ? { clusterId: member.clusterId, committed, lastTerm, lineage } : undefined
   }
 }

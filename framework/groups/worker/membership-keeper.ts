@@ -10,6 +10,7 @@ import {
   type ClusterId,
   type Founding,
   type FoundingPolicy,
+  type LogEnd,
   type MemberId,
   type MembershipFacts,
   type MembershipLimits,
@@ -18,7 +19,7 @@ import { encodeNote, type Note } from '../wire/notes.js'
 
 /** How many ticks lie between two looks at who should be in the configuration. */
 const lookEveryTicks = 4
-const clusterIdBytes = 16
+export const clusterIdBytes = 16
 
 export interface MembershipKeeperOptions {
   readonly founding: FoundingPolicy
@@ -27,6 +28,8 @@ export interface MembershipKeeperOptions {
   readonly random: Random
   /** Undefined while there is none. */
   readonly member: () => Member | undefined
+  /** Where its log ends, while it has given the majority up for lost and may go on without. */
+  readonly survivor: () => LogEnd | undefined
   /** Tells others on the control lane. */
   readonly send: (bond: Bond, note: Uint8Array) => void
 }
@@ -53,6 +56,11 @@ export class MembershipKeeper {
   leave(): void {
     this.#isLeaving = true
     this.announce()
+  }
+
+  /** What the other end of a bond has said of itself. */
+  noteOf(bond: Bond): Note | undefined {
+    return this.#notes.get(bond)
   }
 
   /** Which cluster the other end of a bond has said that it belongs to. */
@@ -131,8 +139,9 @@ export class MembershipKeeper {
             id: member.clusterId,
             voters: [...member.configuration.voters],
             learners: [...member.configuration.learners],
+            lineage: member.configuration.lineage && [...member.configuration.lineage],
           }
-    return { cluster, isLeaving: this.#isLeaving }
+    return { cluster, survivor: this.#options.survivor(), isLeaving: this.#isLeaving }
   }
 
   #maybeFound(member: Member): void {

@@ -127,7 +127,7 @@ test('Raft §7: given a snapshot ahead of the log, when it is installed, then th
     lastIndex: lastIndex - 1,
     commitIndex: lastIndex - 1,
   })
-  expect(cluster.core('c').configuration).toEqual(configurationOf(['a', 'b', 'c'] as MemberId[]))
+  expect(cluster.core('c').configuration).toMatchObject(configurationOf(['a', 'b', 'c'] as MemberId[]))
   cluster.tick(10)
   expect(cluster.applied('c')).toEqual(['z'])
 })

@@ -19,12 +19,19 @@ const hardStateSchema = z.object({
   votedFor: memberId.optional(),
 })
 
+const originSchema = z.object({
+  clusterId: z.string().transform((text) => text as ClusterId),
+  lastTerm: whole,
+  lastIndex: whole,
+  committed: whole,
+})
+
 const factsSchema = z.object({
   index: whole,
   term: whole,
   applicationIndex: whole,
   hash: whole,
-  configuration: z.object({ voters: members, learners: members }),
+  configuration: z.object({ voters: members, learners: members, lineage: z.array(originSchema).optional() }),
 })
 
 const snapshotSchema = z.object({
