@@ -2,7 +2,8 @@ import type { Random } from '#framework/primitives'
 import type { Index } from '../../../framework/groups/raft/types.js'
 import type { Timeline } from '../environment/timeline.js'
 import type { ClientAnswer, ClientRequest } from '../group/messages.js'
-import { tokenOf, type History } from './history.js'
+import { chooseInput } from './choose-input.js'
+import type { History } from './history.js'
 import type { RegisterInput } from './register.js'
 
 /** How clients behave. */
@@ -44,9 +45,6 @@ interface OpenOperation {
   readonly isImpatient: boolean
   attempt: number
 }
-
-/** Values longer than this are written anew rather than appended to. */
-const VALUE_LENGTH_MAX = 120
 
 /** Does one operation after another on the registers, each until it is done or patience ends. */
 export class SimClient {
@@ -114,7 +112,7 @@ export class SimClient {
     const sequence = ++this.#sequence
     this.#open = {
       sequence,
-      input: this.#choose(sequence),
+      input: chooseInput(random, this.#habits, this.#seen, this.#number, sequence),
       invokedAt: timeline.nowMs,
       knownIndex: this.#surroundings.knownIndex(),
       consistency: random.float() < this.#habits.leaseRate ? 'lease' : 'strong',
@@ -122,19 +120,6 @@ export class SimClient {
       attempt: 0,
     }
     this.#try(this.#open)
-  }
-
-  #choose(sequence: number): RegisterInput {
-    const { random } = this.#surroundings
-    const { keys, readRate } = this.#habits
-    const key = keys[random.int(keys.length)]!
-    if (random.float() < readRate) return { kind: 'read', key }
-    const value = tokenOf(this.#number, sequence)
-    const seen = this.#seen.get(key) ?? ''
-    const kind = random.int(3)
-    if (kind === 0 && seen.length < VALUE_LENGTH_MAX) return { kind: 'append', key, value }
-    if (kind === 1) return { kind: 'compare-and-set', key, expected: seen, value }
-    return { kind: 'write', key, value }
   }
 
   #try(open: OpenOperation): void {

@@ -5,6 +5,8 @@ import { registerModel, type RegisterInput, type RegisterOutput } from './regist
 export class History {
   readonly #completed: Operation<RegisterInput, RegisterOutput>[] = []
   readonly #unknown: Operation<RegisterInput, RegisterOutput>[] = []
+  /** Of which the client was told that none of it will happen. */
+  readonly #refused: RegisterInput[] = []
 
   get completedCount(): number {
     return this.#completed.length
@@ -28,9 +30,17 @@ export class History {
     this.#unknown.push({ client, input, invokedAt, completion: undefined })
   }
 
+  /** The client was told that none of it will happen. */
+  refuse(input: RegisterInput): void {
+    this.#refused.push(input)
+  }
+
   /** What is wrong with it: undefined when it is linearizable, or when that takes too long to tell. */
   problem(): string | undefined {
-    const operations = [...this.#completed, ...this.#observed()]
+    const seen = this.#seen()
+    const undead = this.#refused.find((input) => input.kind !== 'read' && seen.has(tokenIn(input.value)))
+    if (undead) return `a ${undead.kind} of which none was to happen has happened: ${JSON.stringify(undead)}`
+    const operations = [...this.#completed, ...this.#observed(seen)]
     for (const [key, part] of partition(operations, (input) => input.key)) {
       const verdict = checkLinearizability(registerModel, part)
       if (verdict.linearizable !== 'no') continue
@@ -49,7 +59,12 @@ export class History {
    * Those of unknown outcome that somebody saw. Every value that is written contains a token of its own, so one whose
    * token is in no answer and in no expected value can be left out: whatever order it is part of is an order without it.
    */
-  #observed(): Operation<RegisterInput, RegisterOutput>[] {
+  #observed(seen: ReadonlySet<string>): Operation<RegisterInput, RegisterOutput>[] {
+    return this.#unknown.filter(({ input }) => input.kind !== 'read' && seen.has(tokenIn(input.value)))
+  }
+
+  /** The tokens of all that somebody saw. */
+  #seen(): ReadonlySet<string> {
     const seen = new Set<string>()
     const see = (value: string): void => {
       for (const token of value.split(TOKEN_END)) seen.add(token)
@@ -59,9 +74,7 @@ export class History {
       if (input.kind === 'compare-and-set') see(input.expected)
     }
     for (const { input } of this.#unknown) if (input.kind === 'compare-and-set') see(input.expected)
-    return this.#unknown.filter(
-      ({ input }) => input.kind !== 'read' && seen.has(input.value.slice(0, -TOKEN_END.length)),
-    )
+    return seen
   }
 }
 
@@ -70,6 +83,10 @@ const TOKEN_END = ';'
 /** A value that no other operation writes. */
 export function tokenOf(client: number, sequence: number): string {
   return `${client}.${sequence}${TOKEN_END}`
+}
+
+function tokenIn(value: string): string {
+  return value.slice(0, -TOKEN_END.length)
 }
 
 function describe({

@@ -28,9 +28,16 @@ type Write<Content> =
   | { readonly kind: 'replace'; readonly contents: readonly Stored<Content>[] }
 
 interface Stored<Content> {
-  readonly content: Content
+  content: Content
   readonly bytes: number
   state: 'whole' | 'torn' | 'corrupt'
+}
+
+/** What damage makes of a record, for those who find it by reading what is there. */
+export interface Damage<Content> {
+  /** The first part of it, which is not all. */
+  tear(content: Content, random: Random): Content
+  flipBit(content: Content, random: Random): Content
 }
 
 /**
@@ -45,10 +52,15 @@ export class SimDisk<Content> {
   #usedBytes = 0
   #capacityBytes = Infinity
   readonly #onDurable: ((content: Content) => void) | undefined
+  readonly #damage: Damage<Content> | undefined
 
-  /** @param onDurable Called for every record that reaches the disk, in that order. */
-  constructor(onDurable?: (content: Content) => void) {
+  /**
+   * @param onDurable Called for every record that reaches the disk, in that order.
+   * @param damage Default: records stay as they are, and what has happened to them is known without looking.
+   */
+  constructor(onDurable?: (content: Content) => void, damage?: Damage<Content>) {
     this.#onDurable = onDurable
+    this.#damage = damage
   }
 
   get unsyncedCount(): number {
@@ -95,7 +107,8 @@ export class SimDisk<Content> {
       this.sync()
       // A new file takes its name only when it is whole, so half of it is nothing.
       if (loss === 'torn' && first.kind === 'append') {
-        this.#durable.push({ content: first.content, bytes: first.bytes, state: 'torn' })
+        const content = this.#damage?.tear(first.content, random) ?? first.content
+        this.#durable.push({ content, bytes: first.bytes, state: 'torn' })
       }
     }
     this.sync()
@@ -105,7 +118,9 @@ export class SimDisk<Content> {
   /** Flips a bit of a synced record. False when there is none. */
   flipBit(random: Random): boolean {
     if (this.#durable.length === 0) return false
-    this.#durable[random.int(this.#durable.length)]!.state = 'corrupt'
+    const stored = this.#durable[random.int(this.#durable.length)]!
+    stored.state = 'corrupt'
+    stored.content = this.#damage?.flipBit(stored.content, random) ?? stored.content
     return true
   }
 
@@ -114,6 +129,18 @@ export class SimDisk<Content> {
     this.#durable = []
     this.#unsynced = []
     this.#usedBytes = 0
+  }
+
+  /** All records in order as they are, for a process that starts and checks them itself. */
+  read(): Content[] {
+    this.sync()
+    return this.#durable.map(({ content }) => content)
+  }
+
+  /** All records from one on are no more, at once. */
+  cutOff(from: number): void {
+    this.#durable.length = Math.min(this.#durable.length, from)
+    this.#usedBytes = this.#durable.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
   /** All records in order, for a process that starts. What a crash tore off is cut off. @throws DiskCorruptError */

@@ -83,6 +83,17 @@ export class SimNetwork<Message> {
     this.#slowMs.clear()
   }
 
+  /**
+   * How long something takes that is sent now over a connection, where what is lost is sent again. Whether the link is
+   * blocked is to be asked when it arrives.
+   */
+  transitMs(from: number, to: number): number {
+    const { dropRate, delayMs, jitterMs } = this.#conditions
+    let ms = delayMs + (this.#slowMs.get(linkOf(from, to)) ?? 0) + jitterMs * this.#random.float()
+    for (let waitMs = RETRANSMIT_MS; this.#random.float() < dropRate; waitMs *= 2) ms += waitMs
+    return ms
+  }
+
   send(from: number, to: number, message: Message): void {
     this.counts.sent++
     if (this.#random.float() < this.#conditions.dropRate) {
@@ -122,6 +133,9 @@ export class SimNetwork<Message> {
     return inOrderMs
   }
 }
+
+/** How long a connection waits for an acknowledgement at first, before it sends something again. */
+const RETRANSMIT_MS = 200
 
 /** More hosts than any world has. */
 const HOSTS_MAX = 1024

@@ -89,7 +89,7 @@ export function decodeCommands(payload: Uint8Array): Command[] {
 const utf8 = new TextDecoder()
 
 /** FNV-1a, going on from a digest. */
-function mixed(digest: number, text: string): number {
+export function mixed(digest: number, text: string): number {
   let hash = digest ^ 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return hash >>> 0

@@ -1,6 +1,6 @@
-import type { RaftStatus, Ready } from '../../../framework/groups/raft/ready.js'
+import type { RaftStatus } from '../../../framework/groups/raft/ready.js'
 import type { Index, MemberId } from '../../../framework/groups/raft/types.js'
-import type { SimMember } from '../group/member.js'
+import type { HandedOut, WatchedMember } from '../group/watched-member.js'
 import { ViolationError, type Invariant } from './invariant.js'
 
 /**
@@ -11,11 +11,11 @@ export class CommitMonotonic implements Invariant {
   readonly name = 'commit monotonic'
   readonly #seen = new Map<MemberId, { readonly commitIndex: Index; readonly term: number }>()
 
-  started(member: SimMember): void {
+  started(member: WatchedMember): void {
     this.#seen.delete(member.id)
   }
 
-  handedOut({ id }: SimMember, { truncateFrom }: Ready): void {
+  handedOut({ id }: WatchedMember, { truncateFrom }: HandedOut): void {
     const commitIndex = this.#seen.get(id)?.commitIndex ?? 0
     if (truncateFrom !== undefined && truncateFrom <= commitIndex) {
       throw new ViolationError(
@@ -25,7 +25,7 @@ export class CommitMonotonic implements Invariant {
     }
   }
 
-  stepped({ id, appliedIndex }: SimMember, { commitIndex, term }: RaftStatus): void {
+  stepped({ id, appliedIndex }: WatchedMember, { commitIndex, term }: RaftStatus): void {
     const seen = this.#seen.get(id)
     if (seen && commitIndex < seen.commitIndex) {
       throw new ViolationError(this.name, `${id} had committed ${seen.commitIndex}, and now ${commitIndex}`)

@@ -1,6 +1,5 @@
 import type { Entry, Index } from '../../../framework/groups/raft/types.js'
-import type { SimMember } from '../group/member.js'
-import type { Applied } from '../group/registers.js'
+import type { WatchedCommand, WatchedMember } from '../group/watched-member.js'
 import { ViolationError, type Invariant } from './invariant.js'
 
 /**
@@ -11,7 +10,7 @@ export class ExactlyOnce implements Invariant {
   readonly name = 'exactly once'
   readonly #effectiveAt = new Map<string, Index>()
 
-  applied({ id }: SimMember, { index }: Entry, applied: readonly Applied[]): void {
+  applied({ id }: WatchedMember, { index }: Entry, applied: readonly WatchedCommand[]): void {
     for (const { command, isFirst } of applied) {
       const { input } = command
       if (!isFirst || input.kind === 'read') continue

@@ -1,10 +1,15 @@
 import { MosaikError } from '#framework/primitives'
-import type { RaftStatus, Ready } from '../../../framework/groups/raft/ready.js'
+import type { RaftStatus } from '../../../framework/groups/raft/ready.js'
 import type { Entry, Index, MemberId } from '../../../framework/groups/raft/types.js'
-import type { JournalRecord, Recovered, Snapshot } from '../group/journal.js'
-import type { SimMember } from '../group/member.js'
-import type { ClientRequest } from '../group/messages.js'
-import type { Applied } from '../group/registers.js'
+import type {
+  AnsweredRead,
+  DurableChange,
+  FoundOnDisk,
+  HandedOut,
+  WatchedCommand,
+  WatchedMember,
+  WatchedSnapshot,
+} from '../group/watched-member.js'
 
 /** Something happened that never may. */
 export class ViolationError extends MosaikError {
@@ -23,20 +28,20 @@ export class ViolationError extends MosaikError {
 export interface Invariant {
   readonly name: string
   /** A member was made of what was on its disk; nothing has been asked of it yet. */
-  started?(member: SimMember, recovered: Recovered): void
+  started?(member: WatchedMember, recovered: FoundOnDisk): void
   /** A member has done something. */
-  stepped?(member: SimMember, status: RaftStatus): void
+  stepped?(member: WatchedMember, status: RaftStatus): void
   /** The core has handed out what is to be done. */
-  handedOut?(member: SimMember, ready: Ready): void
+  handedOut?(member: WatchedMember, ready: HandedOut): void
   /** A write of the member would survive every crash from now on. */
-  durable?(member: MemberId, record: JournalRecord): void
+  durable?(member: MemberId, record: DurableChange): void
   /** The member and its disk are gone. */
   lost?(member: MemberId): void
   /** An entry was committed for the first time, by this member. */
-  committed?(member: SimMember, entry: Entry): void
-  applied?(member: SimMember, entry: Entry, applied: readonly Applied[]): void
-  restored?(member: SimMember, snapshot: Snapshot): void
-  answeredRead?(member: SimMember, request: ClientRequest): void
+  committed?(member: WatchedMember, entry: Entry): void
+  applied?(member: WatchedMember, entry: Entry, applied: readonly WatchedCommand[]): void
+  restored?(member: WatchedMember, snapshot: WatchedSnapshot): void
+  answeredRead?(member: Pick<WatchedMember, 'id' | 'appliedIndex'>, request: AnsweredRead): void
 }
 
 /** The index of an entry with its term, for people. */

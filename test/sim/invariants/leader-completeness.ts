@@ -1,6 +1,6 @@
 import type { RaftStatus } from '../../../framework/groups/raft/ready.js'
 import type { Entry, Index, Term } from '../../../framework/groups/raft/types.js'
-import type { SimMember } from '../group/member.js'
+import type { WatchedMember } from '../group/watched-member.js'
 import { nameOf, sameEntry, ViolationError, type Invariant } from './invariant.js'
 
 /** A committed entry is in the log of the leader of every later term (Raft, figure 3). */
@@ -9,11 +9,11 @@ export class LeaderCompleteness implements Invariant {
   readonly #committed = new Map<Index, { readonly entry: Entry; readonly inTerm: Term }>()
   readonly #checkedTerms = new Set<Term>()
 
-  committed(member: SimMember, entry: Entry): void {
+  committed(member: WatchedMember, entry: Entry): void {
     this.#committed.set(entry.index, { entry, inTerm: member.core.status.term })
   }
 
-  stepped({ core, id }: SimMember, { role, term, firstIndex }: RaftStatus): void {
+  stepped({ core, id }: WatchedMember, { role, term, firstIndex }: RaftStatus): void {
     if (role !== 'leader' || this.#checkedTerms.has(term)) return
     this.#checkedTerms.add(term)
     for (const { entry, inTerm } of this.#committed.values()) {

@@ -1,7 +1,5 @@
-import type { Ready } from '../../../framework/groups/raft/ready.js'
 import type { Entry, Index, MemberId, Term } from '../../../framework/groups/raft/types.js'
-import type { Recovered } from '../group/journal.js'
-import type { SimMember } from '../group/member.js'
+import type { FoundOnDisk, HandedOut, WatchedMember } from '../group/watched-member.js'
 import { nameOf, sameEntry, ViolationError, type Invariant } from './invariant.js'
 
 interface Known {
@@ -21,7 +19,7 @@ export class LogMatching implements Invariant {
   /** The terms of each member's log as it was handed out, by index. */
   readonly #logs = new Map<MemberId, (Term | undefined)[]>()
 
-  started(member: SimMember, { restored }: Recovered): void {
+  started(member: WatchedMember, { restored }: FoundOnDisk): void {
     const { base, entries } = restored
     const log: (Term | undefined)[] = []
     if (base) log[base.index] = base.term
@@ -29,7 +27,7 @@ export class LogMatching implements Invariant {
     this.#append(member.id, log, entries)
   }
 
-  handedOut(member: SimMember, { snapshot, truncateFrom, entries }: Ready): void {
+  handedOut(member: WatchedMember, { snapshot, truncateFrom, entries }: HandedOut): void {
     let log = this.#logs.get(member.id)!
     if (snapshot) {
       if (!snapshot.keepsEntries) this.#logs.set(member.id, (log = []))

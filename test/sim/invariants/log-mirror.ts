@@ -1,5 +1,5 @@
 import type { Entry, Index, Term } from '../../../framework/groups/raft/types.js'
-import type { JournalRecord } from '../group/journal.js'
+import type { DurableChange } from '../group/watched-member.js'
 
 /** Which entries a log holds, followed from its writes alone. */
 export class LogMirror {
@@ -21,7 +21,7 @@ export class LogMirror {
     return index <= this.#coveredIndex || this.#terms[index] === term
   }
 
-  follow(record: JournalRecord): void {
+  follow(record: DurableChange): void {
     switch (record.kind) {
       case 'hard-state':
         return

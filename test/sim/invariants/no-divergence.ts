@@ -1,12 +1,11 @@
-import type { Ready } from '../../../framework/groups/raft/ready.js'
-import type { SimMember } from '../group/member.js'
+import type { HandedOut, WatchedMember } from '../group/watched-member.js'
 import { ViolationError, type Invariant } from './invariant.js'
 
 /** The chain hashes, which members compare themselves, agree: among honest members with whole disks they always do. */
 export class NoDivergence implements Invariant {
   readonly name = 'no divergence'
 
-  handedOut({ id }: SimMember, { incidents }: Ready): void {
+  handedOut({ id }: WatchedMember, { incidents }: HandedOut): void {
     for (const incident of incidents) {
       if (incident.type === 'diverged') {
         throw new ViolationError(this.name, `${id} stops at index ${incident.index}: ${incident.reason}`)

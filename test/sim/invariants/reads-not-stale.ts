@@ -1,12 +1,14 @@
-import type { SimMember } from '../group/member.js'
-import type { ClientRequest } from '../group/messages.js'
+import type { AnsweredRead, WatchedMember } from '../group/watched-member.js'
 import { ViolationError, type Invariant } from './invariant.js'
 
 /** A read sees every write that some client knew to be done when the reader asked. */
 export class ReadsNotStale implements Invariant {
   readonly name = 'reads not stale'
 
-  answeredRead({ id, appliedIndex }: SimMember, request: ClientRequest): void {
+  answeredRead(
+    { id, appliedIndex }: Pick<WatchedMember, 'id' | 'appliedIndex'>,
+    request: AnsweredRead,
+  ): void {
     if (appliedIndex >= request.knownIndex) return
     throw new ViolationError(
       this.name,

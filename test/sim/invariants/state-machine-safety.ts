@@ -1,6 +1,5 @@
 import type { Entry, Index, MemberId } from '../../../framework/groups/raft/types.js'
-import type { Snapshot } from '../group/journal.js'
-import type { SimMember } from '../group/member.js'
+import type { WatchedMember, WatchedSnapshot } from '../group/watched-member.js'
 import { nameOf, sameEntry, ViolationError, type Invariant } from './invariant.js'
 
 /**
@@ -12,11 +11,11 @@ export class StateMachineSafety implements Invariant {
   readonly #applied = new Map<Index, { readonly entry: Entry; readonly digest: number }>()
   readonly #lastIndex = new Map<MemberId, Index>()
 
-  started(member: SimMember): void {
-    this.#lastIndex.set(member.id, 0)
+  started(member: WatchedMember): void {
+    this.#lastIndex.set(member.id, member.appliedIndex)
   }
 
-  restored(member: SimMember, { facts, machine }: Snapshot): void {
+  restored(member: WatchedMember, { facts, machine }: WatchedSnapshot): void {
     this.#lastIndex.set(member.id, facts.index)
     const applied = this.#applied.get(facts.index)
     if (applied && applied.digest !== machine.digest) {
@@ -27,7 +26,7 @@ export class StateMachineSafety implements Invariant {
     }
   }
 
-  applied(member: SimMember, entry: Entry): void {
+  applied(member: WatchedMember, entry: Entry): void {
     const lastIndex = this.#lastIndex.get(member.id)!
     if (entry.index !== lastIndex + 1) {
       throw new ViolationError(this.name, `${member.id} applies ${nameOf(entry)} after index ${lastIndex}`)

@@ -1,6 +1,6 @@
 import type { WorldResult } from '../world/world.js'
 import { planWorld } from '../world/plan.js'
-import { NO_BUG, PLANTED_BUGS } from '../world/planted-bugs.js'
+import { NO_BUG, PLANTED_BUGS, type Members } from '../world/planted-bugs.js'
 import { World } from '../world/world.js'
 
 /** One world to run. */
@@ -12,18 +12,32 @@ export interface Job {
   readonly fault: string | undefined
   /** The world of the planted bug without the bug: what is found in it is not the bug. */
   readonly isControl?: boolean
+  /** Default `core`. */
+  readonly members?: Members
 }
 
-export function runJob({ seed, minutes, fault, isControl = false }: Job): WorldResult {
+export async function runJob({
+  seed,
+  minutes,
+  fault,
+  isControl = false,
+  members = 'core',
+}: Job): Promise<WorldResult> {
   const bug = fault === undefined ? NO_BUG : PLANTED_BUGS.get(fault)
   if (!bug)
     throw new Error(`there is no planted bug "${fault}"; there are: ${[...PLANTED_BUGS.keys()].join(', ')}`)
+  if (bug.members !== undefined && bug.members !== members)
+    throw new Error(`"${fault}" cannot be planted in members that are ${members}`)
   const plan = planWorld(seed, minutes, isControl ? { ...bug, core: {}, driver: {} } : bug)
-  return new World(plan).run()
+  if (members === 'core') return new World(plan).run()
+  // Loaded here, because it takes longer than most worlds of the other kind.
+  const { ProductionWorld } = await import('../production/world.js')
+  return await new ProductionWorld(plan).run()
 }
 
 /** What runs this world again, exactly. */
-export function replayCommand({ seed, minutes, fault }: Job): string {
+export function replayCommand({ seed, minutes, fault, members = 'core' }: Job): string {
   const planted = fault === undefined ? '' : ` --fault ${fault}`
-  return `npm run sim -- --seeds 1 --minutes ${minutes} --from ${seed}${planted}`
+  const kind = members === 'core' ? '' : ` --members ${members}`
+  return `npm run sim -- --seeds 1 --minutes ${minutes} --from ${seed}${planted}${kind}`
 }

@@ -13,17 +13,20 @@ export async function main(args: string[]): Promise<number> {
       minutes: { type: 'string', default: '5' },
       from: { type: 'string', default: '1' },
       fault: { type: 'string' },
+      members: { type: 'string', default: 'core' },
       threads: { type: 'string', default: String(availableParallelism()) },
       trace: { type: 'string', default: '60' },
     },
   })
-  const { fault } = values
+  const { fault, members } = values
+  if (members !== 'core' && members !== 'production') throw new Error('--members is core or production')
   const from = Number(values.from)
   const minutes = Number(values.minutes)
   const jobs = Array.from({ length: Number(values.seeds) }, (_, i): Job => ({
     seed: from + i,
     minutes,
     fault,
+    members,
   }))
   const startedAt = performance.now()
   const results: WorldResult[] = []

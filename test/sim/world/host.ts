@@ -155,6 +155,10 @@ export class SimHost {
     if (this.isRunning) this.#run(this.#process, run)
   }
 
+  transferLeadership(target: MemberId): void {
+    this.use((member) => member.transferLeadership(target))
+  }
+
   #run(process: number, run: (member: SimMember) => void): void {
     const member = this.#member
     if (!member || process !== this.#process) return

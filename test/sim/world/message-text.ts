@@ -17,7 +17,7 @@ export function describeMessage(message: SimMessage): string {
   }
 }
 
-function describeRaft(message: Message): string {
+export function describeRaft(message: Message): string {
   const head = `${message.type} t${message.term}`
   switch (message.type) {
     case 'pre-vote-request':

@@ -1,24 +1,44 @@
 import type { Random } from '#framework/primitives'
-import type { CrashLoss } from '../environment/disk.js'
+import type { CrashLoss, SimDisk } from '../environment/disk.js'
 import type { SimNetwork } from '../environment/network.js'
 import type { Timeline } from '../environment/timeline.js'
-import { hostOf } from '../group/member.js'
-import type { SimMessage } from '../group/messages.js'
-import type { Term } from '../../../framework/groups/raft/types.js'
-import type { SimHost } from './host.js'
-import type { Operator } from './operator.js'
+import type { WatchedMember } from '../group/watched-member.js'
+import type { Message } from '../../../framework/groups/raft/messages.js'
+import type { MemberId, Term } from '../../../framework/groups/raft/types.js'
 import type { FaultKind, WorldPlan } from './plan.js'
+
+/** A host, as far as something can go wrong with it. */
+export interface Victim {
+  readonly number: number
+  /** The name of the member that runs here, or would. */
+  readonly id: MemberId
+  readonly isRunning: boolean
+  /** Undefined while there is none. */
+  readonly member: Pick<WatchedMember, 'core'> | undefined
+  readonly disk: Pick<SimDisk<unknown>, 'flipBit' | 'setCapacity' | 'usedBytes'>
+  start(): void
+  crash(loss: CrashLoss): void
+  loseDisk(): void
+  pause(): void
+  resume(): void
+  jumpClock(ms: number): void
+  /** Has the member hand over leadership, if it has it. */
+  transferLeadership(target: MemberId): void
+}
 
 /** What the nemesis works on. */
 export interface NemesisSurroundings {
   readonly plan: WorldPlan
   readonly timeline: Timeline
   readonly random: Random
-  readonly hosts: readonly SimHost[]
+  readonly hosts: readonly Victim[]
   /** Clients have addresses in the network too. */
   readonly clients: readonly number[]
-  readonly network: SimNetwork<SimMessage>
-  readonly operator: Operator
+  readonly network: Pick<SimNetwork<unknown>, 'block' | 'unblock' | 'slowDown' | 'heal' | 'setConditions'>
+  /** Has a host join or leave the group. */
+  readonly operator: { toggle(host: number): void }
+  /** Whether any host may lose its storage now, besides what the configurations say. Default: yes. */
+  readonly mayLose?: () => boolean
   readonly trace: (what: string) => void
 }
 
@@ -50,9 +70,7 @@ export class Nemesis {
   }
 
   /** A message is about to arrive: some faults wait for a certain one. */
-  arriving(from: number, message: SimMessage): void {
-    if (message.kind !== 'raft') return
-    const { type, term } = message.message
+  arriving(from: number, { type, term }: Message): void {
     if (type === 'append' && this.#cut && term > this.#cut.aboveTerm && this.#cut.appendsLeft-- === 0) {
       this.#cut = undefined
       const directions = this.#pick([['from'], ['to', 'from']] as const)
@@ -65,9 +83,8 @@ export class Nemesis {
   }
 
   /** A message is sent: some faults wait for a certain one. */
-  sending(from: number, message: SimMessage): void {
-    if (message.kind !== 'raft' || message.message.type !== 'vote-answer' || !this.#rebootsVoter) return
-    if (!message.message.granted) return
+  sending(from: number, message: Message): void {
+    if (message.type !== 'vote-answer' || !message.granted || !this.#rebootsVoter) return
     this.#rebootsVoter = false
     const { timeline, random, hosts } = this.#surroundings
     // In a moment, when the member has done what it is about to do.
@@ -248,7 +265,7 @@ export class Nemesis {
     return () => host.resume()
   }
 
-  #crash(host: SimHost): (() => void) | undefined {
+  #crash(host: Victim): (() => void) | undefined {
     if (this.#surroundings.plan.isVolatile && !this.#canLose(host)) return undefined
     host.crash(this.#pick<CrashLoss>(['none', 'unsynced', 'torn']))
     return () => host.start()
@@ -273,7 +290,7 @@ export class Nemesis {
     }
   }
 
-  #loseStorage(lose: (host: SimHost) => void): (() => void) | undefined {
+  #loseStorage(lose: (host: Victim) => void): (() => void) | undefined {
     const host = this.#victim()
     if (!this.#canLose(host)) return undefined
     host.crash('unsynced')
@@ -291,12 +308,12 @@ export class Nemesis {
 
   #transfer(): undefined {
     const { trace, random } = this.#surroundings
-    this.#leader()?.use((member) => {
-      const { voters } = member.core.configuration
-      const target = voters[random.int(voters.length)]!
-      trace(`h${member.host} is to hand leadership to ${target}`)
-      member.transferLeadership(target)
-    })
+    const leader = this.#leader()
+    const voters = leader?.isRunning === true ? leader.member?.core.configuration.voters : undefined
+    if (leader === undefined || voters === undefined) return
+    const target = voters[random.int(voters.length)]!
+    trace(`h${leader.number} is to hand leadership to ${target}`)
+    leader.transferLeadership(target)
   }
 
   #changeMembership(): undefined {
@@ -311,26 +328,27 @@ export class Nemesis {
    * Whether the group survives it when this host loses its storage: everybody is there, and by no configuration that is in
    * force somewhere is any other voter lost already. More than that, consensus does not promise to survive.
    */
-  #canLose(host: SimHost): boolean {
-    const { hosts } = this.#surroundings
+  #canLose(host: Victim): boolean {
+    const { hosts, mayLose = () => true } = this.#surroundings
+    if (!mayLose()) return false
     return hosts.every(({ isRunning, member }) => {
       if (!isRunning || !member) return false
       const { voters } = member.core.configuration
       const others = voters.filter((id) => id !== host.id)
       return (
-        others.every((id) => hosts[hostOf(id)]!.id === id) &&
+        others.every((id) => hosts.some((other) => other.id === id)) &&
         (others.length >= 2 || others.length === voters.length)
       )
     })
   }
 
   /** Often the leader, because that is where it hurts. */
-  #victim(): SimHost {
+  #victim(): Victim {
     const leader = this.#surroundings.random.float() < 0.5 ? this.#leader() : undefined
     return leader ?? this.#pick(this.#surroundings.hosts)
   }
 
-  #leader(): SimHost | undefined {
+  #leader(): Victim | undefined {
     return this.#surroundings.hosts.find((host) => host.member?.core.status.role === 'leader')
   }
 

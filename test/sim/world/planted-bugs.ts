@@ -27,7 +27,15 @@ export interface PlantedBug {
    * before: what finds that failure would always be first.
    */
   readonly invariants?: readonly string[]
+  /** The only members that it can be planted in. Default: any. */
+  readonly members?: Members
 }
+
+/**
+ * What members of a world are made of: `core`, the consensus core of production with a driver of the simulator; or
+ * `production`, whole nodes of production.
+ */
+export type Members = 'core' | 'production'
 
 export const NO_BUG: PlantedBug = {}
 
@@ -105,6 +113,7 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
   [
     'configuration-takes-two-steps',
     {
+      members: 'core',
       hosts: 5,
       founders: 3,
       core: { configurationTakesTwoSteps: true },
@@ -148,7 +157,12 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
   ['answers-when-appended', { ...three, driver: { answersWhenAppended: true }, faults: { isolate: often } }],
   [
     'resolves-by-index',
-    { ...three, driver: { resolvesByIndex: true }, faults: { isolate: often, 'one-way': often } },
+    {
+      ...three,
+      members: 'core',
+      driver: { resolvesByIndex: true },
+      faults: { isolate: often, 'one-way': often },
+    },
   ],
   [
     'loses-ticks-in-pause',
@@ -159,11 +173,12 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
       habits: leaseReaders,
     },
   ],
-  ['has-no-sessions', { driver: { hasNoSessions: true }, faults: { 'bad-network': often } }],
+  ['has-no-sessions', { members: 'core', driver: { hasNoSessions: true }, faults: { 'bad-network': often } }],
   [
     'restores-old-snapshot',
     {
       ...three,
+      members: 'core',
       driver: { restoresOldSnapshot: true },
       faults: { 'bad-network': often, crash: often },
       settings: oftenSnapshots,

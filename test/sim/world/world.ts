@@ -131,7 +131,7 @@ export class World {
       timeline: this.#timeline,
       random: seededRandom(`${this.#plan.seed}/host ${number}`),
       send: (from, to, message) => {
-        this.#nemesis.sending(from, message)
+        if (message.kind === 'raft') this.#nemesis.sending(from, message.message)
         this.#network.send(from, to, message)
       },
       durable: (member, record) => all.forEach((invariant) => invariant.durable?.(member, record)),
@@ -197,7 +197,7 @@ export class World {
 
   #deliver(from: number, to: number, message: SimMessage): void {
     this.#trace.add(this.#timeline.nowMs, to, `from ${from}: ${describeMessage(message)}`)
-    this.#nemesis.arriving(from, message)
+    if (message.kind === 'raft') this.#nemesis.arriving(from, message.message)
     if (to < FIRST_CLIENT) this.#hosts[to]!.receive(from, message)
     else if (message.kind === 'answer') this.#clients[to - FIRST_CLIENT]!.receive(message)
   }

@@ -1,0 +1,322 @@
+import { hashBytes, encodeUtf8, messageOf, seededRandom, type PeerId } from '#framework/primitives'
+import type { GroupTiming } from '../../../framework/groups/bond/group-timing.js'
+import type { Index, MemberId } from '../../../framework/groups/raft/types.js'
+import { tickMs } from '../../../framework/groups/worker/ticker.js'
+import { History } from '../clients/history.js'
+import { SimNetwork } from '../environment/network.js'
+import { Timeline } from '../environment/timeline.js'
+import { allInvariants } from '../invariants/index.js'
+import { ViolationError, type Invariant } from '../invariants/invariant.js'
+import { Nemesis } from '../world/nemesis.js'
+import type { WorldPlan } from '../world/plan.js'
+import { Trace } from '../world/trace.js'
+import type { WorldResult } from '../world/world.js'
+import { SimConnections } from './connections.js'
+import { HandleClient } from './handle-client.js'
+import { ProductionHost } from './host.js'
+import type { GroupSetup } from './node.js'
+import type { NodeMember } from './node-member.js'
+import type { Process } from './process.js'
+import { simulateTurns } from './turns.js'
+
+/** The number of the first client. Those of hosts are lower. */
+const FIRST_CLIENT = 100
+
+/** One group of whole nodes of production on simulated hosts, its clients, everything that goes wrong, and everybody who watches. */
+export class ProductionWorld {
+  readonly #plan: WorldPlan
+  readonly #timeline = new Timeline()
+  readonly #trace = new Trace()
+  readonly #history = new History()
+  readonly #invariants: readonly Invariant[]
+  readonly #hosts: readonly ProductionHost[]
+  readonly #clients: readonly HandleClient[]
+  /** The process that something happens to at the moment. */
+  #running: Process | undefined
+  /** The first thing that was wrong. */
+  #violation: string | undefined
+  /** Up to where somebody has committed. */
+  #committedIndex: Index = 0
+  #knownIndex: Index = 0
+  /** Clients that did something since everything healed. */
+  readonly #progressed = new Set<number>()
+
+  constructor(plan: WorldPlan) {
+    this.#plan = plan
+    this.#invariants = allInvariants().filter(({ name }) => plan.invariants?.includes(name) ?? true)
+    const random = (part: string) => seededRandom(`${plan.seed}/${part}`)
+    const network = new SimNetwork<unknown>(this.#timeline, random('network'), plan.calmNetwork, () => {})
+    const hosts = (): readonly ProductionHost[] => this.#hosts
+    const connections = new SimConnections({ timeline: this.#timeline, network, hosts })
+    const setup = setupOf(plan)
+    this.#hosts = setup.peers.map((_, number) => this.#makeHost(number, setup, connections))
+    this.#clients = Array.from({ length: plan.clientCount }, (_, i) => this.#makeClient(FIRST_CLIENT + i))
+    const nemesis = new Nemesis({
+      plan,
+      timeline: this.#timeline,
+      random: random('nemesis'),
+      hosts: this.#hosts,
+      clients: [],
+      network,
+      mayLose: () => this.#isSettled,
+      operator: { toggle: (number) => this.#toggle(number) },
+      trace: (what) => this.#say(undefined, what),
+    })
+    this.#onArriving = (from, message) => nemesis.arriving(from, message)
+  }
+
+  readonly #onArriving: Nemesis['arriving']
+
+  async run(): Promise<WorldResult> {
+    const onUncaught = (error: unknown): void => this.#fail(`not caught: ${describe(error)}`)
+    process.on('uncaughtException', onUncaught)
+    process.on('unhandledRejection', onUncaught)
+    using turns = simulateTurns((run) => this.#running?.soon(run))
+    try {
+      const { progressAtMs, endAtMs } = this.#plan
+      for (const host of this.#hosts) host.start()
+      await this.#passUntil(progressAtMs, () => turns.settled())
+      for (const client of this.#clients) client.stop()
+      await this.#passUntil(endAtMs, () => turns.settled())
+      for (const client of this.#clients) client.abandon()
+      if (this.#violation === undefined) this.#watch(() => this.#checkEnd())
+    } finally {
+      process.off('uncaughtException', onUncaught)
+      process.off('unhandledRejection', onUncaught)
+    }
+    return {
+      seed: this.#plan.seed,
+      violation: this.#violation,
+      isStalled: this.#isStalled(),
+      traceHash: this.#trace.hash,
+      traceTail: this.#trace.tail(200),
+      eventCount: this.#trace.eventCount,
+      completedCount: this.#history.completedCount,
+      unknownCount: this.#history.unknownCount,
+      committedIndex: this.#committedIndex,
+      lastTerm: Math.max(...this.#hosts.map(({ member }) => member?.core.status.term ?? 0)),
+    }
+  }
+
+  async #passUntil(untilMs: number, settled: () => Promise<void>): Promise<void> {
+    while (this.#violation === undefined && this.#timeline.step(untilMs)) {
+      // Most events are timers that were cancelled.
+      const running = this.#running
+      if (running === undefined) continue
+      await settled()
+      this.#running = undefined
+      const host = this.#hosts.find(({ process }) => process === running)
+      if (host !== undefined) this.#watch(() => this.#stepped(host))
+    }
+  }
+
+  #makeHost(number: number, setup: GroupSetup, connections: SimConnections): ProductionHost {
+    const { isVolatile, driftMax, syncMs, settings, seed } = this.#plan
+    const all = this.#invariants
+    return new ProductionHost({
+      number,
+      setup,
+      isVolatile,
+      driftMax,
+      syncMs: syncMs[number]!,
+      bugs: settings.driverBugs,
+      timeline: this.#timeline,
+      random: seededRandom(`${seed}/host ${number}`),
+      connections,
+      onRun: (running) => (this.#running = running),
+      trace: (host, what) => this.#say(host, what),
+      observer: {
+        started: (member, found) => {
+          this.#say(number, `is ${nameOf(number, member.id)}`)
+          this.#watch(() => all.forEach((invariant) => invariant.started?.(member, found)))
+        },
+        handedOut: (member, handedOut) =>
+          this.#watch(() => all.forEach((invariant) => invariant.handedOut?.(member, handedOut))),
+        durable: (member, change) =>
+          this.#watch(() => all.forEach((invariant) => invariant.durable?.(member, change))),
+        applied: (member, entry, commands) => {
+          this.#say(number, `applies ${entry.index} ${entry.kind} of term ${entry.term}`)
+          this.#watch(() => all.forEach((invariant) => invariant.applied?.(member, entry, commands)))
+        },
+        restored: (member) => {
+          this.#say(number, `goes on from a snapshot at ${member.appliedIndex}`)
+          const snapshot = { facts: { index: member.appliedIndex }, machine: member.machine }
+          this.#watch(() => all.forEach((invariant) => invariant.restored?.(member, snapshot)))
+        },
+        arriving: (from, message) => this.#onArriving(from, message),
+        failed: (why) => this.#fail(`no divergence: h${number} ${why}`),
+      },
+    })
+  }
+
+  #makeClient(number: number): HandleClient {
+    const { habits, seed, settings, healAtMs } = this.#plan
+    return new HandleClient({
+      number,
+      habits,
+      timeline: this.#timeline,
+      random: seededRandom(`${seed}/client ${number}`),
+      history: this.#history,
+      answersWhenAppended: settings.driverBugs.answersWhenAppended === true,
+      places: () =>
+        this.#hosts.flatMap((host) => {
+          const { process, node, hasLeft } = host
+          if (process === undefined || node === undefined || hasLeft || !host.isRunning) return []
+          return [{ process, handle: () => node.handle() }]
+        }),
+      knownIndex: () => this.#knownIndex,
+      learnIndex: (index) => (this.#knownIndex = Math.max(this.#knownIndex, index)),
+      answeredRead: (read, index) => {
+        const reader = { id: `client ${number}` as MemberId, appliedIndex: index }
+        this.#watch(() => this.#invariants.forEach((invariant) => invariant.answeredRead?.(reader, read)))
+      },
+      completed: (client, invokedAt) => {
+        if (invokedAt > healAtMs) this.#progressed.add(client)
+      },
+    })
+  }
+
+  /**
+   * Everybody is in the group. As long as somebody is not, a founder that has lost its storage and another one that is about to
+   * might take themselves for all the founders that there are, and found the group once more.
+   */
+  get #isSettled(): boolean {
+    return this.#hosts.every(
+      ({ member }) => member !== undefined && member.core.configuration.voters.length > 0,
+    )
+  }
+
+  /**
+   * Not before the group is founded, which takes all founders; and of those that lose their storage when they leave only one at
+   * a time, for the same reason.
+   */
+  #toggle(number: number): void {
+    const host = this.#hosts[number]!
+    const isFounded = this.#hosts.some(({ member }) => (member?.core.status.commitIndex ?? 0) > 0)
+    const leftCount = this.#hosts.filter(({ hasLeft }) => hasLeft).length
+    const leftMax = this.#plan.isVolatile ? 1 : this.#hosts.length - 1
+    if (host.hasLeft || (isFounded && leftCount < leftMax)) host.toggle()
+  }
+
+  #stepped(host: ProductionHost): void {
+    const { member, node, number } = host
+    if (node?.worker.signal.aborted === true && !host.hasLeft) {
+      const { phase, cause } = node.worker.status.value
+      throw new ViolationError('no member fails', `h${number} has ${phase}: ${describe(cause)}`)
+    }
+    if (member === undefined) return
+    const { status } = member.core
+    for (const invariant of this.#invariants) invariant.stepped?.(member, status)
+    while (this.#committedIndex < status.commitIndex) {
+      const entry = member.core.entryAt(++this.#committedIndex)
+      if (!entry) continue
+      for (const invariant of this.#invariants) invariant.committed?.(member, entry)
+    }
+  }
+
+  #checkEnd(): void {
+    const problem = this.#history.problem()
+    if (problem !== undefined) throw new ViolationError('linearizability', problem)
+    if (this.#isStalled()) return
+    const idle = this.#clients
+      .map((_, i) => FIRST_CLIENT + i)
+      .filter((client) => !this.#progressed.has(client))
+    if (idle.length > 0) {
+      throw new ViolationError(
+        'progress',
+        `clients ${idle.join(' ')} got nothing done after everything healed`,
+      )
+    }
+    this.#checkAgreement()
+  }
+
+  /** At the end of a calm time, with nobody asking, all members have applied the same. */
+  #checkAgreement(): void {
+    const leader = this.#hosts.find(({ member }) => member?.core.status.role === 'leader')?.member
+    if (!leader) throw new ViolationError('progress', 'there is no leader at the end')
+    const { voters, learners } = leader.core.configuration
+    for (const { id, member } of this.#hosts) {
+      if (!voters.includes(id) && !learners.includes(id)) continue
+      if (member?.appliedIndex !== leader.appliedIndex || member.machine.digest !== leader.machine.digest) {
+        throw new ViolationError(
+          'progress',
+          `at the end ${id} has applied ${member?.appliedIndex}, and the leader ${leader.appliedIndex}`,
+        )
+      }
+    }
+  }
+
+  /** Too few of the voters of the latest configuration that anybody has are still themselves. */
+  #isStalled(): boolean {
+    const members = this.#hosts.flatMap(({ member }) => member ?? [])
+    const rank = ({ core }: NodeMember): number => core.status.lastTerm * 1e9 + core.status.lastIndex
+    const latest = members.toSorted((a, b) => rank(b) - rank(a))[0]
+    if (!latest) return false
+    const { voters } = latest.core.configuration
+    const alive = voters.filter((voter) => this.#hosts.some(({ id }) => id === voter))
+    return voters.length > 0 && 2 * alive.length <= voters.length
+  }
+
+  #say(host: number | undefined, what: string): void {
+    this.#trace.add(this.#timeline.nowMs, host, what)
+  }
+
+  /** What looks on must not throw into what it looks at. */
+  #watch(look: () => void): void {
+    try {
+      look()
+    } catch (error) {
+      this.#fail(error instanceof ViolationError ? error.message : describe(error))
+    }
+  }
+
+  #fail(why: string): void {
+    this.#violation ??= why
+  }
+}
+
+function setupOf(plan: WorldPlan): GroupSetup {
+  const { seed, hostCount, founderCount, settings } = plan
+  const random = seededRandom(`${seed}/production`)
+  const pick = <T>(...choices: readonly T[]): T => choices[random.int(choices.length)]!
+  const ms = (ticks: number): number => Math.round(ticks * plan.tickMs)
+  const timing: GroupTiming = {
+    heartbeatIntervalMs: ms(settings.heartbeatTicks),
+    heartbeatJitterMs: Math.floor(ms(settings.heartbeatTicks) * 0.3),
+    missedHeartbeatsMax: pick(3, 10),
+    electionTimeoutMs: ms(settings.electionTicks),
+    electionJitterMs: ms(settings.electionJitterTicks),
+  }
+  const ticks = (ms: number): number => Math.max(1, Math.round(ms / tickMs))
+  const peers = Array.from(
+    { length: hostCount },
+    (_, n) => hashBytes(encodeUtf8(`${seed}/peer ${n}`)) as string as PeerId,
+  )
+  const { appendEntriesMax, inFlightMessagesMax, tailEntriesMax } = settings
+  return {
+    timing,
+    peers,
+    // One founder alone that has lost its storage would found the group once more.
+    founding: { type: 'declared', founders: peers.slice(0, Math.max(2, founderCount)) },
+    limits: {
+      maxVoters: pick(3, 5),
+      evictAfterTicks: pick(600, 4 * ticks(timing.electionTimeoutMs)),
+    },
+    raft: {
+      heartbeatTicks: ticks(timing.heartbeatIntervalMs),
+      electionTicks: ticks(timing.electionTimeoutMs),
+      electionJitterTicks: ticks(timing.electionJitterMs),
+      limits: { appendEntriesMax, inFlightMessagesMax, tailEntriesMax },
+      faults: settings.coreFaults,
+    },
+    checkpointEntries: settings.checkpointEvery,
+  }
+}
+
+function nameOf(number: number, id: MemberId): string {
+  return `h${number}/${id.slice(id.indexOf('/') + 1)}`
+}
+
+function describe(error: unknown): string {
+  return `${messageOf(error)}\n${error instanceof Error ? (error.stack ?? '') : ''}`
+}
