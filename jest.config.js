@@ -1,3 +1,5 @@
+import { packageMapper } from './test/support/packages.ts'
+
 /** @type {import('jest').Config} */
 export default {
   testEnvironment: 'node',
@@ -7,7 +9,7 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   testEnvironmentOptions: { customExportConditions: ['mosaik-source', 'node', 'node-addons'] },
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1', ...packageMapper },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   // Ends a test that hangs. Whatever a test waits for has a deadline of its own, and is to say so before this does.
   testTimeout: 60_000 * Number(process.env.TIME_FACTOR ?? 1),

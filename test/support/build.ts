@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { packagesFolder } from './packages.ts'
 
 /** The exit code of a build that only the types have something against. */
 const typesDoNotFit = 1
@@ -12,10 +14,18 @@ export default function build(): void {
     throw new Error('jest needs ES modules: run "npm test", or "npm test -- <file or name>"')
   }
 
-  const { error, status } = spawnSync(process.execPath, ['scripts/build.mjs'], {
+  const status = run('scripts/build.mjs')
+  if (status !== 0 && status !== typesDoNotFit) throw new Error('dist/ could not be built')
+  if (!existsSync(packagesFolder) && run('test/support/bundle-packages.ts') !== 0) {
+    throw new Error('the packages that tests import could not be bundled')
+  }
+}
+
+function run(script: string): number | null {
+  const { error, status } = spawnSync(process.execPath, [script], {
     cwd: new URL('../..', import.meta.url),
     stdio: 'inherit',
   })
   if (error !== undefined) throw error
-  if (status !== 0 && status !== typesDoNotFit) throw new Error('dist/ could not be built')
+  return status
 }
