@@ -106,6 +106,8 @@ describe('calls', () => {
     const { calls, become, clock } = start()
     await become(leading(2))
     calls[0]!.end()
+    // Until then nothing waits for the clock that could.
+    await nextTurn()
     clock.advance(60_000)
     await nextTurn()
     expect(calls).toHaveLength(1)
@@ -163,6 +165,17 @@ describe('calls', () => {
     expect(lateCount()).toBe(0)
     clock.advance(1)
     expect(lateCount()).toBe(1)
+  })
+
+  test('given a call that ends soon after its role, that is not told', async () => {
+    const { calls, become, clock, lateCount } = start()
+    await become(leading(2))
+    await become(following(3))
+    clock.advance(2_999)
+    calls[0]!.end()
+    await nextTurn()
+    clock.advance(3_000)
+    expect(lateCount()).toBe(0)
   })
 
   test('given a service that stops, it resolves when the call has ended, with the reason', async () => {
