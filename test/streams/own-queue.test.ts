@@ -125,3 +125,21 @@ test('when the subscription ends, then what waits is dropped, in the log as well
   queue.clear()
   expect(queue).toMatchObject({ length: 0, unwrittenCount: 0, droppedCount: 100 })
 })
+
+test('given criteria and a replay that is not read to its end, when the rest is given up, then what was wanted of it is lost, and nothing else', () => {
+  const log = new TestLog({ replay: { last: 1_000 } })
+  log.appendAll(1_000, 20)
+  const queue = new OwnQueue({
+    log: log.log,
+    limits: { datumsMax: 10, bytesMax: 1e6, overflow: 'block' },
+    cursor: log.log.cursorAtOldest(),
+    isAcknowledged: false,
+    isWanted: ({ sequence }) => sequence % 7 === 3,
+  })
+  const received = fill(queue)
+  queue.clear()
+  const wanted = range(0, 1_000).filter((sequence) => sequence % 7 === 3)
+  expect(queue.takeGap()).toEqual({ sequence: 1_000, lost: wanted.length - received.length })
+  expect(queue.droppedCount + received.length).toBe(wanted.length)
+  expect(queue.unwantedCount).toBe(1_000 - wanted.length)
+})

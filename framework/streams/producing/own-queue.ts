@@ -163,22 +163,27 @@ export class OwnQueue<T> implements ConsumerQueue, LogReader {
     if (cursor === undefined) return
     for (let fed = 0; cursor.sequence < this.#log.next; fed++) {
       if (fed === fedAtOnceMax) return
-      while (cursor.leaveSegment());
-      const { sequence, segment } = cursor
-      const bytes = segment.buffer.subarray(cursor.startOfDatum, cursor.endOfDatum)
-      if (!this.wants({ sequence, bytes })) {
-        this.#queue.pass(sequence)
+      const datum = datumAt(cursor)
+      if (!this.wants(datum)) {
+        this.#queue.pass(datum.sequence)
       } else {
-        if (!this.#queue.hasRoomFor(bytes.byteLength)) return
-        this.#queue.offer({ sequence, bytes })
+        if (!this.#queue.hasRoomFor(datum.bytes.byteLength)) return
+        this.#queue.offer(datum)
       }
       cursor.step()
     }
     this.#release()
   }
 
+  /** What is still in the log is lost, if it was wanted. */
   #giveUpRest(): void {
-    if (this.#cursor === undefined) return
+    const cursor = this.#cursor
+    if (cursor === undefined) return
+    for (; this.isSelective && cursor.sequence < this.#log.next; cursor.step()) {
+      const datum = datumAt(cursor)
+      if (this.wants(datum)) this.#queue.skip(datum.sequence)
+      else this.#queue.pass(datum.sequence)
+    }
     this.#queue.skipTo(this.#log.next)
     this.#release()
   }
@@ -188,4 +193,10 @@ export class OwnQueue<T> implements ConsumerQueue, LogReader {
     this.#cursor = undefined
     this.#log.detach(this)
   }
+}
+
+function datumAt(cursor: LogCursor): QueuedDatum {
+  while (cursor.leaveSegment());
+  const { sequence, segment } = cursor
+  return { sequence, bytes: segment.buffer.subarray(cursor.startOfDatum, cursor.endOfDatum) }
 }
