@@ -41,6 +41,20 @@ describe('a queue in the log', () => {
     expect(new Set(frames.slice(10, -1))).toEqual(new Set([Math.floor((bodyBytesTarget - 12) / 130)]))
   })
 
+  test('given a frame that began within a segment, when it holds half of what it should, then it ends with the segment', () => {
+    const log = new TestLog()
+    const queue = log.queue({ datumsMax: 1e6, bytesMax: 1e9 })
+    log.appendAll(30_000, 128)
+    const budget = { creditBytes: 1e9, bodyBytesTarget }
+    const whole = Math.floor((bodyBytesTarget - 12) / 130)
+    while (queue.unwrittenCount > 0 && fill(queue, budget).length !== whole);
+    expect(fill(queue, { ...budget, datumsMax: 100 })).toHaveLength(100)
+    expect([1, 2].map(() => fill(queue, budget).length)).toEqual([whole - 100, whole])
+    expect(fill(queue, { ...budget, datumsMax: whole - 100 })).toHaveLength(whole - 100)
+    // What is left of that one is little.
+    expect(fill(queue, budget)).toHaveLength(whole)
+  })
+
   test('given what was read by all, then its memory is used again', () => {
     const log = new TestLog()
     const queues = [log.queue(), log.queue()]

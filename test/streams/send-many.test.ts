@@ -43,6 +43,18 @@ test('given more than there is room for, then all of it arrives, in order, and w
   expect(producer.stats()).toMatchObject({ accepted: 5_001, dropped: 0 })
 })
 
+test('given an array, then its datums are sent in order, with what is added to it meanwhile, up to the first that is refused', async () => {
+  await using nodes = await startNodes({}, {})
+  const { producer, consumer } = await pair(nodes, { queue: 16 })
+  const datums = [...numbers(2_000)]
+  const sending = producer.sendMany(datums)
+  datums.push({ n: 2_000 }, { n: 0.5 }, { n: 2_001 })
+  const received = await within(10_000, take(consumer, 2_001))
+  await expect(sending).rejects.toMatchObject({ code: 'PRODUCER_INVALID_DATUM', datum: { n: 0.5 } })
+  expect(received.map(({ n }) => n)).toEqual(Array.from({ length: 2_001 }, (_, n) => n))
+  expect(producer.stats()).toMatchObject({ accepted: 2_001, invalid: 1 })
+})
+
 test('given a consumer that takes nothing, then it waits for room, and not for more than it needs', async () => {
   await using nodes = await startNodes({}, {})
   const { producer, consumer } = await pair(nodes, { queue: 4 }, { windowBytes: 1 })

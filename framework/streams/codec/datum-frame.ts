@@ -202,11 +202,14 @@ export class DatumFrameReader {
   /** Reads the next datum without making anything of it. There must be one {@link remaining}. */
   advance(): void {
     const length = this.#readVarint()
-    this.#start = this.#offset
-    this.#end = this.#start + length
-    this.#offset = this.#end
+    const start = this.#offset
+    const end = start + length
+    this.#start = start
+    this.#end = end
+    this.#offset = end
     this.#sequence++
-    if (++this.#read < this.count) this.#sequence += this.#readSkipped()
+    this.#read++
+    if (this.#form !== 'all' && this.#read < this.count) this.#sequence += this.#readSkipped()
   }
 
   /** The next datum's bytes, a view into the frame. There must be one {@link remaining}. */
@@ -217,6 +220,7 @@ export class DatumFrameReader {
 
   /** Walks over all datums, which ends at the frame's end whatever the head claims. */
   #checked(): { readonly payloadBytes: number; readonly endSequence: number } {
+    if (this.#form === 'all') return this.#checkedRun()
     let payloadBytes = 0
     let sequence = this.first
     for (let index = 0; index < this.count; index++) {
@@ -229,9 +233,35 @@ export class DatumFrameReader {
       this.#offset += length
       payloadBytes += length
     }
-    if (this.#offset !== this.bytes.byteLength) throw new DatumFrameError('bytes behind the last datum')
-    if (!Number.isSafeInteger(sequence)) throw new DatumFrameError('sequence numbers end at 2^53')
+    this.#assertEnd(this.#offset, sequence)
     return { payloadBytes, endSequence: sequence }
+  }
+
+  /** The same where nothing is skipped, with the offset in a local: hundreds of datums are looked at at once. */
+  #checkedRun(): { readonly payloadBytes: number; readonly endSequence: number } {
+    const { bytes, count } = this
+    const { byteLength } = bytes
+    let payloadBytes = 0
+    let offset = this.#offset
+    for (let index = 0; index < count; index++) {
+      let length = offset < byteLength ? bytes[offset++]! : endless()
+      if (length > 0x7f) {
+        this.#offset = offset - 1
+        length = this.#readVarint()
+        offset = this.#offset
+      }
+      if (length > byteLength - offset) throw new DatumFrameError('a datum is longer than its frame')
+      offset += length
+      payloadBytes += length
+    }
+    const endSequence = this.first + count
+    this.#assertEnd(offset, endSequence)
+    return { payloadBytes, endSequence }
+  }
+
+  #assertEnd(offset: number, endSequence: number): void {
+    if (offset !== this.bytes.byteLength) throw new DatumFrameError('bytes behind the last datum')
+    if (!Number.isSafeInteger(endSequence)) throw new DatumFrameError('sequence numbers end at 2^53')
   }
 
   #readSkipped(): number {
@@ -239,6 +269,23 @@ export class DatumFrameReader {
   }
 
   #readVarint(): number {
+    const { bytes } = this
+    const offset = this.#offset
+    const low = bytes[offset]!
+    const high = bytes[offset + 1]!
+    // Most datums are shorter than 128 bytes, or at least than 16 KiB.
+    if (low < 0x80) {
+      this.#offset = offset + 1
+      return low
+    }
+    if (high < 0x80) {
+      this.#offset = offset + 2
+      return (low & 0x7f) | (high << 7)
+    }
+    return this.#readLongVarint()
+  }
+
+  #readLongVarint(): number {
     let value = 0
     for (let shift = 0; shift < 7 * varintBytesMax; shift += 7) {
       const byte = this.bytes[this.#offset++]
@@ -246,8 +293,12 @@ export class DatumFrameReader {
       value |= (byte & 0x7f) << shift
       if (byte < 0x80) return value
     }
-    throw new DatumFrameError('a number that does not end')
+    return endless()
   }
+}
+
+function endless(): never {
+  throw new DatumFrameError('a number that does not end')
 }
 
 function writeU64(target: Uint8Array, offset: number, value: number): void {

@@ -12,6 +12,9 @@ export const REFUSED = -2
 /** Texts up to this length are looked at here; beyond, the call into the runtime is quicker. */
 const shortTextUnits = 20
 
+/** The runtime's own way from text to bytes, which its declarations leave out: without what `write` asks of its arguments. */
+type TextTarget = Buffer & { utf8Write(text: string, offset: number): number }
+
 /** How many 64-bit words an integer may take: as many as in a message (codec-extensions.ts). */
 export const bigintWordsMax = 64
 
@@ -108,7 +111,10 @@ function putLongText(target: Buffer, offset: number, text: string): number {
   const units = text.length
   const contentOffset = offset + varintBytes(units)
   // A unit takes three bytes at most: where there is room for that, one call tells whether they all take one.
-  if (target.length - contentOffset >= 3 * units && target.write(text, contentOffset) === units) {
+  if (
+    target.length - contentOffset >= 3 * units &&
+    (target as TextTarget).utf8Write(text, contentOffset) === units
+  ) {
     putVarint(target, offset, units)
     return contentOffset + units
   }

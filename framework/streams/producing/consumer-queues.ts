@@ -5,6 +5,7 @@ import type { DatumLog } from './datum-log.js'
 import { LogQueue } from './log-queue.js'
 import { LogRoom } from './log-room.js'
 import { OwnQueue } from './own-queue.js'
+import type { OverflowPolicy } from '../producer.js'
 import { datumBytesMin, type SendQueueLimits } from './send-queue.js'
 
 export interface ConsumerQueuesOptions<T> {
@@ -18,6 +19,9 @@ export interface ConsumerQueuesOptions<T> {
 /** What waits for the consumers of one producer: most of them read its log, and some have queues of their own. */
 export class ConsumerQueues<T> {
   readonly #options: ConsumerQueuesOptions<T>
+  // Asked for each datum, like all that follows from them: fields, and not members of the options.
+  readonly #log: DatumLog<T>
+  readonly #overflow: OverflowPolicy
   readonly #judge: CriteriaJudge<T>
   readonly #room: LogRoom
   /** The queues that take a copy of each datum. */
@@ -25,6 +29,8 @@ export class ConsumerQueues<T> {
 
   constructor(options: ConsumerQueuesOptions<T>) {
     this.#options = options
+    this.#log = options.log
+    this.#overflow = options.limits.overflow
     this.#judge = new CriteriaJudge(options.codec)
     this.#room = new LogRoom(options.log)
   }
@@ -62,25 +68,24 @@ export class ConsumerQueues<T> {
 
   /** Whether no queue would refuse a datum of this size. */
   hasRoomFor(byteLength: number): boolean {
-    if (this.#options.limits.overflow !== 'block') return true
+    if (this.#overflow !== 'block') return true
     if (!this.#room.hasRoomFor(byteLength)) return false
+    if (this.#own.size === 0) return true
     for (const queue of this.#own) if (!queue.hasRoomFor(byteLength)) return false
     return true
   }
 
   /** Whether every queue would drop a datum, however short, and nothing else keeps it: then it need not be encoded. */
   get areDropping(): boolean {
-    const { log, limits } = this.#options
-    if (limits.overflow !== 'drop-newest' || log.isKeeping || this.#own.size === 0) return false
+    if (this.#overflow !== 'drop-newest' || this.#log.isKeeping || this.#own.size === 0) return false
     for (const queue of this.#own) if (queue.isSelective || queue.hasRoomFor(datumBytesMin)) return false
     return true
   }
 
   /** Goes without a datum in all queues, which count it as dropped. Only while they {@link areDropping}. */
   skip(): void {
-    const { log } = this.#options
-    const sequence = log.next
-    log.pass()
+    const sequence = this.#log.next
+    this.#log.pass()
     for (const queue of this.#own) queue.skip(sequence)
   }
 
@@ -90,12 +95,16 @@ export class ConsumerQueues<T> {
    * @returns Those whose consumers are to be closed.
    */
   makeRoom(): readonly ConsumerQueue[] {
-    const { log, limits } = this.#options
+    const overflow = this.#overflow
+    if (overflow === 'block' || overflow === 'drop-newest') return none
+    const log = this.#log
     const byteLength = log.draftBytes
-    if (limits.overflow === 'drop-oldest' && !this.#room.hasRoomFor(byteLength)) {
-      for (const queue of this.#room.queues) queue.makeRoomFor(byteLength)
+    if (overflow === 'drop-oldest') {
+      if (!this.#room.hasRoomFor(byteLength)) {
+        for (const queue of this.#room.queues) queue.makeRoomFor(byteLength)
+      }
+      return none
     }
-    if (limits.overflow !== 'disconnect') return none
     const isFull = (queue: ConsumerQueue): boolean => !queue.hasRoomFor(byteLength)
     const lagging = this.#room.hasRoomFor(byteLength) ? none : [...this.#room.queues].filter(isFull)
     if (this.#own.size === 0) return lagging
@@ -109,7 +118,7 @@ export class ConsumerQueues<T> {
    * @returns Whether it is for anybody: for one of those, for one who reads the log, or for one who is to come.
    */
   offer(): boolean {
-    const { log } = this.#options
+    const log = this.#log
     let isOffered = log.isKeeping
     if (this.#own.size === 0) return isOffered
     const datum = { sequence: log.next - 1, bytes: log.draftView }

@@ -205,6 +205,8 @@ export class LogQueue implements ConsumerQueue, LogReader {
     ) {
       cursor.skipSegment()
     } else {
+      // A frame that holds enough ends with its segment: so the next one begins with one, and is copied whole again.
+      if (offset === 0 && bodyBytes >= bodyBytesTarget / 2) return false
       const endMax = offset + bodyBytesTarget - bodyBytes
       // The datum that uses up the credit is the last one; before it there must be some left.
       const startMax = offset + creditBytes - bodyBytes

@@ -67,9 +67,21 @@ class ProducerHandle<T> implements Producer<T> {
     datums: Iterable<T>,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<void> {
+    if (Array.isArray(datums)) return this.#sendArray(datums as readonly T[], options)
     for (const datum of datums) {
       const sent = this.send(datum, options)
       // Waiting for what is done already would cost more than the rest.
+      if (sent !== accepted) await sent
+    }
+  }
+
+  /** The same without an iterator, which would be called for each datum. */
+  async #sendArray(
+    datums: readonly T[],
+    options: { readonly signal?: AbortSignal | undefined } | undefined,
+  ): Promise<void> {
+    for (let index = 0; index < datums.length; index++) {
+      const sent = this.send(datums[index]!, options)
       if (sent !== accepted) await sent
     }
   }
