@@ -16,6 +16,15 @@ const clusterId = z
 const lineage = z
   .array(z.object({ clusterId, lastTerm: whole, lastIndex: whole, committed: whole }))
   .max(originsMax)
+  .readonly()
+
+const standing = z.object({
+  clusterId,
+  committed: whole,
+  lastTerm: whole,
+  lineage: lineage.optional(),
+})
+const verdict = z.object({ winner: standing, loser: standing })
 
 /** On the control lane: what a member says of itself when there is a bond, and again when it changes. */
 const noteSchema = z.object({
@@ -30,21 +39,19 @@ const noteSchema = z.object({
     .optional(),
   /** Where its log ends. Only while it has given the majority of its cluster up for lost and may go on without. */
   survivor: z.object({ lastTerm: whole, lastIndex: whole }).optional(),
+  /**
+   * That the cluster it was in before gives way, by an entry that was committed there. Who did not hear of that entry
+   * would wait for a majority of members that are gone.
+   */
+  gaveWay: verdict.optional(),
   /** It is about to go. */
   isLeaving: z.boolean(),
-})
-
-const standing = z.object({
-  clusterId,
-  committed: whole,
-  lastTerm: whole,
-  lineage: lineage.optional(),
 })
 
 /** On the control lane: what the leaders of two clusters tell each other. */
 const mergeSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('standing'), standing }),
-  z.object({ type: z.literal('verdict'), verdict: z.object({ winner: standing, loser: standing }) }),
+  z.object({ type: z.literal('verdict'), verdict }),
 ])
 
 /** On the forward lane: what a member asks of the leader, and the answers. */

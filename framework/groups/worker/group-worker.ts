@@ -40,6 +40,7 @@ import {
   encodeForward,
   type ForwardRefusal,
   type ForwardRequest,
+  type Note,
 } from '../wire/notes.js'
 import { decodeMessage, encodeMessage, MalformedMessageError } from '../wire/raft-wire.js'
 import { discardedUpTo } from './discarded.js'
@@ -376,7 +377,9 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   #onIncident(incident: Incident): void {
     const { logger } = this.#options
-    logger.warn('consensus', { group: this.id, ...incident })
+    // Who leaves has asked for it.
+    const isExpected = incident.type === 'removed' && this.#closed !== undefined
+    logger[isExpected ? 'debug' : 'warn']('consensus', { group: this.id, ...incident })
     if (incident.type === 'diverged')
       this.events.emit({ type: 'diverged', index: incident.index, reason: incident.reason })
     if (incident.type === 'quorum-lost') this.events.emit({ type: 'quorum-lost', term: incident.term })
@@ -385,9 +388,18 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   /** By this entry one of two clusters gives way. If it is ours, nothing is taken in any more. */
   #onYield({ payload }: Entry): void {
     const verdict = this.#islands.onYield(payload)
-    if (verdict === undefined || this.#isGivingWay) return
+    if (verdict !== undefined) this.#beginGivingWay(verdict)
+  }
+
+  #onNote(bond: Bond, note: Note): void {
+    const verdict = this.#keeper.onNote(bond, note)
+    if (verdict !== undefined) this.#beginGivingWay(verdict)
+  }
+
+  #beginGivingWay(verdict: Verdict): void {
+    if (this.#isGivingWay) return
     this.#isGivingWay = true
-    this.#keeper.giveWay()
+    this.#keeper.giveWay(verdict)
     this.#tellLeader()
     void this.#giveWay(verdict)
   }
@@ -455,7 +467,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #onMessage(bond: Bond, lane: Lane, message: Uint8Array): void | Promise<void> {
     switch (lane) {
       case 'control':
-        if (message[0] === NOTE) return this.#keeper.onNote(bond, decodeNote(message.subarray(1)))
+        if (message[0] === NOTE) return this.#onNote(bond, decodeNote(message.subarray(1)))
         if (message[0] === CONSENSUS) return this.#step(bond, message.subarray(1))
         if (message[0] === MERGE) return this.#islands.onMessage(message.subarray(1))
         throw new MalformedMessageError('there is no such kind of messages')

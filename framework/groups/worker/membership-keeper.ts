@@ -14,6 +14,7 @@ import {
   type MemberId,
   type MembershipFacts,
   type MembershipLimits,
+  type Verdict,
 } from '../raft/index.js'
 import { encodeNote, type Note } from '../wire/notes.js'
 
@@ -43,8 +44,8 @@ export class MembershipKeeper {
   #ticksSinceLook = 0
   #isLeaving = false
   #isGivingWay = false
-  /** It has given up a cluster for another one. */
-  #hasGivenWay = false
+  /** By this it has given up a cluster for another one, the last time. */
+  #gaveWay: Verdict | undefined
   /** What the others were told last. */
   #told: string | undefined
 
@@ -69,14 +70,15 @@ export class MembershipKeeper {
   }
 
   /** Another cluster goes on instead of this one, which nobody is to join any more. Until {@link reset}. */
-  giveWay(): void {
+  giveWay(verdict: Verdict): void {
     this.#isGivingWay = true
+    this.#gaveWay = verdict
+    this.announce()
   }
 
   /** This member belongs to no cluster any more: it waits for others as if it had just begun. */
   reset(): void {
     this.#isGivingWay = false
-    this.#hasGivenWay = true
     this.#waitedTicks = 0
     this.#told = undefined
   }
@@ -86,9 +88,13 @@ export class MembershipKeeper {
     this.#setObservers()
   }
 
-  onNote(bond: Bond, note: Note): void {
+  /** @returns By what the cluster of this member gives way, if the other one says that it does. */
+  onNote(bond: Bond, note: Note): Verdict | undefined {
     this.#notes.set(bond, note)
     this.look()
+    const { gaveWay } = note
+    const own = this.#options.member()?.clusterId
+    return own !== undefined && gaveWay?.loser.clusterId === own ? gaveWay : undefined
   }
 
   onLost(bond: Bond): void {
@@ -139,9 +145,10 @@ export class MembershipKeeper {
             id: member.clusterId,
             voters: [...member.configuration.voters],
             learners: [...member.configuration.learners],
-            lineage: member.configuration.lineage && [...member.configuration.lineage],
+            lineage: member.configuration.lineage,
           }
-    return { cluster, survivor: this.#options.survivor(), isLeaving: this.#isLeaving }
+    const { survivor } = this.#options
+    return { cluster, survivor: survivor(), gaveWay: this.#gaveWay, isLeaving: this.#isLeaving }
   }
 
   #maybeFound(member: Member): void {
@@ -159,7 +166,7 @@ export class MembershipKeeper {
     const facts = { self: member.id, freshPeers, foundings, waitedTicks: this.#waitedTicks }
     // A policy that founds without waiting would found another one before the one it gave way to is heard of.
     const policy: FoundingPolicy =
-      this.#hasGivenWay && founding.type !== 'auto' ? { type: 'join-only' } : founding
+      this.#gaveWay !== undefined && founding.type !== 'auto' ? { type: 'join-only' } : founding
     const decision = decideFounding(policy, facts, () => toHex(random.bytes(clusterIdBytes)) as ClusterId)
     if (decision.do !== 'found') return
     member.found(decision.founding.clusterId, decision.founding.configuration)

@@ -1,6 +1,6 @@
 import { Discovery } from '#framework/discovery'
 import { Host, type HostOptions, type Identity } from '#framework/network'
-import { randomDigest, systemRandom, type NetworkId, type PeerId } from '#framework/primitives'
+import { randomDigest, systemRandom, type Logger, type NetworkId, type PeerId } from '#framework/primitives'
 import { GroupKey, Groups, type Group, type GroupOptions, type StorageProvider } from '#framework/groups'
 import { meet, together } from '../../support/meeting.js'
 import { Counter, type CounterCommand } from '../machine/counter.js'
@@ -41,9 +41,10 @@ export class GroupNode implements AsyncDisposable {
       readonly storage?: StorageProvider
       readonly identity?: Identity
       readonly limits?: HostOptions['limits']
+      readonly logger?: Logger
     } = {},
   ): Promise<GroupNode> {
-    const { storage, identity, limits } = options
+    const { storage, identity, limits, logger } = options
     const host = await Host.start({
       network,
       listen: ['/ip4/127.0.0.1/udp/0/quic-v1'],
@@ -51,7 +52,7 @@ export class GroupNode implements AsyncDisposable {
       ...(limits && { limits }),
     })
     const discovery = await Discovery.start({ host })
-    return new GroupNode(host, discovery, Groups.start({ host, discovery, storage }))
+    return new GroupNode(host, discovery, Groups.start({ host, discovery, storage, logger }))
   }
 
   get peerId(): PeerId {

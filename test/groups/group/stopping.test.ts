@@ -5,6 +5,7 @@ import { expect, test } from '@jest/globals'
 import { randomDigest, systemRandom } from '#framework/primitives'
 import { openLmdbStorages, type StorageProvider } from '#framework/groups'
 import { eventually, within } from '../../support/eventually.js'
+import { recordingLogger } from '../../support/recording-logger.js'
 import { discoverAll, GroupNode } from './nodes.js'
 
 /** Nodes whose groups are stored, each in a folder of its own. */
@@ -37,4 +38,18 @@ test('given durable storage and a node that stops, then it stays a voter, and an
   })
   await within(10_000, other!.execute({ add: 1 }))
   expect(other!.status.value.durability).toEqual({ acks: 2, voters: 3, isDurable: true })
+})
+
+test('given a member that leaves in good order, then there is nothing to warn of', async () => {
+  const network = randomDigest(systemRandom)
+  const lines: string[] = []
+  await using staying = await GroupNode.start(network)
+  await using leaving = await GroupNode.start(network, { logger: recordingLogger(lines) })
+  const founding = { type: 'declared', founders: [staying.peerId, leaving.peerId] } as const
+  const [first, second] = await Promise.all([staying, leaving].map((node) => node.join({ founding })))
+  await discoverAll([staying, leaving])
+  await within(15_000, second!.when().online())
+  await within(15_000, second!.close())
+  await eventually(() => expect(first!.status.value.durability.voters).toBe(1))
+  expect(lines.filter((line) => !line.startsWith('info'))).toEqual([])
 })

@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals'
 import { GroupError } from '#framework/groups'
 import { eventually, within } from '../../support/eventually.js'
 import { startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
+import { encodeSessionOpening, encodeSubmission } from '../../../framework/groups/machine/submission.js'
+import { encodeForward } from '../../../framework/groups/wire/notes.js'
 import { Counter, type CounterCommand } from '../machine/counter.js'
 import { adding, allReach, joinLater, ledByFirst, localValue, outcomeOf, patienceMs } from './support.js'
 
@@ -157,6 +159,33 @@ describe('W-S14: a reader', () => {
     )
     expect(g0.status.value.durability).toMatchObject({ acks: 2, voters: 2 })
   })
+})
+
+test('W-S14: given a reader that submits by hand, past its own handle, then nobody writes that down', async () => {
+  await using nodes = await startNodes(3)
+  const [n0, n1, n2] = nodes as unknown as [GroupNode, GroupNode, GroupNode]
+  const [g0] = (await ledByFirst([n0, n1])) as [CounterGroup]
+  const reader = await joinLater(n2, [n0, n1], { role: 'reader' })
+  await g0.execute({ add: 1 })
+  await allReach([reader], 1, 1)
+  const session = 'ab'.repeat(16)
+  const command = new Counter().codecs.command.encode({ add: 100 })
+  const forged = encodeForward({
+    type: 'submit',
+    id: 1_000_000,
+    opening: encodeSessionOpening(session),
+    submissions: [
+      {
+        payload: encodeSubmission({ session, sequence: 1, settledBelow: 1, commands: [command] }),
+        commandCount: 1,
+      },
+    ],
+  })
+  expect(reader.bonds.size).toBe(2)
+  for (const bond of reader.bonds) expect(bond.send('forward', forged)).toBe('sent')
+  // Asked on the same lane, so answered after what was sent before.
+  expect(await within(patienceMs, reader.query('value'))).toEqual({ answer: 1, index: 1 })
+  expect(await g0.execute({ add: 1 })).toMatchObject({ index: 2, result: 2 })
 })
 
 test('W-A8: given more commands than may wait, then those beyond are refused at once, and there is room again when the others are gone', async () => {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import { eventually, within } from '../../support/eventually.js'
 import { discoverAll, startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
+import { cutOff, letIn, validator } from './out-of-reach.js'
 import {
   adding,
   agreeOnLeader,
   allReach,
+  declared,
   eventsOf,
   joinLater,
   ledByFirst,
@@ -90,5 +92,32 @@ describe('leaders that know nothing of each other', () => {
     }
     await within(patienceMs, part[1]!.execute({ add: 4 }))
     for (const group of [g0, ...part]) await eventually(async () => expect(await localValue(group)).toBe(10))
+  })
+
+  test('given a part of which one member does not hear that it gives way, then that one is told by the others, and follows as well', async () => {
+    await using nodes = await startNodes(4)
+    const [n0, ...rest] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
+    nodes.forEach(letIn)
+    const options = { requireTicket: validator } as const
+    const [g0] = (await ledByFirst([n0], options)) as [CounterGroup]
+    await g0.executeMany(adding(3, 2, 1))
+    const part = await declared(rest, options)
+    await part[0]!.execute({ add: 100 })
+    await allReach(part, 1, 100)
+    const deaf = part.find(({ status }) => status.value.role !== 'leader')!
+    const events = eventsOf(deaf)
+    const node = rest[part.indexOf(deaf)]!
+    cutOff(node)
+    await eventually(() => expect(deaf.bonds.size).toBe(0))
+    const others = part.filter((group) => group !== deaf)
+    await discoverAll(nodes)
+    for (const group of others) await within(patienceMs, group.when().leaderIs(n0.peerId))
+    await allReach([g0, ...others], 3, 6)
+    expect(await localValue(deaf)).toBe(100)
+
+    letIn(node)
+    await within(patienceMs, deaf.when().leaderIs(n0.peerId))
+    await allReach([deaf], 3, 6)
+    expect(events).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] })
   })
 })

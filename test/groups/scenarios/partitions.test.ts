@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { eventually, within } from '../../support/eventually.js'
-import { TestIssuer } from '../../streams/tickets.js'
-import { startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
+import { startNodes, type CounterGroup } from '../group/nodes.js'
 import { GatedNodes } from './gated-nodes.js'
+import { cutOff, letIn, validator } from './out-of-reach.js'
 import {
   agreeOnLeader,
   allReach,
@@ -14,17 +14,6 @@ import {
   outcomeOf,
   patienceMs,
 } from './support.js'
-
-const issuer = new TestIssuer('one')
-
-/** Takes a node out of reach of all others in the group: it loses its bonds, and gets none as long as this lasts. */
-function cutOff({ discovery }: GroupNode): void {
-  discovery.removeTicketsOf(issuer.validator.class)
-}
-
-function letIn({ discovery, peerId }: GroupNode): void {
-  discovery.addTicket(issuer.issue(peerId, 'never'))
-}
 
 /** Waits until all have carried out the same, and says what that comes to. */
 async function commonValue(groups: readonly CounterGroup[]): Promise<number> {
@@ -43,7 +32,7 @@ describe('W-S1: a minority', () => {
   test('given a leader that is cut off, then it commits nothing, gives up, and its clients are told; the others go on, and it follows them when it is back', async () => {
     await using nodes = await startNodes(3)
     nodes.forEach(letIn)
-    const groups = await declared(nodes, { requireTicket: issuer.validator })
+    const groups = await declared(nodes, { requireTicket: validator })
     const place = leaderOf(groups)
     const former = groups[place]!
     const events = eventsOf(former)
@@ -78,7 +67,7 @@ describe('W-S1: a minority', () => {
   test('given a follower that is cut off, then it neither commits nor leads, and disturbs nobody when it is back (W-L5)', async () => {
     await using nodes = await startNodes(3)
     nodes.forEach(letIn)
-    const groups = await declared(nodes, { requireTicket: issuer.validator })
+    const groups = await declared(nodes, { requireTicket: validator })
     const leading = groups[leaderOf(groups)]!
     const follower = groups.find((group) => group !== leading)!
     const node = nodes[groups.indexOf(follower)]!

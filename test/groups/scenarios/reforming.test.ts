@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import { eventually, within } from '../../support/eventually.js'
-import { TestIssuer } from '../../streams/tickets.js'
 import { startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
 import { startMachines } from './machines.js'
+import { cutOff, letIn, validator } from './out-of-reach.js'
 import {
   adding,
   allReach,
@@ -15,17 +15,7 @@ import {
   patienceMs,
 } from './support.js'
 
-const issuer = new TestIssuer('one')
 const reform = { quorumLoss: { type: 'reform', afterMs: 2_000 } } as const
-
-/** Takes a node out of reach of all others in the group. */
-function cutOff({ discovery }: GroupNode): void {
-  discovery.removeTicketsOf(issuer.validator.class)
-}
-
-function letIn({ discovery, peerId }: GroupNode): void {
-  discovery.addTicket(issuer.issue(peerId, 'never'))
-}
 
 /** Which member a node is: another one would have begun with nothing. */
 function memberOf(group: CounterGroup, { peerId }: GroupNode): string | undefined {
@@ -107,7 +97,7 @@ describe('a majority that is gone for good', () => {
   test('given a member that was cut off for so long and went on alone, when it meets the majority again, then they become one, and who gives way is handed what the other has not, and nothing else', async () => {
     await using nodes = await startNodes(3)
     nodes.forEach(letIn)
-    const groups = await declared(nodes, { ...reform, requireTicket: issuer.validator })
+    const groups = await declared(nodes, { ...reform, requireTicket: validator })
     await groups[leaderOf(groups)]!.executeMany(adding(1, 2, 3))
     await allReach(groups, 3, 6)
     const [alone, ...others] = groups as [CounterGroup, CounterGroup, CounterGroup]
