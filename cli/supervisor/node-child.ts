@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { FromNode, ToNode } from './messages.js'
+import { nodeArguments } from './node-arguments.js'
 
 const entry = fileURLToPath(import.meta.resolve('#node-process'))
 
@@ -31,6 +32,7 @@ export class NodeChild {
     this.#child = fork(entry, [], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
+      execArgv: nodeArguments(process.execArgv, process.env),
     })
     this.#child.on('message', (message) => this.#handlers?.onMessage(message as FromNode))
     for (const source of ['stdout', 'stderr'] as const) {
