@@ -23,6 +23,7 @@ import { DEFAULT_MEMBERSHIP } from './raft/membership-policy.js'
 import { MemoryStorages, type StorageProvider } from './storage/index.js'
 import { stateSyncOf, stateSyncSignature } from './sync/state-sync.js'
 import { DEFAULT_SYNC } from './sync/sync-settings.js'
+import { Bundles } from './worker/bundles.js'
 import { GroupWorker } from './worker/group-worker.js'
 import { Ticker, tickMs } from './worker/ticker.js'
 
@@ -63,6 +64,7 @@ export class Groups implements AsyncDisposable {
   readonly #storage: StorageProvider
   readonly #bonds: BondService
   readonly #ticker: Ticker
+  readonly #bundles: Bundles
   readonly #joined = new Map<GroupId, Joined>()
   #closed: Promise<void> | undefined
 
@@ -72,6 +74,7 @@ export class Groups implements AsyncDisposable {
     this.#storage = options.storage ?? new MemoryStorages({ random })
     this.#bonds = new BondService({ host, discovery, clock, random, logger })
     this.#ticker = new Ticker(clock)
+    this.#bundles = new Bundles(host.metrics)
   }
 
   /** @throws MosaikError `PROTOCOL_TAKEN` when the host has groups already. */
@@ -179,6 +182,7 @@ export class Groups implements AsyncDisposable {
       },
       reformAfterTicks: setup.reformAfterMs === undefined ? undefined : ticks(setup.reformAfterMs),
       ticker: this.#ticker,
+      bundles: this.#bundles,
       clock,
       random,
       logger,

@@ -33,7 +33,7 @@ export const bondMetrics = {
   },
   sentMessages: {
     name: 'mosaik_group_bond_sent_messages_total',
-    help: 'Messages that were accepted for sending, once for each bond.',
+    help: 'Messages that were accepted for sending, once for each bond. What several groups say together counts for the group whose bond carries it.',
     labels: ['group', 'lane'],
   },
   receivedBytes: {
@@ -50,6 +50,10 @@ export const bondMetrics = {
     name: 'mosaik_group_bond_refused_messages_total',
     help: 'Messages that were refused because too much waited already.',
     labels: ['group', 'lane'],
+  },
+  strayMessages: {
+    name: 'mosaik_group_stray_messages_total',
+    help: 'Messages that came together with those of other groups, for a bond that is over or not there yet.',
   },
 } as const satisfies Record<string, MetricDefinition>
 

@@ -185,11 +185,12 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     return outcome
   }
 
-  /** Lets time pass. */
-  tick(count: number): void {
+  /** Lets time pass, as {@link RaftCore.tick}. */
+  tick(count: number, nowTick?: number): void {
     if (this.isOver) return
-    this.#core.tick(count)
-    this.#schedule()
+    this.#core.tick(count, nowTick)
+    // Most ticks come to nothing, and there may be many groups.
+    if (this.#core.hasReady) this.#schedule()
   }
 
   /** Appends entries, at the leader. What is proposed in one turn of the event loop is written and sent together. */

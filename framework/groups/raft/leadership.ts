@@ -92,10 +92,10 @@ export class Leadership {
   }
 
   /** @returns Whether a majority has been silent for too long for this to go on (check-quorum; Ongaro 2014, §6.2). */
-  tick(count: number): 'quorum-lost' | undefined {
+  tick(count: number, isRoundDue: boolean): 'quorum-lost' | undefined {
     this.#nowTick += count
     this.#ticksSinceRound += count
-    if (this.#ticksSinceRound >= this.#settings.heartbeatTicks) this.#startRound()
+    if (isRoundDue) this.#startRound()
     // Of two voters, the other one cannot be elected without this one's vote, so there is nothing to fear from waiting.
     if (this.#replica.configuration.voters.length === 2) return undefined
     const heardTick = reachedByQuorum(this.#electorate(), (member) =>

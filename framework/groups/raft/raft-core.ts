@@ -96,9 +96,9 @@ export class RaftCore {
   #incidents: Incident[] = []
   #syncDemand: SyncDemand | undefined
   #hasRoleChanged = false
+  #nowTick = 0
   /** Only for a fault. */
   readonly #heardTicks = new Map<MemberId, number>()
-  #nowTick = 0
 
   /** @throws InvariantError for options that make no sense, or a restored log that is none. */
   constructor(options: RaftOptions) {
@@ -244,10 +244,13 @@ export class RaftCore {
    * Lets time pass. A driver that was kept from running says how many ticks it missed before anything else, so that a
    * lease is not taken for younger than it is. For an election they count as one heartbeat at most: what would have
    * prevented it may be waiting to be stepped.
+   *
+   * @param nowTick What the driver has counted, these ticks included. Leaders that count alike have their rounds at the
+   *   same ticks, so that what they say travels together.
    */
-  tick(count = 1): void {
+  tick(count = 1, nowTick = this.#nowTick + count): void {
     if (this.#isStopped) return
-    this.#nowTick += count
+    this.#nowTick = nowTick
     if (this.#leadership) this.#tickLeader(this.#leadership, count)
     else this.#tickFollower(Math.min(count, this.#settings.heartbeatTicks))
   }
@@ -607,7 +610,9 @@ export class RaftCore {
   }
 
   #tickLeader(leadership: Leadership, count: number): void {
-    const verdict = leadership.tick(count)
+    const { heartbeatTicks } = this.#settings
+    const isRoundDue = this.#nowTick % heartbeatTicks < count
+    const verdict = leadership.tick(count, isRoundDue)
     const aborted = leadership.takeAbortedTransfer()
     if (aborted !== undefined) this.#incidents.push({ type: 'transfer-aborted', target: aborted })
     if (verdict !== 'quorum-lost') return

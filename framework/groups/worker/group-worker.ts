@@ -42,7 +42,9 @@ import {
   type ForwardRequest,
   type Note,
 } from '../wire/notes.js'
+import { BUNDLE, CONSENSUS, controlMessage, MERGE, NOTE } from '../wire/control.js'
 import { decodeMessage, encodeMessage, MalformedMessageError } from '../wire/raft-wire.js'
+import { bundling, type Bundles } from './bundles.js'
 import { discardedUpTo } from './discarded.js'
 import { ForwardError, Forwarding } from './forwarding.js'
 import { Islands } from './islands.js'
@@ -53,10 +55,6 @@ import { SharedReads, type Confirmation } from './shared-reads.js'
 import { proposeAll, Submitter } from './submitter.js'
 import type { Ticker } from './ticker.js'
 
-/** What comes first in a message on the control lane, and so what the rest is. */
-const CONSENSUS = 0
-const NOTE = 1
-const MERGE = 2
 /** How long a leader may take to confirm a read before it is asked again, in milliseconds. */
 const readPatienceMs = 2_000
 
@@ -75,6 +73,8 @@ export interface GroupWorkerOptions<C, R, Q, A> {
   /** How long no majority must have been seen for the group to be reformed. Undefined: it waits for one. */
   readonly reformAfterTicks: number | undefined
   readonly ticker: Ticker
+  /** Those of the node. */
+  readonly bundles: Bundles
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
@@ -107,15 +107,13 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #closed: Promise<void> | undefined
 
   private constructor(options: GroupWorkerOptions<C, R, Q, A>, life: Life<C, R, Q, A>) {
-    const { id, bonds, membership, machine, founding, limits, reformAfterTicks, clock, random, ticker } =
-      options
+    const { id, bonds, membership, machine, founding, limits, reformAfterTicks, random, ticker } = options
     this.id = id
     this.machine = machine
     this.#options = options
     this.#life = life
     const member = (): Member | undefined => life.member as Member | undefined
     this.#submitter = new Submitter<R>({
-      clock,
       forwarding: this.#forwarding,
       member,
       machine: machine as ReplicatedMachine<unknown, R>,
@@ -124,6 +122,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.bonds = bonds.join({
       ...membership,
       incarnation: life.incarnation,
+      capabilities: [bundling],
       events: {
         onBonded: (bond) => this.#onBonded(bond),
         onMessage: (bond, lane, message) => this.#onMessage(bond, lane, message),
@@ -137,13 +136,13 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       random,
       member,
       survivor: () => this.#reforming?.survivor,
-      send: (bond, note) => void bond.send('control', tagged(NOTE, note)),
+      send: (bond, note) => void bond.send('control', controlMessage(NOTE, note)),
     })
     this.#islands = new Islands({
       mesh: this.bonds.mesh,
       member,
       clusterOf: (bond) => this.#keeper.clusterOf(bond),
-      send: (bond, message) => void bond.send('control', tagged(MERGE, message)),
+      send: (bond, message) => void bond.send('control', controlMessage(MERGE, message)),
     })
     this.#reforming =
       reformAfterTicks === undefined
@@ -159,7 +158,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
           })
     this.#status = new ComposedWatch(() => this.#currentStatus())
     this.#members = new ComposedWatch(() => this.#currentMembers())
-    this.#unfollow = ticker.follow((ticks) => this.#onTick(ticks))
+    this.#unfollow = ticker.follow((ticks, nowTick) => this.#onTick(ticks, nowTick))
     life.start({
       onMessage: (message) => this.#send(message),
       onApplied: (entry, submission) => {
@@ -414,10 +413,12 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     if (signal.aborted || member === undefined || storage === undefined) return
     const { applicationIndex, appliedIndex } = this.machine
     const shared = sharedCommands(winner.lineage ?? [], loser.lineage ?? [])
-    const discarded = await discardedUpTo(this.machine, storage, appliedIndex, shared).catch((error: unknown) => {
-      logger.error('what a group gives up cannot be read', { group: this.id, cause: messageOf(error) })
-      return { from: Math.min(shared, applicationIndex) + 1, to: applicationIndex, commands: [] }
-    })
+    const discarded = await discardedUpTo(this.machine, storage, appliedIndex, shared).catch(
+      (error: unknown) => {
+        logger.error('what a group gives up cannot be read', { group: this.id, cause: messageOf(error) })
+        return { from: Math.min(shared, applicationIndex) + 1, to: applicationIndex, commands: [] }
+      },
+    )
     this.events.emit({ type: 'forked', ...discarded })
     this.#islands.reset()
     this.#keeper.reset()
@@ -439,17 +440,18 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.events.emit({ type: 'reformed', before, clusterId })
   }
 
-  #onTick(ticks: number): void {
-    this.#life.member?.tick(ticks)
+  #onTick(ticks: number, nowTick: number): void {
+    this.#life.member?.tick(ticks, nowTick)
     this.#keeper.onTick(ticks)
     if (!this.#isGivingWay) this.#reforming?.onTick(ticks)
     this.#islands.onTick(ticks)
-    this.#submitter.onTick()
+    this.#submitter.onTick(ticks)
   }
 
   // Bonds
 
   #onBonded(bond: Bond): void {
+    this.#options.bundles.add(bond, (message) => this.#step(bond, message))
     this.#keeper.onBonded(bond)
     this.#sync?.onBonded(bond.member)
     this.#tellLeader()
@@ -457,6 +459,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   #onLost(bond: Bond): void {
+    this.#options.bundles.remove(bond)
     this.#forwarding.onLost(bond)
     this.#keeper.onLost(bond)
     this.#sync?.onLost(bond.member)
@@ -470,6 +473,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
         if (message[0] === NOTE) return this.#onNote(bond, decodeNote(message.subarray(1)))
         if (message[0] === CONSENSUS) return this.#step(bond, message.subarray(1))
         if (message[0] === MERGE) return this.#islands.onMessage(message.subarray(1))
+        if (message[0] === BUNDLE) return this.#options.bundles.receive(bond, message.subarray(1))
         throw new MalformedMessageError('there is no such kind of messages')
       case 'bulk':
         return this.#step(bond, message)
@@ -495,7 +499,9 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     // harmless: what is busy now is tried again with the next heartbeat.
     const isOfEntries = message.type === 'append' && message.answer !== 'at-once'
     if (isOfEntries) bond.send('bulk', bytes)
-    else bond.send('control', tagged(CONSENSUS, bytes))
+    else if (message.type === 'append' || message.type === 'append-answer')
+      this.#options.bundles.send(bond, bytes)
+    else bond.send('control', controlMessage(CONSENSUS, bytes))
   }
 
   #onForward(bond: Bond, message: ReturnType<typeof decodeForward>): void {
@@ -628,11 +634,4 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       lag: id === member.id && status.role === 'leader' ? 0 : lags.get(id),
     }))
   }
-}
-
-function tagged(tag: number, bytes: Uint8Array): Uint8Array {
-  const message = new Uint8Array(1 + bytes.byteLength)
-  message[0] = tag
-  message.set(bytes, 1)
-  return message
 }

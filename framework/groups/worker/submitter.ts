@@ -1,4 +1,4 @@
-import { isMosaikError, type Clock } from '#framework/primitives'
+import { isMosaikError } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
 import type { Dispatch, SubmissionPipeline } from '../client/submission-pipeline.js'
 import { encodeSessionOpening, encodeSubmission } from '../machine/submission.js'
@@ -6,9 +6,10 @@ import type { AppliedSubmission, ReplicatedMachine } from '../machine/replicated
 import type { Member } from '../member/member.js'
 import type { Proposal, Term } from '../raft/index.js'
 import type { Forwarding } from './forwarding.js'
+import { tickMs } from './ticker.js'
 
-/** How long nothing may come of what was submitted before it is submitted again, in milliseconds. */
-const patienceMs = 2_000
+/** How long nothing may come of what was submitted before it is submitted again, in ticks: two seconds. */
+const patienceTicks = 2_000 / tickMs
 
 /** Who leads, as far as this node knows. */
 export interface LeaderFacts {
@@ -18,7 +19,6 @@ export interface LeaderFacts {
 }
 
 export interface SubmitterOptions<R> {
-  readonly clock: Clock
   readonly forwarding: Forwarding
   readonly member: () => Member | undefined
   readonly machine: ReplicatedMachine<unknown, R>
@@ -28,7 +28,8 @@ export interface SubmitterOptions<R> {
 /** Brings what the handles of a node submit to whoever leads, again and again until it is known what has become of it. */
 export class Submitter<R> {
   readonly #options: SubmitterOptions<R>
-  readonly #pipelines = new Map<SubmissionPipeline<R>, { movedMs: number }>()
+  /** With the ticks since anything last came of what was submitted, while something is. */
+  readonly #pipelines = new Map<SubmissionPipeline<R>, { quietTicks: number }>()
   #leader: LeaderFacts | undefined
   #isDispatchDue = false
 
@@ -37,7 +38,7 @@ export class Submitter<R> {
   }
 
   add(pipeline: SubmissionPipeline<R>): void {
-    this.#pipelines.set(pipeline, { movedMs: this.#options.clock.monotonic() })
+    this.#pipelines.set(pipeline, { quietTicks: 0 })
     pipeline.onLeader(this.#epoch)
   }
 
@@ -52,9 +53,9 @@ export class Submitter<R> {
   }
 
   onApplied(applied: AppliedSubmission<R>): void {
-    for (const [pipeline, moved] of this.#pipelines) {
+    for (const [pipeline, state] of this.#pipelines) {
       if (pipeline.session !== applied.session) continue
-      moved.movedMs = this.#options.clock.monotonic()
+      state.quietTicks = 0
       pipeline.onApplied(applied)
       if (!pipeline.isIdle) this.dispatchSoon()
     }
@@ -70,16 +71,20 @@ export class Submitter<R> {
     this.dispatchSoon()
   }
 
-  onTick(): void {
-    const nowMs = this.#options.clock.monotonic()
-    for (const [pipeline, moved] of this.#pipelines) {
-      if (pipeline.isIdle) moved.movedMs = nowMs
-      else if (nowMs - moved.movedMs >= patienceMs) {
-        moved.movedMs = nowMs
-        pipeline.resubmit()
+  onTick(ticks: number): void {
+    let isIdle = true
+    for (const [pipeline, state] of this.#pipelines) {
+      if (pipeline.isIdle) {
+        state.quietTicks = 0
+        continue
       }
+      isIdle = false
+      state.quietTicks += ticks
+      if (state.quietTicks < patienceTicks) continue
+      state.quietTicks = 0
+      pipeline.resubmit()
     }
-    this.#dispatchAll()
+    if (!isIdle) this.#dispatchAll()
   }
 
   /** What is submitted in one turn goes together. */

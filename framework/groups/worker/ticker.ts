@@ -6,16 +6,20 @@ export const tickMs = 50
 /** Lets time pass for all groups of a node, with one timer. Says how many ticks there were when the process was held up. */
 export class Ticker {
   readonly #clock: Clock
-  readonly #listeners = new Set<(ticks: number) => void>()
+  readonly #listeners = new Set<(ticks: number, nowTick: number) => void>()
   #timer: Timer | undefined
   #tickedMs = 0
+  #nowTick = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** @returns What ends it. */
-  follow(listener: (ticks: number) => void): () => void {
+  /**
+   * @param listener Is told how many ticks have passed, and how many that makes of the node's, the same for all.
+   * @returns What ends it.
+   */
+  follow(listener: (ticks: number, nowTick: number) => void): () => void {
     this.#listeners.add(listener)
     if (this.#timer === undefined) {
       this.#tickedMs = this.#clock.monotonic()
@@ -33,8 +37,9 @@ export class Ticker {
     this.#timer = this.#clock.after(this.#tickedMs + tickMs - this.#clock.monotonic(), () => {
       const ticks = Math.floor((this.#clock.monotonic() - this.#tickedMs) / tickMs)
       this.#tickedMs += ticks * tickMs
+      this.#nowTick += ticks
       this.#arm()
-      if (ticks > 0) for (const listener of this.#listeners) listener(ticks)
+      if (ticks > 0) for (const listener of this.#listeners) listener(ticks, this.#nowTick)
     })
   }
 }

@@ -296,6 +296,9 @@ function messagesOfLeaseRead(cluster: Cluster): number {
 
 test('§6.4.1: given a lease, when it is fresh, then a read needs no round; when it is over, it does', () => {
   const cluster = led()
+  cluster.core('a').read('strong')
+  cluster.settle()
+  cluster.get('a').confirmedReads.length = 0
   cluster.drops = () => true
   cluster.tick(34, ['a'])
   expect(messagesOfLeaseRead(cluster)).toBe(0)
@@ -376,4 +379,19 @@ test('given equal inputs, when run twice, then the outputs are equal', () => {
     return JSON.stringify(seen)
   }
   expect(run()).toBe(run())
+})
+
+test('given leaders that were elected at different times and count the same ticks, when time passes, then their rounds begin at the same ones', () => {
+  const clusters = [led(['a', 'b', 'c']), led(['b', 'c', 'a'])]
+  clusters[1]!.tick(3)
+  const rounds = clusters.map((): number[] => [])
+  for (let nowTick = 1_001; nowTick <= 1_030; nowTick++) {
+    for (const [place, cluster] of clusters.entries()) {
+      cluster.core(place === 0 ? 'a' : 'b').tick(1, nowTick)
+      cluster.collect()
+      if (cluster.wire.splice(0).some(isAppend)) rounds[place]!.push(nowTick)
+    }
+  }
+  const due = [1_010, 1_020, 1_030]
+  expect(rounds).toEqual([due, due])
 })

@@ -18,6 +18,7 @@ import type { FoundingPolicy, MembershipLimits } from '../../../framework/groups
 import type { StorageProvider } from '../../../framework/groups/storage/storage.js'
 import { stateSyncSignature } from '../../../framework/groups/sync/state-sync.js'
 import { DEFAULT_SYNC } from '../../../framework/groups/sync/sync-settings.js'
+import { Bundles } from '../../../framework/groups/worker/bundles.js'
 import { GroupWorker } from '../../../framework/groups/worker/group-worker.js'
 import { Ticker } from '../../../framework/groups/worker/ticker.js'
 import type { RegisterOutput } from '../clients/register.js'
@@ -106,6 +107,7 @@ export class Node {
       limits,
       reformAfterTicks: undefined,
       ticker: new Ticker(clock),
+      bundles: new Bundles(host.metrics),
       clock,
       random,
       logger,
