@@ -25,6 +25,7 @@ import {
   type Entry,
   type FoundingPolicy,
   type Incident,
+  type Index,
   type MembershipLimits,
   type Message,
   type RaftOptions,
@@ -532,7 +533,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
         return
       }
       case 'read':
-        member.read(request.consistency, this.#closing.signal).then(
+        this.#read(member, request.consistency, this.#closing.signal).then(
           (index) => void bond.send('forward', encodeForward({ type: 'readable', id, index })),
           () => refuse('not-leader'),
         )
@@ -547,13 +548,20 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   // Reads
 
+  #read(member: Member<C, R, Q, A>, consistency: Confirmation, signal: AbortSignal): Promise<Index> {
+    // When this process was held up, what has arrived may come before the timer that says how much time is gone: and with
+    // that, maybe, the lease.
+    if (consistency === 'lease') this.#options.ticker.catchUp()
+    return member.read(consistency, signal)
+  }
+
   async #confirmRead(consistency: Confirmation): Promise<void> {
     const member = this.#requireMember()
     const leader = this.#leaderBond()
     if (leader === undefined) throw new ForwardError('not-leader')
     using patience = this.#options.clock.deadline(readPatienceMs, this.#closing.signal)
     if (leader === 'self') {
-      await member.read(consistency, patience.signal)
+      await this.#read(member, consistency, patience.signal)
       return
     }
     const answer = await this.#forwarding.ask(leader, { type: 'read', consistency }, patience.signal)

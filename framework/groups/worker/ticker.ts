@@ -33,13 +33,28 @@ export class Ticker {
     }
   }
 
+  /** Has the time pass that is gone by now, though the timer has not run yet. */
+  catchUp(): void {
+    if (this.#timer !== undefined) this.#tell(this.#take())
+  }
+
   #arm(): void {
     this.#timer = this.#clock.after(this.#tickedMs + tickMs - this.#clock.monotonic(), () => {
-      const ticks = Math.floor((this.#clock.monotonic() - this.#tickedMs) / tickMs)
-      this.#tickedMs += ticks * tickMs
-      this.#nowTick += ticks
+      const ticks = this.#take()
       this.#arm()
-      if (ticks > 0) for (const listener of this.#listeners) listener(ticks, this.#nowTick)
+      this.#tell(ticks)
     })
+  }
+
+  /** How many ticks have passed since it was last asked. */
+  #take(): number {
+    const ticks = Math.floor((this.#clock.monotonic() - this.#tickedMs) / tickMs)
+    this.#tickedMs += ticks * tickMs
+    this.#nowTick += ticks
+    return ticks
+  }
+
+  #tell(ticks: number): void {
+    if (ticks > 0) for (const listener of this.#listeners) listener(ticks, this.#nowTick)
   }
 }

@@ -161,7 +161,7 @@ export class ProductionWorld {
       places: () =>
         this.#hosts.flatMap((host) => {
           const { process, node, hasLeft } = host
-          if (process === undefined || node === undefined || hasLeft || !host.isRunning) return []
+          if (process === undefined || node === undefined || hasLeft) return []
           return [{ process, handle: () => node.handle() }]
         }),
       knownIndex: () => this.#knownIndex,
@@ -297,7 +297,7 @@ function setupOf(plan: WorldPlan): GroupSetup {
     timing,
     peers,
     // One founder alone that has lost its storage would found the group once more.
-    founding: { type: 'declared', founders: peers.slice(0, Math.max(2, founderCount)) },
+    founding: { type: 'declared', founders: peers.slice(0, Math.max(2, founderCount)), patienceTicks: Infinity },
     limits: {
       maxVoters: pick(3, 5),
       evictAfterTicks: pick(600, 4 * ticks(timing.electionTimeoutMs)),
