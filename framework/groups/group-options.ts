@@ -9,8 +9,8 @@ import type { StorageProvider } from './storage/index.js'
 /**
  * Where the first configuration comes from (groups.md §20.2).
  *
- * - `declared`: these peers found it, whoever of them is reachable: all members that say the same have the same founders,
- *   so that no partition can found it twice;
+ * - `declared`: these peers found it, all of them or, after a while, a majority: all members that say the same have the same
+ *   founders, so that no partition can found it twice;
  * - `expect`: founded when so many peers that know of no founding have bonds with each other;
  * - `auto`: the same with whoever is there after a while, alone if nobody is; islands that were founded apart merge;
  * - `join-only`: never founds.

@@ -159,6 +159,7 @@ export class Groups implements AsyncDisposable {
     const { host, clock, random, logger } = this.#options
     const { id, timing, parameters } = setup
     const ticks = (ms: number): number => Math.max(1, Math.round(ms / tickMs))
+    const foundingTicks = ticks(patienceMs + timing.electionTimeoutMs)
     return GroupWorker.start<C, R, Q, A>({
       id,
       peer: host.peerId,
@@ -172,7 +173,8 @@ export class Groups implements AsyncDisposable {
         electionJitterTicks: ticks(timing.electionJitterMs),
         electionFactor: options.leadership === 'reluctant' ? reluctance : 1,
       },
-      founding: foundingPolicyOf(options, ticks(patienceMs + timing.electionTimeoutMs)),
+      founding: foundingPolicyOf(options, foundingTicks),
+      stillbornAfterTicks: 3 * foundingTicks,
       limits: {
         maxVoters: options.maxVoters ?? DEFAULT_MEMBERSHIP.maxVoters,
         evictAfterTicks:
@@ -238,7 +240,7 @@ function foundingPolicyOf(
   patienceTicks: number,
 ): FoundingPolicy {
   if (role === 'reader') return { type: 'join-only' }
-  return founding.type === 'auto' ? { type: 'auto', patienceTicks } : founding
+  return founding.type === 'auto' || founding.type === 'declared' ? { ...founding, patienceTicks } : founding
 }
 
 /** Options are compared one by one: the machine and the validators are the very same, not only alike. */

@@ -1,12 +1,16 @@
 import { digestOfParts, encodeUtf8, type PeerId } from '#framework/primitives'
 import { configurationOf } from './configuration.js'
-import { peerIdOf } from './member-id.js'
-import type { ClusterId, Configuration, MemberId } from './types.js'
+import { absentMember, peerIdOf } from './member-id.js'
+import { majorityOf } from './quorum.js'
+import type { ClusterId, Configuration, Index, MemberId } from './types.js'
 
 /** Where the first configuration of a group comes from. */
 export type FoundingPolicy =
-  /** These peers are its voters. It is founded when each of them has seen all the others: no part of them can do it alone. */
-  | { readonly type: 'declared'; readonly founders: readonly PeerId[] }
+  /**
+   * These peers are its voters. It is founded when they have seen each other; after `patienceTicks` by a majority of them,
+   * of which the lowest does it, with the others as voters that are not there yet.
+   */
+  | { readonly type: 'declared'; readonly founders: readonly PeerId[]; readonly patienceTicks: number }
   /** As soon as so many fresh peers, this one included, have found each other. */
   | { readonly type: 'expect'; readonly count: number }
   /** When nobody has turned up with a cluster for `patienceTicks`, by the lowest of the fresh peers, as the only voter. */
@@ -44,9 +48,11 @@ const JOIN: FoundingDecision = { do: 'join' }
 /**
  * Whether a member without a cluster founds one. Pure: asked again whenever the facts change, until it has one.
  *
- * A storage founds at most one cluster, because it remembers. So two clusters could only both have a majority of the
- * declared founders if one of those had lost its storage in between; and then the rest of its first cluster, being no
- * longer fresh, keeps the second from being founded while any of it is left.
+ * Declared founders found at most one cluster that ever commits anything. All of them are voters of any that is founded, so
+ * it takes a majority of them to elect and to commit, and two majorities have a founder in common; a storage is in one
+ * cluster at a time, and does not leave one of which it has more than the founding ({@link isStillborn}). What that rests on
+ * is that the founder in common has not lost its storage in between. If it has, the rest of its cluster, being no
+ * longer fresh, keeps another one from being founded where it is seen.
  *
  * @param mintClusterId Chance, for clusters whose founders are not declared.
  */
@@ -62,7 +68,7 @@ export function decideFounding(
   const fresh = [facts.self, ...facts.freshPeers].sort()
   switch (policy.type) {
     case 'declared':
-      return declared(policy.founders, facts.self, fresh)
+      return declared(policy, facts, fresh)
     case 'expect':
       if (fresh.length < policy.count || fresh[0] !== facts.self) return WAIT
       return found(mintClusterId(), fresh.slice(0, policy.count))
@@ -72,19 +78,48 @@ export function decideFounding(
   }
 }
 
+/** What a member knows of the cluster that it is in. */
+export interface ClusterFacts {
+  readonly configuration: Configuration
+  readonly lastIndex: Index
+  /** For how long nobody has led, as far as this member knows. */
+  readonly leaderlessTicks: number
+}
+
+/**
+ * Whether a member should forget a founding of which nothing has come, and look for others as if it had just begun: those
+ * who founded saw different parts of each other, and none of these is a majority, or those that were there are gone.
+ * Harmless even if something has come of it elsewhere: this member has nothing but the first entry, so nothing that was
+ * committed was committed with it, and for the others it is as if it had crashed.
+ */
+export function isStillborn(
+  { configuration, lastIndex, leaderlessTicks }: ClusterFacts,
+  afterTicks: number,
+): boolean {
+  return lastIndex === 1 && configuration.voters.length > 1 && leaderlessTicks >= afterTicks
+}
+
 /** Same founders, same cluster: the incarnations are part of it, so that it is another one when a storage is new. */
 export function clusterIdOf(founders: readonly MemberId[]): ClusterId {
   const text = [...founders].sort().join('\n')
   return digestOfParts(encodeUtf8(`mosaik group founders\n${text}`)).slice(0, 32) as ClusterId
 }
 
-function declared(founders: readonly PeerId[], self: MemberId, fresh: readonly MemberId[]): FoundingDecision {
+function declared(
+  { founders, patienceTicks }: Extract<FoundingPolicy, { type: 'declared' }>,
+  { self, waitedTicks }: FoundingFacts,
+  fresh: readonly MemberId[],
+): FoundingDecision {
   if (!founders.includes(peerIdOf(self))) return JOIN
   const members = fresh.filter((member) => founders.includes(peerIdOf(member)))
   const peers = new Set(members.map((member) => peerIdOf(member)))
   // Two incarnations of one peer: one of the bonds is about to end.
-  if (members.length !== peers.size || peers.size !== new Set(founders).size) return WAIT
-  return found(clusterIdOf(members), members)
+  if (members.length !== peers.size) return WAIT
+  const absent = [...new Set(founders)].filter((founder) => !peers.has(founder)).map(absentMember)
+  const voters = [...members, ...absent]
+  const mayDoWithout =
+    waitedTicks >= patienceTicks && members[0] === self && members.length >= majorityOf(voters.length)
+  return absent.length === 0 || mayDoWithout ? found(clusterIdOf(voters), voters) : WAIT
 }
 
 function found(clusterId: ClusterId, voters: readonly MemberId[]): FoundingDecision {

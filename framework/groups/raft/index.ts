@@ -4,6 +4,7 @@ export type { CoreFaults } from './faults.js'
 export {
   clusterIdOf,
   decideFounding,
+  isStillborn,
   type Founding,
   type FoundingDecision,
   type FoundingFacts,
@@ -20,7 +21,7 @@ export {
   type Verdict,
 } from './island-merge.js'
 export { originsMax, sharedCommands } from './lineage.js'
-export { memberIdOf } from './member-id.js'
+export { absentMember, memberIdOf } from './member-id.js'
 export {
   nextMembershipStep,
   successorOf,

@@ -70,6 +70,7 @@ export interface GroupWorkerOptions<C, R, Q, A> {
   /** Entries that are applied between two snapshots. Default 10 000. */
   readonly checkpointEntries?: number | undefined
   readonly founding: FoundingPolicy
+  readonly stillbornAfterTicks: number
   readonly limits: MembershipLimits
   /** How long no majority must have been seen for the group to be reformed. Undefined: it waits for one. */
   readonly reformAfterTicks: number | undefined
@@ -108,7 +109,18 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #closed: Promise<void> | undefined
 
   private constructor(options: GroupWorkerOptions<C, R, Q, A>, life: Life<C, R, Q, A>) {
-    const { id, bonds, membership, machine, founding, limits, reformAfterTicks, random, ticker } = options
+    const {
+      id,
+      bonds,
+      membership,
+      machine,
+      founding,
+      stillbornAfterTicks,
+      limits,
+      reformAfterTicks,
+      random,
+      ticker,
+    } = options
     this.id = id
     this.machine = machine
     this.#options = options
@@ -132,11 +144,13 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     })
     this.#keeper = new MembershipKeeper({
       founding,
+      stillbornAfterTicks,
       limits,
       mesh: this.bonds.mesh,
       random,
       member,
       survivor: () => this.#reforming?.survivor,
+      onStillborn: () => this.#onStillborn(),
       send: (bond, note) => void bond.send('control', controlMessage(NOTE, note)),
     })
     this.#islands = new Islands({
@@ -421,6 +435,16 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       },
     )
     this.events.emit({ type: 'forked', ...discarded })
+    this.#beginAnew()
+  }
+
+  /** The cluster that the member has founded, or was named a founder of, never had a leader. */
+  #onStillborn(): void {
+    this.#options.logger.info('a founding of which nothing has come is forgotten', { group: this.id })
+    this.#beginAnew()
+  }
+
+  #beginAnew(): void {
     this.#islands.reset()
     this.#keeper.reset()
     this.#life.beginAnew()

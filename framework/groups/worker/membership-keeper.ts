@@ -5,6 +5,7 @@ import type { Member } from '../member/member.js'
 import {
   configurationOf,
   decideFounding,
+  isStillborn,
   nextMembershipStep,
   successorOf,
   type ClusterId,
@@ -24,6 +25,8 @@ export const clusterIdBytes = 16
 
 export interface MembershipKeeperOptions {
   readonly founding: FoundingPolicy
+  /** For how long a cluster that was founded may be without a leader before its founding is forgotten. */
+  readonly stillbornAfterTicks: number
   readonly limits: MembershipLimits
   readonly mesh: Mesh
   readonly random: Random
@@ -31,6 +34,8 @@ export interface MembershipKeeperOptions {
   readonly member: () => Member | undefined
   /** Where its log ends, while it has given the majority up for lost and may go on without. */
   readonly survivor: () => LogEnd | undefined
+  /** Nothing has come of the founding of the cluster that the member is in: it had better begin anew. */
+  readonly onStillborn: () => void
   /** Tells others on the control lane. */
   readonly send: (bond: Bond, note: Uint8Array) => void
 }
@@ -42,6 +47,7 @@ export class MembershipKeeper {
   readonly #notes = new Map<Bond, Note>()
   #waitedTicks = 0
   #ticksSinceLook = 0
+  #leaderlessTicks = 0
   #isLeaving = false
   #isGivingWay = false
   /** By this it has given up a cluster for another one, the last time. */
@@ -80,6 +86,7 @@ export class MembershipKeeper {
   reset(): void {
     this.#isGivingWay = false
     this.#waitedTicks = 0
+    this.#leaderlessTicks = 0
     this.#told = undefined
   }
 
@@ -106,8 +113,20 @@ export class MembershipKeeper {
     this.#waitedTicks += ticks
     this.#ticksSinceLook += ticks
     if (this.#ticksSinceLook < lookEveryTicks) return
+    this.#lookForLeader(this.#ticksSinceLook)
     this.#ticksSinceLook = 0
     this.look()
+  }
+
+  #lookForLeader(ticks: number): void {
+    const { onStillborn, stillbornAfterTicks } = this.#options
+    const member = this.#options.member()
+    if (member?.clusterId === undefined || member.isOver || this.#isGivingWay) return
+    const { leader, lastIndex } = member.status
+    this.#leaderlessTicks = leader === undefined ? this.#leaderlessTicks + ticks : 0
+    const { configuration } = member
+    const facts = { configuration, lastIndex, leaderlessTicks: this.#leaderlessTicks }
+    if (isStillborn(facts, stillbornAfterTicks)) onStillborn()
   }
 
   /** Does what is to be done. */

@@ -1,10 +1,13 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import {
+  absentMember,
   clusterIdOf,
   decideFounding,
+  isStillborn,
   memberIdOf,
   type ClusterId,
+  type Founding,
   type FoundingFacts,
   type FoundingPolicy,
   type MemberId,
@@ -21,11 +24,21 @@ function facts(self: MemberId, over: Partial<FoundingFacts> = {}): FoundingFacts
   return { self, freshPeers: [], foundings: [], waitedTicks: 1_000_000, ...over }
 }
 
-const declared: FoundingPolicy = { type: 'declared', founders: peers }
+const declared: FoundingPolicy = { type: 'declared', founders: peers, patienceTicks: 100 }
 
-test('given declared founders, when one has not seen all the others, then it waits, however long', () => {
+test('given declared founders, when one has not seen all the others, then it waits, and without a majority however long', () => {
   for (const freshPeers of [[], [b], [c]])
-    expect(decideFounding(declared, facts(a, { freshPeers }), mint)).toEqual({ do: 'wait' })
+    expect(decideFounding(declared, facts(a, { freshPeers, waitedTicks: 99 }), mint)).toEqual({ do: 'wait' })
+  expect(decideFounding(declared, facts(a), mint)).toEqual({ do: 'wait' })
+})
+
+test('given declared founders, when a majority has waited for the others, then the lowest of them founds, and those count as well', () => {
+  const voters = [a, b, absentMember(peers[2]!)]
+  expect(decideFounding(declared, facts(a, { freshPeers: [b] }), mint)).toEqual({
+    do: 'found',
+    founding: { clusterId: clusterIdOf(voters), configuration: { voters, learners: [] } },
+  })
+  expect(decideFounding(declared, facts(b, { freshPeers: [a] }), mint)).toEqual({ do: 'wait' })
 })
 
 test('given declared founders, when all have seen each other, then each founds the same cluster by itself', () => {
@@ -102,4 +115,90 @@ test('given a cluster of others, when a member hears of it, then it joins, whate
   for (const policy of [declared, { type: 'expect', count: 1 }, { type: 'auto', patienceTicks: 0 }] as const)
     expect(decideFounding(policy, facts(a, { foundings }), mint)).toEqual({ do: 'join' })
   expect(decideFounding({ type: 'join-only' }, facts(a), mint)).toEqual({ do: 'join' })
+})
+
+test('given a cluster that has nothing but its founding, when nobody leads it for long, then that is forgotten, and nothing else is', () => {
+  const configuration = { voters: [a, b], learners: [] }
+  const vain = { configuration, lastIndex: 1, leaderlessTicks: 100 }
+  expect(isStillborn(vain, 100)).toBe(true)
+  expect(isStillborn({ ...vain, leaderlessTicks: 99 }, 100)).toBe(false)
+  expect(isStillborn({ ...vain, lastIndex: 2 }, 100)).toBe(false)
+  expect(isStillborn({ ...vain, configuration: { voters: [a], learners: [] } }, 100)).toBe(false)
+})
+
+/** A founder's storage, and what it has. */
+interface Storage {
+  readonly peer: PeerId
+  incarnation: number
+  founding: Founding | undefined
+  /** It has something that a leader of that cluster has committed. */
+  hasEntries: boolean
+}
+
+const memberOf = ({ peer, incarnation }: Storage): MemberId =>
+  memberIdOf(peer, `${incarnation}`.padStart(2, '0'))
+
+/** What a founder sees: some of the others, as they are. */
+function look(own: Storage, seen: readonly Storage[], waitedTicks: number): FoundingFacts {
+  const others = seen.filter((other) => other !== own)
+  return {
+    self: memberOf(own),
+    freshPeers: others.filter(({ founding }) => founding === undefined).map(memberOf),
+    foundings: others.flatMap(({ founding }) => founding ?? []),
+    waitedTicks,
+  }
+}
+
+const anySteps = fc.array(
+  fc.record({
+    who: fc.nat(4),
+    sees: fc.array(fc.boolean(), { minLength: 5, maxLength: 5 }),
+    waitedTicks: fc.constantFrom(0, 100),
+    forgets: fc.boolean(),
+    leads: fc.boolean(),
+  }),
+  { maxLength: 80 },
+)
+
+test('property: given declared founders, whoever sees whom, and whoever forgets a founding of which it has nothing, then one cluster at most is ever led', () => {
+  const founders = ['aa', 'bb', 'cc', 'dd', 'ee'].map((byte) => byte.repeat(32) as PeerId)
+  let ledCount = 0
+  fc.assert(
+    fc.property(anySteps, (steps) => {
+      const policy: FoundingPolicy = { type: 'declared', founders, patienceTicks: 100 }
+      const storages = founders.map((peer): Storage => ({
+        peer,
+        incarnation: 1,
+        founding: undefined,
+        hasEntries: false,
+      }))
+      const led = new Set<ClusterId>()
+      for (const { who, sees, waitedTicks, forgets, leads } of steps) {
+        const own = storages[who]!
+        const seen = storages.filter((_, place) => sees[place])
+        if (own.founding === undefined) {
+          const decision = decideFounding(policy, look(own, seen, waitedTicks), mint)
+          if (decision.do === 'found') own.founding = decision.founding
+        } else if (forgets && !own.hasEntries) {
+          own.founding = undefined
+          own.incarnation++
+        } else if (leads) {
+          const { clusterId, configuration } = own.founding
+          const followers = storages.filter(
+            (other) =>
+              other.founding?.clusterId === clusterId && configuration.voters.includes(memberOf(other)),
+          )
+          if (followers.length <= configuration.voters.length / 2) continue
+          led.add(clusterId)
+          // A majority has what was committed; the others may have got nothing yet.
+          for (const follower of followers.slice(0, Math.floor(founders.length / 2) + 1))
+            follower.hasEntries = true
+        }
+      }
+      expect(led.size).toBeLessThanOrEqual(1)
+      ledCount += led.size
+    }),
+    { numRuns: 1_000 },
+  )
+  expect(ledCount).toBeGreaterThan(0)
 })

@@ -104,6 +104,7 @@ export class Node {
       raft,
       checkpointEntries,
       founding,
+      stillbornAfterTicks: Infinity,
       limits,
       reformAfterTicks: undefined,
       ticker: new Ticker(clock),
