@@ -1,5 +1,6 @@
 // Three nodes of the machine's etcd, for comparison.
 import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findProgram, freePort, kill } from './programs.ts'
@@ -7,8 +8,11 @@ import { findProgram, freePort, kill } from './programs.ts'
 const nodeCount = 3
 const startMsMax = 30_000
 const lookEveryMs = 50
-/** Those of our groups: with etcd's defaults, a busy machine has it elect another leader in the middle of a measurement. */
-const timing = { 'heartbeat-interval': 500, 'election-timeout': 2_000 }
+/**
+ * The election timeout of our groups, and the heartbeats that it may have: with etcd's defaults, a busy machine has it elect
+ * another leader in the middle of a measurement.
+ */
+const timing = { 'heartbeat-interval': 400, 'election-timeout': 2_000 }
 
 /** Running nodes on ports of their own, with etcd's defaults but for the timing. */
 export class EtcdCluster implements AsyncDisposable {
@@ -53,7 +57,7 @@ export class EtcdCluster implements AsyncDisposable {
       children,
     )
     try {
-      await Promise.all(cluster.urls.map(isHealthy))
+      await Promise.race([Promise.all(cluster.urls.map(isHealthy)), ...children.map(ended)])
     } catch (error) {
       await cluster[Symbol.asyncDispose]()
       throw error
@@ -68,6 +72,11 @@ export class EtcdCluster implements AsyncDisposable {
 
 async function freeUrl(): Promise<string> {
   return `http://127.0.0.1:${await freePort()}`
+}
+
+async function ended(child: ChildProcess): Promise<never> {
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+  throw new Error(`etcd has ended with ${code ?? signal}`)
 }
 
 /** Resolves when the node has a leader. */
