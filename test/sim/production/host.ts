@@ -6,6 +6,7 @@ import type { Entry, MemberId } from '../../../framework/groups/raft/types.js'
 import { GroupStorageError } from '../../../framework/groups/storage/storage-error.js'
 import { MemoryStorages } from '../../../framework/groups/storage/memory-storage.js'
 import type { StorageProvider, StorageWrite } from '../../../framework/groups/storage/storage.js'
+import { CONSENSUS } from '../../../framework/groups/wire/control.js'
 import { decodeMessage } from '../../../framework/groups/wire/raft-wire.js'
 import { SimDisk, type CrashLoss } from '../environment/disk.js'
 import type { Timeline } from '../environment/timeline.js'
@@ -56,8 +57,6 @@ const EPOCH_MS = Date.UTC(2025, 0, 1)
 const RESTART_MS = 1_000
 /** How long leaving the group may take. */
 const LEAVE_MS = 3_000
-/** The tag of consensus on the control lane. */
-const CONSENSUS = 0
 
 /** A machine with a disk and a clock of its own, on which a node of production runs, stands still, or is down. */
 export class ProductionHost implements Reachable {

@@ -62,7 +62,11 @@ export class ProductionWorld {
       operator: { toggle: (number) => this.#toggle(number) },
       trace: (what) => this.#say(undefined, what),
     })
-    this.#onArriving = (from, message) => nemesis.arriving(from, message)
+    this.#onArriving = (from, message) => {
+      nemesis.arriving(from, message)
+      // That it was sent is not seen before.
+      nemesis.sending(from, message)
+    }
   }
 
   readonly #onArriving: Nemesis['arriving']
@@ -297,7 +301,11 @@ function setupOf(plan: WorldPlan): GroupSetup {
     timing,
     peers,
     // One founder alone that has lost its storage would found the group once more.
-    founding: { type: 'declared', founders: peers.slice(0, Math.max(2, founderCount)), patienceTicks: Infinity },
+    founding: {
+      type: 'declared',
+      founders: peers.slice(0, Math.max(2, founderCount)),
+      patienceTicks: Infinity,
+    },
     limits: {
       maxVoters: pick(3, 5),
       evictAfterTicks: pick(600, 4 * ticks(timing.electionTimeoutMs)),

@@ -27,9 +27,9 @@ test(
 )
 
 test(
-  'six seeds of two simulated minutes break no invariant',
+  'four seeds of two simulated minutes break no invariant',
   async () => {
-    for (let seed = 1; seed <= 6; seed++) {
+    for (let seed = 1; seed <= 4; seed++) {
       const { violation, completedCount } = await thread.run({ seed, minutes: 2, fault: undefined, members })
       expect(violation).toBeUndefined()
       expect(completedCount).toBeGreaterThan(20)

@@ -182,22 +182,26 @@ export class JournalStorage implements GroupStorage {
   #enqueue(kind: Job['kind'], records: readonly DiskRecord[], perform: Job['perform']): Promise<void> {
     const settle = Promise.withResolvers<void>()
     this.#waiting.push({ kind, records, perform, settle })
-    if (!this.#isWriting) this.#writeNext()
+    if (!this.#isWriting) {
+      this.#isWriting = true
+      // What is asked for in one turn is written together, and fails together.
+      queueMicrotask(() => this.#writeNext())
+    }
     return settle.promise
   }
 
   /** Writes all that waits, and syncs once. */
   #writeNext(): void {
     const { disk, startSync } = this.#options
+    const jobs = this.#waiting.splice(0)
     const written: Job[] = []
-    for (const job of this.#waiting.splice(0)) {
-      const failure = this.#tryWrite(job)
-      if (failure === undefined) written.push(job)
-      else {
-        this.#fail(written, job, failure)
-        break
-      }
+    let failure: GroupStorageError | undefined
+    for (const job of jobs) {
+      failure = this.#tryWrite(job)
+      if (failure !== undefined) break
+      written.push(job)
     }
+    if (failure !== undefined) this.#fail(written, jobs.slice(written.length), failure)
     this.#isWriting = written.length > 0
     if (!this.#isWriting) return this.#maybeFinish()
     const count = disk.unsyncedCount
@@ -226,11 +230,10 @@ export class JournalStorage implements GroupStorage {
   }
 
   /** What could not be written, and all that was asked for behind it, is taken back. */
-  #fail(written: readonly Job[], failed: Job, failure: GroupStorageError): void {
-    const behind = this.#waiting.splice(0)
+  #fail(written: readonly Job[], failed: readonly Job[], failure: GroupStorageError): void {
     this.#expected = this.#stored.copy()
     for (const { perform } of written) this.#expected = perform(this.#expected)
-    for (const { settle } of [failed, ...behind]) settle.reject(failure)
+    for (const { settle } of failed) settle.reject(failure)
   }
 
   #maybeFinish(): void {
