@@ -1,4 +1,5 @@
-import type { ChainHash, Entry, EntryKind } from './types.js'
+import { entryKindCodes } from './entry-kinds.js'
+import type { ChainHash, Entry } from './types.js'
 
 /** What the hash of an entry is made of, besides the hash of the entry before. */
 export type HashedFields = Omit<Entry, 'hash'>
@@ -7,15 +8,6 @@ export type HashedFields = Omit<Entry, 'hash'>
 export interface ChainHasher {
   /** The hash of an entry that follows one with the hash `previous` (0: the first of the log). A safe integer. */
   next(previous: ChainHash, entry: HashedFields): ChainHash
-}
-
-/** For the hash: never to be renumbered. */
-const KIND_CODES: Readonly<Record<EntryKind, number>> = {
-  command: 1,
-  session: 2,
-  noop: 3,
-  configuration: 4,
-  yield: 5,
 }
 
 const WORD = 2 ** 32
@@ -38,7 +30,7 @@ export const murmurChain: ChainHasher = {
     setInteger(header, 4, entry.term)
     setInteger(header, 6, entry.applicationIndex)
     setInteger(header, 8, entry.timestampMs)
-    header[10] = KIND_CODES[entry.kind]
+    header[10] = entryKindCodes[entry.kind]
     header[11] = entry.commandCount
     const [low, high] = murmur3(entry.payload, 0, header)
     return (high >>> (32 - HIGH_BITS)) * WORD + low

@@ -1,7 +1,8 @@
 // Messages of consensus as bytes. Who sends and who receives is not among them: the bond proves the one, and is with the
 // other.
 import { fromHex, MosaikError, toHex } from '#framework/primitives'
-import type { AnswerWish, ClusterId, Entry, EntryKind, MemberId, Message } from '../raft/index.js'
+import { entryKindCodes, entryKindOf } from '../raft/entry-kinds.js'
+import type { AnswerWish, ClusterId, Entry, MemberId, Message } from '../raft/index.js'
 
 /** Bytes of another member that are no message. Code `GROUP_MESSAGE_MALFORMED`. */
 export class MalformedMessageError extends MosaikError {
@@ -37,8 +38,6 @@ const types = [
   'append-answer',
   'timeout-now',
 ] as const satisfies readonly Message['type'][]
-
-const kinds = ['command', 'session', 'noop', 'configuration', 'yield'] as const satisfies readonly EntryKind[]
 
 const answers = ['when-durable', 'at-once', 'none'] as const satisfies readonly AnswerWish[]
 
@@ -208,7 +207,7 @@ function bytesOfEntries(entries: readonly Entry[]): number {
 function writeEntries(writer: Writer, entries: readonly Entry[]): void {
   writer.u32(entries.length)
   for (const entry of entries) {
-    writer.u8(kinds.indexOf(entry.kind))
+    writer.u8(entryKindCodes[entry.kind])
     writer.u32(entry.commandCount)
     writer.number(entry.term)
     writer.number(entry.applicationIndex)
@@ -225,7 +224,7 @@ function readEntries(reader: Reader, firstIndex: number): Entry[] {
   if (count * entryHeadBytes > reader.remaining) throw new MalformedMessageError('a message ends early')
   const entries: Entry[] = []
   for (let index = firstIndex; index < firstIndex + count; index++) {
-    const kind = kinds[reader.u8()]
+    const kind = entryKindOf(reader.u8())
     if (kind === undefined) throw new MalformedMessageError('there is no such kind of entries')
     const commandCount = reader.u32()
     entries.push({

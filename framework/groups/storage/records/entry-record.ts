@@ -1,4 +1,5 @@
-import type { Entry, EntryKind } from '../../raft/types.js'
+import { entryKindCodes, entryKindOf } from '../../raft/entry-kinds.js'
+import type { Entry } from '../../raft/types.js'
 import { corrupt } from '../storage-error.js'
 import { CHECKSUM_BYTES, checksumOf, openRecord, viewOf, windowOf } from './checked-record.js'
 import type { RecordSpace } from './record-memory.js'
@@ -10,16 +11,6 @@ import type { RecordSpace } from './record-memory.js'
 //   payload, to the end
 const HEADER_BYTES = CHECKSUM_BYTES + 1 + 4 + 5 * 8
 
-/** What is stored for a kind: part of the format, so that the order of a list in the program is not. */
-const kindCodes: Readonly<Record<EntryKind, number>> = {
-  command: 1,
-  session: 2,
-  noop: 3,
-  configuration: 4,
-  yield: 5,
-}
-const kinds = new Map(Object.entries(kindCodes).map(([kind, code]) => [code, kind as EntryKind]))
-
 /** How long the record of an entry is. */
 export function entryRecordBytes(entry: Entry): number {
   return HEADER_BYTES + entry.payload.byteLength
@@ -30,7 +21,7 @@ export function entryRecordBytes(entry: Entry): number {
  * index is part of the record, so the place of all entries of a log may be one.
  */
 export function writeEntryRecord(place: number, entry: Entry, { bytes, view, offset }: RecordSpace): void {
-  view.setUint8(offset + 4, kindCodes[entry.kind])
+  view.setUint8(offset + 4, entryKindCodes[entry.kind])
   view.setUint32(offset + 5, entry.commandCount, true)
   view.setFloat64(offset + 9, entry.index, true)
   view.setFloat64(offset + 17, entry.term, true)
@@ -51,7 +42,7 @@ export function readEntryRecord(place: number, record: Uint8Array, where: string
   openRecord(place, record, where)
   if (record.byteLength < HEADER_BYTES) throw corrupt(where, `${record.byteLength} bytes are no entry`)
   const view = viewOf(record)
-  const kind = kinds.get(view.getUint8(4))
+  const kind = entryKindOf(view.getUint8(4))
   if (kind === undefined) throw corrupt(where, `there is no kind ${view.getUint8(4)} of entries`)
   return {
     index: view.getFloat64(9, true),
