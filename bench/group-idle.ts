@@ -51,27 +51,28 @@ async function measure(seconds: number): Promise<readonly IdleGroups[]> {
     addresses = [...addresses, ...own.addresses]
     founders.push(own.peer)
   }
-  const without = await observe(peers, seconds)
+  const withoutPercents = await percentsOfACore(peers, seconds)
+  const withoutBytes = await Promise.all(peers.map((peer) => peer.residentBytes()))
   await Promise.all(peers.map((peer) => peer.call('join', groupCount, founders)))
-  const withGroups = await observe(peers, seconds)
+  const withPercents = await percentsOfACore(peers, seconds)
+  // Collecting garbage may take as long as leaders may be silent, on a busy machine: so the last.
   const led = await Promise.all(peers.map((peer) => peer.call('ledCount')))
+  const withBytes = await Promise.all(peers.map((peer) => peer.residentBytes()))
   return peers.map((_, place) => ({
     ledCount: led[place]!,
-    withoutPercent: without[place]!.percent,
-    withPercent: withGroups[place]!.percent,
-    kibibytesPerGroup:
-      (withGroups[place]!.residentBytes - without[place]!.residentBytes) / groupCount / 1_024,
+    withoutPercent: withoutPercents[place]!,
+    withPercent: withPercents[place]!,
+    kibibytesPerGroup: (withBytes[place]! - withoutBytes[place]!) / groupCount / 1_024,
   }))
 }
 
-async function observe(peers: readonly Callable<GroupIdlePeer>[], seconds: number) {
+async function percentsOfACore(
+  peers: readonly Callable<GroupIdlePeer>[],
+  seconds: number,
+): Promise<readonly number[]> {
   await sleep(settlingMs)
   const before = await Promise.all(peers.map((peer) => peer.cpuSeconds()))
   await sleep(seconds * 1_000)
   const after = await Promise.all(peers.map((peer) => peer.cpuSeconds()))
-  const residentBytes = await Promise.all(peers.map((peer) => peer.residentBytes()))
-  return peers.map((_, place) => ({
-    percent: (after[place]! - before[place]!) / (seconds / 100),
-    residentBytes: residentBytes[place]!,
-  }))
+  return peers.map((_, place) => (after[place]! - before[place]!) / (seconds / 100))
 }
