@@ -35,25 +35,20 @@ import { peerIdOf } from '../raft/member-id.js'
 import type { StorageProvider } from '../storage/index.js'
 import type { SyncPort } from '../sync/sync-port.js'
 import { SyncWorker } from '../sync/sync-worker.js'
-import {
-  decodeForward,
-  decodeNote,
-  encodeForward,
-  type ForwardRefusal,
-  type ForwardRequest,
-  type Note,
-} from '../wire/notes.js'
+import { decodeForward, decodeNote, type Note } from '../wire/notes.js'
 import { BUNDLE, CONSENSUS, controlMessage, MERGE, NOTE } from '../wire/control.js'
 import { decodeMessage, encodeMessage, MalformedMessageError } from '../wire/raft-wire.js'
 import { bundling, type Bundles } from './bundles.js'
 import { discardedUpTo } from './discarded.js'
 import { ForwardError, Forwarding } from './forwarding.js'
 import { Islands } from './islands.js'
+import { LeaderRequests } from './leader-requests.js'
 import { Life } from './life.js'
+import { memberStatuses } from './member-statuses.js'
 import { MembershipKeeper } from './membership-keeper.js'
 import { Reforming } from './reforming.js'
 import { SharedReads, type Confirmation } from './shared-reads.js'
-import { proposeAll, Submitter } from './submitter.js'
+import { Submitter } from './submitter.js'
 import type { Ticker } from './ticker.js'
 
 /** How long a leader may take to confirm a read before it is asked again, in milliseconds. */
@@ -91,6 +86,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #options: GroupWorkerOptions<C, R, Q, A>
   readonly #life: Life<C, R, Q, A>
   readonly #forwarding = new Forwarding()
+  readonly #requests: LeaderRequests
   readonly #reads = new SharedReads((consistency) => this.#confirmRead(consistency))
   readonly #submitter: Submitter<R>
   readonly #keeper: MembershipKeeper
@@ -141,6 +137,10 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
         onMessage: (bond, lane, message) => this.#onMessage(bond, lane, message),
         onLost: (bond) => this.#onLost(bond),
       },
+    })
+    this.#requests = new LeaderRequests({
+      member: () => (this.#isGivingWay ? undefined : member()),
+      read: (leading, consistency) => this.#read(leading, consistency, this.#closing.signal),
     })
     this.#keeper = new MembershipKeeper({
       founding,
@@ -534,45 +534,15 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       case 'submit':
       case 'read':
       case 'transfer':
-        return this.#onRequest(bond, message)
+        return this.#requests.onRequest(bond, message)
       default:
         this.#forwarding.onAnswer(bond, message)
     }
   }
 
-  #onRequest(bond: Bond, request: ForwardRequest): void {
-    const { id } = request
-    const refuse = (reason: ForwardRefusal): void =>
-      void bond.send('forward', encodeForward({ type: 'refused', id, reason }))
-    const member = this.#life.member
-    if (member === undefined || this.#isGivingWay) return refuse('not-leader')
-    switch (request.type) {
-      case 'submit': {
-        // W-S14: who only reads writes nothing.
-        if (bond.role === 'reader') return refuse('refused')
-        const firstIndices = proposeAll(member as Member, request.opening, request.submissions)
-        if (typeof firstIndices === 'string') return refuse(firstIndices)
-        const { term } = member.status
-        bond.send('forward', encodeForward({ type: 'appended', id, term, firstIndices: [...firstIndices] }))
-        return
-      }
-      case 'read':
-        this.#read(member, request.consistency, this.#closing.signal).then(
-          (index) => void bond.send('forward', encodeForward({ type: 'readable', id, index })),
-          () => refuse('not-leader'),
-        )
-        return
-      case 'transfer': {
-        const outcome = member.transferLeadership(request.to)
-        if (!outcome.accepted) return refuse(outcome.reason === 'not-leader' ? 'not-leader' : 'refused')
-        bond.send('forward', encodeForward({ type: 'transferring', id }))
-      }
-    }
-  }
-
   // Reads
 
-  #read(member: Member<C, R, Q, A>, consistency: Confirmation, signal: AbortSignal): Promise<Index> {
+  #read(member: Pick<Member, 'read'>, consistency: Confirmation, signal: AbortSignal): Promise<Index> {
     // When this process was held up, what has arrived may come before the timer that says how much time is gone: and with
     // that, maybe, the lease.
     if (consistency === 'lease') this.#options.ticker.catchUp()
@@ -645,25 +615,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   #currentMembers(): readonly MemberStatus[] {
-    const member = this.#life.member
-    if (member === undefined) return []
-    const { configuration, status, progress } = member
-    const lags = new Map(
-      progress.map(({ member: other, matchIndex }) => [other, status.lastIndex - matchIndex]),
-    )
-    const observers = [...this.bonds.mesh].filter(({ role }) => role === 'reader').map((bond) => bond.member)
-    const listed = [
-      ...configuration.voters.map((id) => [id, 'voter'] as const),
-      ...configuration.learners.map((id) => [id, 'learner'] as const),
-      ...observers.map((id) => [id, 'observer'] as const),
-    ]
-    return listed.map(([id, role]) => ({
-      member: id,
-      peer: peerIdOf(id),
-      role,
-      isLeader: status.leader === id,
-      isBonded: this.bonds.mesh.get(peerIdOf(id))?.member === id,
-      lag: id === member.id && status.role === 'leader' ? 0 : lags.get(id),
-    }))
+    const { member } = this.#life
+    return member === undefined ? [] : memberStatuses(member as Member, this.bonds.mesh)
   }
 }

@@ -60,7 +60,7 @@ const rows = section
   .map((line) => line.split('|').map((cell) => cell.trim()))
 
 test('the page of limits, storage of groups: has every bound that is listed here, and no other', () => {
-  expect(rows.map(([, name]) => name).sort()).toEqual(Object.keys(numbers).sort())
+  expect(new Set(rows.map(([, name]) => name))).toEqual(new Set(Object.keys(numbers)))
 })
 
 test.each(rows)('the page of limits, storage of groups%s: %s is %s', (_, name = '', value = '') => {

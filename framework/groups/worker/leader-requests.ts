@@ -1,0 +1,56 @@
+import type { Bond } from '../bond/bond.js'
+import type { Member } from '../member/member.js'
+import type { Index } from '../raft/index.js'
+import {
+  encodeForward,
+  type ForwardMessage,
+  type ForwardRefusal,
+  type ForwardRequest,
+} from '../wire/notes.js'
+import type { Confirmation } from './shared-reads.js'
+import { proposeAll } from './submitter.js'
+
+export interface LeaderRequestsOptions {
+  /** Undefined when there is none, or none that others should rely on. */
+  readonly member: () => Member | undefined
+  /** Resolves when this member, which leads, may answer. */
+  readonly read: (member: Member, consistency: Confirmation) => Promise<Index>
+}
+
+/** What other nodes ask of this one, because they take it for the leader. */
+export class LeaderRequests {
+  readonly #options: LeaderRequestsOptions
+
+  constructor(options: LeaderRequestsOptions) {
+    this.#options = options
+  }
+
+  onRequest(bond: Bond, request: ForwardRequest): void {
+    const { id } = request
+    const answer = (message: ForwardMessage): void => void bond.send('forward', encodeForward(message))
+    const refuse = (reason: ForwardRefusal): void => answer({ type: 'refused', id, reason })
+    const member = this.#options.member()
+    if (member === undefined) return refuse('not-leader')
+    switch (request.type) {
+      case 'submit': {
+        // W-S14: who only reads writes nothing.
+        if (bond.role === 'reader') return refuse('refused')
+        const firstIndices = proposeAll(member, request.opening, request.submissions)
+        if (typeof firstIndices === 'string') return refuse(firstIndices)
+        const { term } = member.status
+        return answer({ type: 'appended', id, term, firstIndices: [...firstIndices] })
+      }
+      case 'read':
+        this.#options.read(member, request.consistency).then(
+          (index) => answer({ type: 'readable', id, index }),
+          () => refuse('not-leader'),
+        )
+        return
+      case 'transfer': {
+        const outcome = member.transferLeadership(request.to)
+        if (!outcome.accepted) return refuse(outcome.reason === 'not-leader' ? 'not-leader' : 'refused')
+        return answer({ type: 'transferring', id })
+      }
+    }
+  }
+}
