@@ -22,15 +22,18 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return whole
 }
 
+/** What is shorter is left to the garbage collector: there is little to gain, and V8 checks each use of typed arrays once any was detached. */
+const RELEASED_BYTES_MIN = 16 * 1024
+
 /**
- * Gives memory back at once that nobody needs any more: from then on its views are empty. Memory outside the heap that
- * is left to the garbage collector is collected late, and each time the whole heap is searched for it.
+ * Gives long memory back at once that nobody needs any more: from then on its views are empty. Memory outside the heap
+ * that is left to the garbage collector is collected late, and each time the whole heap is searched for it.
  *
  * @param bytes The only view of its memory that is still in use.
  */
 export function releaseMemory({ buffer }: Uint8Array): void {
   // What is shared between threads cannot be taken from the others.
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
+  if (buffer instanceof ArrayBuffer && buffer.byteLength >= RELEASED_BYTES_MIN) buffer.transfer(0)
 }
 
 /** Whether both hold the same bytes. Not constant-time: never compare secrets with it. */

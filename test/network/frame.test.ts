@@ -130,7 +130,7 @@ describe('reading frames', () => {
     expect(frame?.body.buffer.byteLength).toBe(body.byteLength)
   })
 
-  test('given chunks whose memory may be given back, when they were read, then it is, unless a frame lies in it', () => {
+  test('given chunks whose memory may be given back, when they were read, then that of long ones is, unless a frame lies in it', () => {
     const frames = [100, 20_000, 50, 60_000].map((length) =>
       frameOf(FrameKind.bytes, new Uint8Array(length).fill(length), MIB),
     )
@@ -141,7 +141,7 @@ describe('reading frames', () => {
       reader.push(chunk)
       return drain(reader)
     })
-    expect(chunks.map(({ byteLength }) => byteLength > 0)).toEqual([false, true, false, false])
+    expect(chunks.map(({ byteLength }) => byteLength > 0)).toEqual([true, true, false, false])
     expect(
       read.map(({ body }) => [body.byteLength, body.every((byte) => byte === (body.byteLength & 0xff))]),
     ).toEqual(frames.map(({ byteLength }) => [byteLength - FRAME_HEADER_BYTES, true]))
