@@ -1,6 +1,7 @@
 import { invariant } from '#framework/primitives'
 import { judgeAppend } from './append-verdict.js'
 import { configurationOf, encodeConfiguration, isWellFormed } from './configuration.js'
+import { ElectionTimer } from './election-timer.js'
 import { HeldAnswers } from './held-answers.js'
 import { Leadership } from './leadership.js'
 import { foundedLineage, lineageWith } from './lineage.js'
@@ -35,7 +36,7 @@ import type {
   TransferOutcome,
 } from './ready.js'
 import { Replica } from './replica.js'
-import { drawElectionTimeout, settingsOf, type Settings } from './settings.js'
+import { settingsOf, type Settings } from './settings.js'
 import type {
   ClusterId,
   Configuration,
@@ -71,11 +72,7 @@ export class RaftCore {
   #leadership: Leadership | undefined
   #votes = new Votes()
   #observers: readonly MemberId[] = NOTHING
-  #electionTimeout: number
-  /** How much of the timeout has passed. */
-  #electionElapsed = 0
-  /** Since a leader was heard, whichever it was. A member that starts may have heard one right before it ended. */
-  #ticksSinceLeader: number
+  readonly #timer: ElectionTimer
   #isStopped = false
   #wasMember: boolean
   #nextReadId: ReadId = 1
@@ -110,8 +107,7 @@ export class RaftCore {
     this.#clusterId = hardState.clusterId
     this.#term = Math.max(hardState.term, this.#replica.log.lastTerm)
     this.#votedFor = this.#term === hardState.term ? hardState.votedFor : undefined
-    this.#electionTimeout = drawElectionTimeout(this.#settings)
-    this.#ticksSinceLeader = this.#term === 0 ? Infinity : 0
+    this.#timer = new ElectionTimer(this.#settings, this.#term > 0)
     this.#wasMember = this.#isMemberAt(this.#replica.commitIndex)
     this.#envelope = (to) => ({
       clusterId: this.#clusterId!,
@@ -509,7 +505,7 @@ export class RaftCore {
       this.#votedFor = request.from
       this.#onHardState()
     }
-    this.#electionElapsed = 0
+    this.#timer.onVote()
     this.#answers.onVote({ ...this.#envelope(request.from), type: 'vote-answer', granted })
     return 'stepped'
   }
@@ -603,8 +599,7 @@ export class RaftCore {
     }
     if (term > this.#term || this.#role !== 'follower' || this.#leader === undefined)
       this.#becomeFollower(term, from)
-    this.#electionElapsed = 0
-    this.#ticksSinceLeader = 0
+    this.#timer.onLeader()
     this.#answers.onRound(request.round, request.roundTick)
     return undefined
   }
@@ -621,11 +616,10 @@ export class RaftCore {
   }
 
   #tickFollower(count: number): void {
-    this.#electionElapsed += count
-    this.#ticksSinceLeader += count
+    this.#timer.tick(count)
     // Who is alone has nobody to wait for.
-    if (this.#electionElapsed < this.#electionTimeout && !this.#isSoleVoter) return
-    this.#resetElectionTimer()
+    if (!this.#timer.isOver && !this.#isSoleVoter) return
+    this.#timer.restart()
     this.#setLeader(undefined)
     if (this.#mayStand) this.#askAhead()
   }
@@ -653,7 +647,7 @@ export class RaftCore {
     this.#votedFor = this.id
     this.#setRole('candidate')
     this.#setLeader(undefined)
-    this.#resetElectionTimer()
+    this.#timer.restart()
     this.#votes = new Votes()
     const { lastIndex, lastTerm } = this.#replica.log
     for (const to of this.#otherVoters)
@@ -705,10 +699,9 @@ export class RaftCore {
       this.#reads.push(...this.#leadership.reads.takeConfirmed())
       this.#failedReads.push(...this.#leadership.reads.takePending())
       this.#leadership = undefined
-      // It was its own leader, and is not bound to it.
-      this.#ticksSinceLeader = Infinity
+      this.#timer.onLeadershipOver()
     }
-    if (this.#role !== 'follower') this.#resetElectionTimer()
+    if (this.#role !== 'follower') this.#timer.restart()
     if (term > this.#term) this.#enterTerm(term)
     this.#setRole('follower')
     this.#setLeader(leader)
@@ -781,11 +774,6 @@ export class RaftCore {
     this.#leader = leader
   }
 
-  #resetElectionTimer(): void {
-    this.#electionElapsed = 0
-    this.#electionTimeout = drawElectionTimeout(this.#settings)
-  }
-
   #roleFacts(): RoleFacts {
     return { role: this.#role, term: this.#term, leader: this.#leader }
   }
@@ -802,7 +790,7 @@ export class RaftCore {
 
   /** Whether there may be a leader that counts on not being replaced yet (Ongaro 2014, §4.2.3, §6.4.1). */
   get #standsByLeader(): boolean {
-    return this.#leadership?.isFollowed ?? this.#ticksSinceLeader < this.#settings.electionTicks
+    return this.#leadership?.isFollowed ?? this.#timer.standsByLeader
   }
 
   get #isVoter(): boolean {
