@@ -74,7 +74,6 @@ describe('mosaik beacon', () => {
       nodes.signal('SIGINT')
       expect(await nodes.exit()).toBe(0)
     },
-    60_000,
   )
 
   test('given two nodes of which one listens nowhere, the other reaches it over the beacon', async () => {
@@ -195,7 +194,7 @@ describe('mosaik peers and ping', () => {
     expect(nobody.code).toBe(3)
     expect(JSON.parse(nobody.stdout)).toEqual({ network, peers: [] })
     expect(nobody.stderr).toContain('a closed network needs its secret')
-  }, 60_000)
+  })
 
   test('--watch tells who comes and goes until it is stopped: exit 0', async () => {
     const network = `watch-${process.pid}`
@@ -250,7 +249,7 @@ describe('mosaik up', () => {
     const weak = await mosaik(['up'], { cwd: folder.path, env: { TEST_SECRET: 'short' } })
     expect(weak.stderr).toMatch(/\(SECRET_WEAK\)/)
     expect([without.code, weak.code]).toEqual([1, 1])
-  }, 60_000)
+  })
 })
 
 function byText(a: string, b: string): number {

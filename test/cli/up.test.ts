@@ -233,11 +233,9 @@ describe('mosaik up', () => {
 
 // A crash loop is mostly waiting, which leaves time for the others.
 describe('mosaik up: a run that ends by itself', () => {
-  test.concurrent(
-    'a crash loop ends the run: exit 1 with the last lines of the node',
-    async () => {
-      await using folder = await folderWith({
-        'services.ts': `
+  test.concurrent('a crash loop ends the run: exit 1 with the last lines of the node', async () => {
+    await using folder = await folderWith({
+      'services.ts': `
 import { Service } from 'mosaik'
 @Service()
 export class Faulty {
@@ -247,18 +245,16 @@ export class Faulty {
   }
 }
 `,
-        'mosaik.yaml': 'mosaik: 1\nnetwork: up-crash\nnodes:\n  faulty: { use: ./services.ts }\n',
-      })
-      await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
-      expect(await run.exit(40_000)).toBe(1)
-      expect(named(run, 'node-started').length).toBe(5)
-      const stopped = run.events.at(-1)
-      expect(stopped?.['reason']).toContain('faulty-0')
-      expect(stopped?.['reason']).toContain('no such table: orders')
-      expect(stopped?.['lastLines']).toContain('about to open the database')
-    },
-    60_000,
-  )
+      'mosaik.yaml': 'mosaik: 1\nnetwork: up-crash\nnodes:\n  faulty: { use: ./services.ts }\n',
+    })
+    await using run = new MosaikProcess(['up', '--json'], { cwd: folder.path })
+    expect(await run.exit(40_000)).toBe(1)
+    expect(named(run, 'node-started').length).toBe(5)
+    const stopped = run.events.at(-1)
+    expect(stopped?.['reason']).toContain('faulty-0')
+    expect(stopped?.['reason']).toContain('no such table: orders')
+    expect(stopped?.['lastLines']).toContain('about to open the database')
+  })
 
   test.concurrent('a port that is taken: says which, does not try again, exit 1', async () => {
     const taken = createSocket('udp4').bind(0, '127.0.0.1')

@@ -149,7 +149,6 @@ describe('a network that is cut in two', () => {
       one.gate.isOpen = other.gate.isOpen = true
       await within(5_000, Promise.all([one, other].map(({ discovery }) => discovery.when().peers(1).wait())))
     },
-    60_000,
   )
 
   test.concurrent(
@@ -188,7 +187,6 @@ describe('a network that is cut in two', () => {
       for (const { gate } of all) gate.isOpen = true
       await within(15_000, Promise.all(all.map(({ discovery }) => discovery.when().peers(5).wait())))
     },
-    60_000,
   )
 
   test.concurrent(

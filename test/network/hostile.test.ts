@@ -193,7 +193,7 @@ describe('strangers', () => {
     await eventually(async () => {
       expect(await figures()).toMatchObject({ unadmitted: 0, refused: 450 })
     })
-  }, 60_000)
+  })
 })
 
 /** Opens streams of the transport on which no protocol is ever named: only how long a name would be. */

@@ -53,4 +53,4 @@ test('S-1: given a hundred producers and a hundred consumers on a node, subscrib
   expect([n0.clockUses, n1.clockUses]).toEqual(before)
   await Promise.all([n0.streams.close(), n1.streams.close()])
   await outcomes
-}, 60_000)
+})
