@@ -1,7 +1,6 @@
 // Datums per second through a stream, beside the transport under it, NATS and moleculer.
 import { type Benchmark, median, spread, table } from './benchmark.ts'
 import { Callable } from './calls.ts'
-import { nodeArguments } from '../cli/supervisor/node-arguments.ts'
 import { NatsServer } from './nats-server.ts'
 import type { Transport } from './bare-node.ts'
 import type { Order, Sent, StreamPeer } from './stream-peer.ts'
@@ -9,6 +8,8 @@ import type { Order, Sent, StreamPeer } from './stream-peer.ts'
 const roundMs = 1_500
 const sizes = [128, 1024, 64 * 1024]
 const frameBytes = 64 * 1024
+/** What `mosaik up` gives its nodes, for all processes, whatever they carry datums with. */
+const nodeOptions = ['--max-semi-space-size=4']
 
 /** One row of the result, with a figure for each run. */
 interface Row {
@@ -93,10 +94,8 @@ class Pair implements AsyncDisposable {
   readonly #broker: NatsServer | undefined
 
   private constructor(file: string, broker: NatsServer | undefined) {
-    // With the options that `mosaik up` gives its nodes, whatever they carry datums with.
-    const execArgv = nodeArguments([], process.env)
-    this.#receiver = new Callable<StreamPeer>(file, execArgv)
-    this.#sender = new Callable<StreamPeer>(file, execArgv)
+    this.#receiver = new Callable<StreamPeer>(file, nodeOptions)
+    this.#sender = new Callable<StreamPeer>(file, nodeOptions)
     this.#broker = broker
   }
 
