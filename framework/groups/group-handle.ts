@@ -66,7 +66,7 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   constructor(options: GroupHandleOptions<C, R, Q, A>) {
     const { worker, random, clock } = options
     this.#options = options
-    this.#calls = new CallDeadlines(clock, this.#owner.onOver)
+    this.#calls = new CallDeadlines(clock, (call, reason) => this.#owner.onOver(call, reason))
     this.#worker = worker
     this.#pipeline = new SubmissionPipeline(() => toHex(random.bytes(sessionBytes)))
     worker.serve(this.#pipeline)
