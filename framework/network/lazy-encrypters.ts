@@ -6,6 +6,7 @@ import {
   type PrivateKey,
   type Upgrader,
 } from '@libp2p/interface'
+import { TLS_PROTOCOL } from './tls/protocol.js'
 
 /** What libp2p gives to an encrypter that it makes. */
 interface EncrypterComponents {
@@ -16,9 +17,10 @@ interface EncrypterComponents {
 }
 
 /** TLS 1.3 for connections that do not bring a cipher of their own, loaded when the first of them is made. */
-export const lazyTls = lazy('/tls/1.0.0', async (components) => {
-  const { tls } = await import('@libp2p/tls')
-  return tls()(components)
+export const lazyTls = lazy(TLS_PROTOCOL, async (components) => {
+  const [{ tls }, { SocketTls }] = await Promise.all([import('@libp2p/tls'), import('./tls/encrypter.js')])
+  const { privateKey, upgrader } = components
+  return new SocketTls({ privateKey, upgrader, otherwise: tls()(components) })
 })
 
 /** Noise, for peers that do not speak TLS. */

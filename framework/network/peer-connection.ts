@@ -2,6 +2,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import type { PeerId, Timer, TokenBucket } from '#framework/primitives'
 import { transportOf, withoutPeer, type TransportKind } from './addresses.js'
 import { byteStreamOf } from './libp2p-byte-stream.js'
+import { TLS_PROTOCOL } from './tls/protocol.js'
 import type { ByteStream } from './byte-stream.js'
 import type { Link } from './link.js'
 
@@ -92,7 +93,18 @@ export class ConnectionEntry implements PeerConnection {
 
 /** A libp2p stream of that connection, for a link. */
 export function linkStream(connection: PeerConnection, stream: Stream): ByteStream {
-  // The QUIC binding has copied the bytes when it reports room; sockets and the memory transport may still hold them.
-  const isQuic = connection.transport === 'quic'
-  return byteStreamOf(stream, { buffersReusable: isQuic, chunksReleasable: isQuic })
+  // QUIC's reads are ours alone. Of other transports a chunk may lie beside what belongs to other streams.
+  return byteStreamOf(stream, {
+    buffersReusable: isCopying(connection),
+    chunksReleasable: connection.transport === 'quic',
+  })
+}
+
+/**
+ * Whether what is below streams has copied or encrypted the bytes when it reports room: the QUIC binding has, and so has
+ * TLS on a TCP socket. Others, such as the memory transport, may still hold them.
+ */
+function isCopying({ transport, libp2p }: PeerConnection): boolean {
+  if (transport === 'quic') return true
+  return transportOf(libp2p.remoteAddr) === 'tcp' && libp2p.encryption === TLS_PROTOCOL
 }
