@@ -211,11 +211,14 @@ describe('a stranger', () => {
     await using host = await startHost({ limits, relay: { serve: true, via: relay.addresses.value } })
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
-    const stream = await connection.newStream(asked, { signal: AbortSignal.timeout(5_000) })
-    const received = new Received(stream)
-    stream.send(new Uint8Array([2, 8, 0]))
-    await eventually(() => expect(received.outcome).toBeDefined())
-    expect(received.bytes).toHaveLength(0)
+    // The reset may overtake the answer to the negotiation, which then fails.
+    const stream = await connection
+      .newStream(asked, { signal: AbortSignal.timeout(5_000) })
+      .catch(() => undefined)
+    const received = stream === undefined ? undefined : new Received(stream)
+    stream?.send(new Uint8Array([2, 8, 0]))
+    await eventually(() => expect(stream?.status).not.toBe('open'))
+    expect(received?.bytes ?? []).toHaveLength(0)
   })
 
   test('that is a member and announces a connection without being a relay of ours is turned away, and counted', async () => {
