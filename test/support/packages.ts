@@ -20,6 +20,7 @@ export const bundledPackages: readonly string[] = [
   '@libp2p/peer-id',
   '@libp2p/tcp',
   '@libp2p/tls',
+  '@libp2p/tls/utils',
   '@libp2p/utils',
   '@multiformats/multiaddr',
   '@noble/hashes/blake3.js',
