@@ -60,9 +60,9 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
       // A member that is started again votes for nobody during an election timeout. So requests for votes must be under way
       // for longer than that, candidates wait for longer still, and who was elected meanwhile must not be heard of.
       faults: {
-        'reboot-voter': { every: 0.2, lasting: 1 },
-        'slow-links': { every: 2, lasting: 6 },
-        'cut-new-leader': { every: 0.5, lasting: 4 },
+        'reboot-voter': { every: 0.1, lasting: 0.1 },
+        'slow-links': { every: 0.3, lasting: 20 },
+        'cut-new-leader': { every: 0.3, lasting: 1 },
       },
       settings: { electionTicks: 10, heartbeatTicks: 3, electionJitterTicks: 30 },
     },
