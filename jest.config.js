@@ -5,8 +5,8 @@ export default {
   testEnvironment: 'node',
   globalSetup: '<rootDir>/test/support/build.ts',
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
-  // A fifth of a test's time is waiting for timers and processes: three files at a time keep two cores busy.
-  maxWorkers: 3,
+  // Two files at a time keep two cores busy. With three the tests of many processes starve each other.
+  maxWorkers: 2,
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   extensionsToTreatAsEsm: ['.ts'],
   testEnvironmentOptions: { customExportConditions: ['mosaik-source', 'node', 'node-addons'] },

@@ -27,9 +27,9 @@ test(
 )
 
 test(
-  'four seeds of two simulated minutes break no invariant',
+  'two seeds of two simulated minutes break no invariant',
   async () => {
-    for (let seed = 1; seed <= 4; seed++) {
+    for (let seed = 1; seed <= 2; seed++) {
       const { violation, completedCount } = await thread.run({ seed, minutes: 2, fault: undefined, members })
       expect(violation).toBeUndefined()
       expect(completedCount).toBeGreaterThan(20)
