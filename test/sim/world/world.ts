@@ -36,6 +36,9 @@ const FIRST_CLIENT = 100
 
 /** How often the operator looks at the group. */
 const OPERATOR_MS = 700
+/** How long, when all is over, members that are behind may take until they get on a little, and how often. */
+const STRAGGLER_ROUND_MS = 10_000
+const STRAGGLER_ROUNDS_MAX = 60
 
 /** One group on simulated hosts, its clients, everything that goes wrong, and everybody who watches. */
 export class World {
@@ -96,6 +99,7 @@ export class World {
       for (const client of this.#clients) client.stop()
       while (this.#timeline.step(endAtMs));
       for (const client of this.#clients) client.abandon()
+      this.#awaitStragglers()
       this.#checkEnd()
     } catch (error) {
       violation = problemOf(error)
@@ -226,6 +230,21 @@ export class World {
       )
     }
     this.#checkAgreement()
+  }
+
+  /** A member with a slow disk that gets its entries one by one may be behind for long. It must not stand still. */
+  #awaitStragglers(): void {
+    for (let round = 1; round <= STRAGGLER_ROUNDS_MAX; round++) {
+      const before = this.#appliedIndices
+      if (new Set(before).size === 1) return
+      while (this.#timeline.step(this.#plan.endAtMs + round * STRAGGLER_ROUND_MS));
+      const after = this.#appliedIndices
+      if (after.every((index, place) => index === before[place])) return
+    }
+  }
+
+  get #appliedIndices(): number[] {
+    return this.#hosts.flatMap(({ member }) => (member === undefined ? [] : [member.appliedIndex]))
   }
 
   /** At the end of a calm time, with nobody asking, all members have applied the same. */
