@@ -1,6 +1,6 @@
 import type { Entry, Index, MemberId, SyncDemand } from '../raft/index.js'
 import { Doubts } from './doubts.js'
-import { Gap, type Extent } from './gap.js'
+import { Gap, holds } from './gap.js'
 import { Sources, type Asked, type Source } from './sources.js'
 import type { Absent, Availability, Entries, SnapshotOffer } from './sync-messages.js'
 import type { SyncSettings } from './sync-settings.js'
@@ -456,8 +456,4 @@ export class CatchUpPlan {
     }
     return undefined
   }
-}
-
-function holds({ firstIndex, lastIndex }: Extent, index: Index): boolean {
-  return firstIndex <= index && index <= lastIndex
 }

@@ -19,6 +19,10 @@ export interface Extent {
   readonly lastIndex: Index
 }
 
+export function holds({ firstIndex, lastIndex }: Extent, index: Index): boolean {
+  return firstIndex <= index && index <= lastIndex
+}
+
 /**
  * The entries that are missing, in chunks without gaps from the next one to be appended on. Several chunks are on their
  * way at once and arrive in any order; how many there are is bounded.
@@ -61,10 +65,7 @@ export class Gap {
    * @param lastIndex Where the gap ends.
    */
   claim(held: Extent, lastIndex: Index, entriesMax: number): Chunk | undefined {
-    const open = this.#chunks.find(
-      ({ state, firstIndex }) =>
-        state === 'open' && firstIndex >= held.firstIndex && firstIndex <= held.lastIndex,
-    )
+    const open = this.#chunks.find(({ state, firstIndex }) => state === 'open' && holds(held, firstIndex))
     if (open !== undefined) return this.#ask(open, Math.min(open.lastIndex, held.lastIndex))
     const firstIndex = this.#nextIndex
     const end = Math.min(firstIndex + entriesMax - 1, lastIndex, held.lastIndex)

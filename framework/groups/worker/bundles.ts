@@ -117,7 +117,7 @@ export class Bundles {
     const bundle = encodeBundle(parts.map(({ bond, message }) => ({ bond: bond.id, message })))
     const message = controlMessage(BUNDLE, bundle)
     // Any of them will do; one may have too much waiting already.
-    parts.find(({ bond }) => bond.send('control', message) === 'sent')
+    parts.some(({ bond }) => bond.send('control', message) === 'sent')
   }
 }
 
