@@ -1,7 +1,6 @@
 import { Watch, type GroupId, type PeerId } from '#framework/primitives'
 import type { Catalog, PeerEntry } from '#framework/discovery'
 import type { BondDiscovery } from '../../../framework/groups/bond/bond-context.js'
-import { entryWith } from '../../streams/peer-entry.js'
 import { network } from './node-host.js'
 
 /** What discovery is to bonds: everybody has always known everybody, and says to be in the group whether that is so or not. */
@@ -46,5 +45,18 @@ export class NodeDiscovery implements BondDiscovery {
 }
 
 function entryOf(peer: PeerId, group: GroupId): PeerEntry {
-  return entryWith({ protocol: '1.0', network, peer, groups: [group] })
+  return {
+    protocol: '1.0',
+    network,
+    peer,
+    version: { run: 1, update: 1 },
+    addresses: [],
+    tags: [],
+    labels: {},
+    produces: [],
+    consumes: [],
+    groups: [group],
+    tickets: [],
+    serves: [],
+  }
 }

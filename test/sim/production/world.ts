@@ -1,16 +1,13 @@
 import { hashBytes, encodeUtf8, messageOf, seededRandom, type PeerId } from '#framework/primitives'
 import type { GroupTiming } from '../../../framework/groups/bond/group-timing.js'
-import type { Index, MemberId } from '../../../framework/groups/raft/types.js'
+import type { MemberId } from '../../../framework/groups/raft/types.js'
 import { tickMs } from '../../../framework/groups/worker/ticker.js'
-import { History } from '../clients/history.js'
 import { SimNetwork } from '../environment/network.js'
 import { Timeline } from '../environment/timeline.js'
-import { allInvariants } from '../invariants/index.js'
-import { ViolationError, type Invariant } from '../invariants/invariant.js'
+import { ViolationError } from '../invariants/invariant.js'
 import { Nemesis } from '../world/nemesis.js'
 import type { WorldPlan } from '../world/plan.js'
-import { Trace } from '../world/trace.js'
-import type { WorldResult } from '../world/world.js'
+import { isMajorityGone, latestVoters, Referee, type WorldResult } from '../world/referee.js'
 import { SimConnections } from './connections.js'
 import { HandleClient } from './handle-client.js'
 import { ProductionHost } from './host.js'
@@ -26,24 +23,17 @@ const FIRST_CLIENT = 100
 export class ProductionWorld {
   readonly #plan: WorldPlan
   readonly #timeline = new Timeline()
-  readonly #trace = new Trace()
-  readonly #history = new History()
-  readonly #invariants: readonly Invariant[]
+  readonly #referee: Referee
   readonly #hosts: readonly ProductionHost[]
   readonly #clients: readonly HandleClient[]
   /** The process that something happens to at the moment. */
   #running: Process | undefined
   /** The first thing that was wrong. */
   #violation: string | undefined
-  /** Up to where somebody has committed. */
-  #committedIndex: Index = 0
-  #knownIndex: Index = 0
-  /** Clients that did something since everything healed. */
-  readonly #progressed = new Set<number>()
 
   constructor(plan: WorldPlan) {
     this.#plan = plan
-    this.#invariants = allInvariants().filter(({ name }) => plan.invariants?.includes(name) ?? true)
+    this.#referee = new Referee(plan)
     const random = (part: string) => seededRandom(`${plan.seed}/${part}`)
     const network = new SimNetwork<unknown>(this.#timeline, random('network'), plan.calmNetwork, () => {})
     const hosts = (): readonly ProductionHost[] => this.#hosts
@@ -88,18 +78,8 @@ export class ProductionWorld {
       process.off('uncaughtException', onUncaught)
       process.off('unhandledRejection', onUncaught)
     }
-    return {
-      seed: this.#plan.seed,
-      violation: this.#violation,
-      isStalled: this.#isStalled(),
-      traceHash: this.#trace.hash,
-      traceTail: this.#trace.tail(200),
-      eventCount: this.#trace.eventCount,
-      completedCount: this.#history.completedCount,
-      unknownCount: this.#history.unknownCount,
-      committedIndex: this.#committedIndex,
-      lastTerm: Math.max(...this.#hosts.map(({ member }) => member?.core.status.term ?? 0)),
-    }
+    const statuses = this.#members.map(({ core }) => core.status)
+    return this.#referee.result({ violation: this.#violation, isStalled: this.#isStalled() }, statuses)
   }
 
   async #passUntil(untilMs: number, settled: () => Promise<void>): Promise<void> {
@@ -116,7 +96,7 @@ export class ProductionWorld {
 
   #makeHost(number: number, setup: GroupSetup, connections: SimConnections): ProductionHost {
     const { isVolatile, driftMax, syncMs, settings, seed } = this.#plan
-    const all = this.#invariants
+    const all = this.#referee.invariants
     return new ProductionHost({
       number,
       setup,
@@ -154,13 +134,13 @@ export class ProductionWorld {
   }
 
   #makeClient(number: number): HandleClient {
-    const { habits, seed, settings, healAtMs } = this.#plan
+    const { habits, seed, settings } = this.#plan
     return new HandleClient({
       number,
       habits,
       timeline: this.#timeline,
       random: seededRandom(`${seed}/client ${number}`),
-      history: this.#history,
+      history: this.#referee.history,
       answersWhenAppended: settings.driverBugs.answersWhenAppended === true,
       places: () =>
         this.#hosts.flatMap((host) => {
@@ -168,15 +148,15 @@ export class ProductionWorld {
           if (process === undefined || node === undefined || hasLeft) return []
           return [{ process, handle: () => node.handle() }]
         }),
-      knownIndex: () => this.#knownIndex,
-      learnIndex: (index) => (this.#knownIndex = Math.max(this.#knownIndex, index)),
+      knownIndex: () => this.#referee.knownIndex,
+      learnIndex: (index) => this.#referee.learnIndex(index),
       answeredRead: (read, index) => {
         const reader = { id: `client ${number}` as MemberId, appliedIndex: index }
-        this.#watch(() => this.#invariants.forEach((invariant) => invariant.answeredRead?.(reader, read)))
+        this.#watch(() =>
+          this.#referee.invariants.forEach((invariant) => invariant.answeredRead?.(reader, read)),
+        )
       },
-      completed: (client, invokedAt) => {
-        if (invokedAt > healAtMs) this.#progressed.add(client)
-      },
+      completed: (client, invokedAt) => this.#referee.completed(client, invokedAt),
     })
   }
 
@@ -208,61 +188,34 @@ export class ProductionWorld {
       const { phase, cause } = node.worker.status.value
       throw new ViolationError('no member fails', `h${number} has ${phase}: ${describe(cause)}`)
     }
-    if (member === undefined) return
-    const { status } = member.core
-    for (const invariant of this.#invariants) invariant.stepped?.(member, status)
-    while (this.#committedIndex < status.commitIndex) {
-      const entry = member.core.entryAt(++this.#committedIndex)
-      if (!entry) continue
-      for (const invariant of this.#invariants) invariant.committed?.(member, entry)
-    }
+    if (member !== undefined) this.#referee.stepped(member)
   }
 
   #checkEnd(): void {
-    const problem = this.#history.problem()
-    if (problem !== undefined) throw new ViolationError('linearizability', problem)
+    this.#referee.checkHistory()
     if (this.#isStalled()) return
-    const idle = this.#clients
-      .map((_, i) => FIRST_CLIENT + i)
-      .filter((client) => !this.#progressed.has(client))
-    if (idle.length > 0) {
-      throw new ViolationError(
-        'progress',
-        `clients ${idle.join(' ')} got nothing done after everything healed`,
-      )
-    }
-    this.#checkAgreement()
+    this.#referee.checkProgress(
+      this.#clients.map((_, i) => FIRST_CLIENT + i),
+      this.#hosts,
+    )
   }
 
-  /** At the end of a calm time, with nobody asking, all members have applied the same. */
-  #checkAgreement(): void {
-    const leader = this.#hosts.find(({ member }) => member?.core.status.role === 'leader')?.member
-    if (!leader) throw new ViolationError('progress', 'there is no leader at the end')
-    const { voters, learners } = leader.core.configuration
-    for (const { id, member } of this.#hosts) {
-      if (!voters.includes(id) && !learners.includes(id)) continue
-      if (member?.appliedIndex !== leader.appliedIndex || member.machine.digest !== leader.machine.digest) {
-        throw new ViolationError(
-          'progress',
-          `at the end ${id} has applied ${member?.appliedIndex}, and the leader ${leader.appliedIndex}`,
-        )
-      }
-    }
+  get #members(): NodeMember[] {
+    return this.#hosts.flatMap(({ member }) => member ?? [])
   }
 
-  /** Too few of the voters of the latest configuration that anybody has are still themselves. */
+  /** Not before the group is founded. */
   #isStalled(): boolean {
-    const members = this.#hosts.flatMap(({ member }) => member ?? [])
-    const rank = ({ core }: NodeMember): number => core.status.lastTerm * 1e9 + core.status.lastIndex
-    const latest = members.toSorted((a, b) => rank(b) - rank(a))[0]
-    if (!latest) return false
-    const { voters } = latest.core.configuration
-    const alive = voters.filter((voter) => this.#hosts.some(({ id }) => id === voter))
-    return voters.length > 0 && 2 * alive.length <= voters.length
+    const voters = latestVoters(this.#members) ?? []
+    if (voters.length === 0) return false
+    return isMajorityGone(
+      voters,
+      this.#hosts.map(({ id }) => id),
+    )
   }
 
   #say(host: number | undefined, what: string): void {
-    this.#trace.add(this.#timeline.nowMs, host, what)
+    this.#referee.trace.add(this.#timeline.nowMs, host, what)
   }
 
   /** What looks on must not throw into what it looks at. */

@@ -1,4 +1,4 @@
-import type { WorldResult } from '../world/world.js'
+import type { WorldResult } from '../world/referee.js'
 import { planWorld } from '../world/plan.js'
 import { NO_BUG, PLANTED_BUGS, type Members } from '../world/planted-bugs.js'
 import { World } from '../world/world.js'

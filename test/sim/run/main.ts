@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { WorldResult } from '../world/world.js'
+import type { WorldResult } from '../world/referee.js'
 import { replayCommand, type Job } from './job.js'
 import { runAll } from './pool.js'
 

@@ -1,4 +1,4 @@
-import type { WorldResult } from '../world/world.js'
+import type { WorldResult } from '../world/referee.js'
 import type { Job } from './job.js'
 import { SimThread } from './thread.js'
 

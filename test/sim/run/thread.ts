@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { WorldResult } from '../world/world.js'
+import type { WorldResult } from '../world/referee.js'
 import type { Job } from './job.js'
 
 /** A worker thread that runs worlds, one at a time. If the simulator itself fails, the next world gets another thread. */

@@ -1,35 +1,17 @@
 import { InvariantError, messageOf, seededRandom } from '#framework/primitives'
-import type { ClusterId, Index } from '../../../framework/groups/raft/types.js'
+import type { ClusterId } from '../../../framework/groups/raft/types.js'
 import { SimClient } from '../clients/client.js'
-import { History } from '../clients/history.js'
 import { SimNetwork } from '../environment/network.js'
 import { Timeline } from '../environment/timeline.js'
-import { hostOf, type SimMember } from '../group/member.js'
+import type { SimMember } from '../group/member.js'
 import type { SimMessage } from '../group/messages.js'
-import { allInvariants } from '../invariants/index.js'
-import { ViolationError, type Invariant } from '../invariants/invariant.js'
+import { ViolationError } from '../invariants/invariant.js'
 import { SimHost } from './host.js'
 import { describeMessage } from './message-text.js'
 import { Nemesis } from './nemesis.js'
 import { configurationOf, Operator } from './operator.js'
 import type { WorldPlan } from './plan.js'
-import { Trace } from './trace.js'
-
-/** How a world ended. */
-export interface WorldResult {
-  readonly seed: number
-  /** Undefined when all was well. */
-  readonly violation: string | undefined
-  /** Whether the voters that are left are too few for anything to go on, as chance would have it. */
-  readonly isStalled: boolean
-  readonly traceHash: string
-  readonly traceTail: readonly string[]
-  readonly eventCount: number
-  readonly completedCount: number
-  readonly unknownCount: number
-  readonly committedIndex: Index
-  readonly lastTerm: number
-}
+import { isMajorityGone, latestVoters, Referee, type WorldResult } from './referee.js'
 
 /** The network address of the first client. Those of hosts are lower. */
 const FIRST_CLIENT = 100
@@ -44,24 +26,17 @@ const STRAGGLER_ROUNDS_MAX = 60
 export class World {
   readonly #plan: WorldPlan
   readonly #timeline = new Timeline()
-  readonly #trace = new Trace()
-  readonly #history = new History()
-  readonly #invariants: readonly Invariant[]
+  readonly #referee: Referee
   readonly #network: SimNetwork<SimMessage>
   readonly #hosts: readonly SimHost[]
   readonly #clients: readonly SimClient[]
   readonly #operator: Operator
   readonly #nemesis: Nemesis
   readonly #founding
-  /** Up to where somebody has committed. */
-  #committedIndex: Index = 0
-  #knownIndex: Index = 0
-  /** Clients that did something since everything healed. */
-  readonly #progressed = new Set<number>()
 
   constructor(plan: WorldPlan) {
     this.#plan = plan
-    this.#invariants = allInvariants().filter(({ name }) => plan.invariants?.includes(name) ?? true)
+    this.#referee = new Referee(plan)
     const random = (part: string) => seededRandom(`${plan.seed}/${part}`)
     this.#network = new SimNetwork(this.#timeline, random('network'), plan.calmNetwork, (from, to, message) =>
       this.#deliver(from, to, message),
@@ -86,7 +61,7 @@ export class World {
       clients: this.#clients.map((_, i) => FIRST_CLIENT + i),
       network: this.#network,
       operator: this.#operator,
-      trace: (what) => this.#trace.add(this.#timeline.nowMs, undefined, what),
+      trace: (what) => this.#referee.trace.add(this.#timeline.nowMs, undefined, what),
     })
   }
 
@@ -105,18 +80,8 @@ export class World {
       violation = problemOf(error)
       if (violation === undefined) throw error
     }
-    return {
-      seed: this.#plan.seed,
-      violation,
-      isStalled: this.#isStalled(),
-      traceHash: this.#trace.hash,
-      traceTail: this.#trace.tail(200),
-      eventCount: this.#trace.eventCount,
-      completedCount: this.#history.completedCount,
-      unknownCount: this.#history.unknownCount,
-      committedIndex: this.#committedIndex,
-      lastTerm: Math.max(...this.#hosts.map(({ member }) => member?.core.status.term ?? 0)),
-    }
+    const statuses = this.#members.map(({ core }) => core.status)
+    return this.#referee.result({ violation, isStalled: this.#isStalled() }, statuses)
   }
 
   #begin(): void {
@@ -129,7 +94,7 @@ export class World {
   }
 
   #makeHost(number: number): SimHost {
-    const all = this.#invariants
+    const all = this.#referee.invariants
     return new SimHost(number, {
       plan: this.#plan,
       timeline: this.#timeline,
@@ -140,25 +105,26 @@ export class World {
       },
       durable: (member, record) => all.forEach((invariant) => invariant.durable?.(member, record)),
       lost: (member) => all.forEach((invariant) => invariant.lost?.(member)),
-      stepped: (member) => this.#stepped(member),
+      stepped: (member) => this.#referee.stepped(member),
       isNew: (member) => this.#foundWith(member),
-      trace: (host, what) => this.#trace.add(this.#timeline.nowMs, host, what),
+      trace: (host, what) => this.#referee.trace.add(this.#timeline.nowMs, host, what),
       observer: {
         started: (member, recovered) => all.forEach((invariant) => invariant.started?.(member, recovered)),
         handedOut: (member, ready) => {
           if (ready.role) {
             const { role, term, leader } = ready.role
-            this.#trace.add(
+            this.#referee.trace.add(
               this.#timeline.nowMs,
               member.host,
               `${role} of term ${term}, leader ${leader ?? 'unknown'}`,
             )
           }
-          for (const { type } of ready.incidents) this.#trace.add(this.#timeline.nowMs, member.host, type)
+          for (const { type } of ready.incidents)
+            this.#referee.trace.add(this.#timeline.nowMs, member.host, type)
           all.forEach((invariant) => invariant.handedOut?.(member, ready))
         },
         applied: (member, entry, applied) => {
-          this.#trace.add(
+          this.#referee.trace.add(
             this.#timeline.nowMs,
             member.host,
             `applies ${entry.index} ${entry.kind} of term ${entry.term}`,
@@ -166,7 +132,7 @@ export class World {
           all.forEach((invariant) => invariant.applied?.(member, entry, applied))
         },
         restored: (member, snapshot) => {
-          this.#trace.add(
+          this.#referee.trace.add(
             this.#timeline.nowMs,
             member.host,
             `goes on from a snapshot at ${snapshot.facts.index}`,
@@ -183,14 +149,12 @@ export class World {
     return new SimClient(number, this.#plan.habits, {
       timeline: this.#timeline,
       random: seededRandom(`${this.#plan.seed}/client ${number}`),
-      history: this.#history,
+      history: this.#referee.history,
       hostCount: this.#plan.hostCount,
       send: (host, request) => this.#network.send(number, host, request),
-      knownIndex: () => this.#knownIndex,
-      learnIndex: (index) => (this.#knownIndex = Math.max(this.#knownIndex, index)),
-      completed: (client, invokedAt) => {
-        if (invokedAt > this.#plan.healAtMs) this.#progressed.add(client)
-      },
+      knownIndex: () => this.#referee.knownIndex,
+      learnIndex: (index) => this.#referee.learnIndex(index),
+      completed: (client, invokedAt) => this.#referee.completed(client, invokedAt),
     })
   }
 
@@ -200,36 +164,19 @@ export class World {
   }
 
   #deliver(from: number, to: number, message: SimMessage): void {
-    this.#trace.add(this.#timeline.nowMs, to, `from ${from}: ${describeMessage(message)}`)
+    this.#referee.trace.add(this.#timeline.nowMs, to, `from ${from}: ${describeMessage(message)}`)
     if (message.kind === 'raft') this.#nemesis.arriving(from, message.message)
     if (to < FIRST_CLIENT) this.#hosts[to]!.receive(from, message)
     else if (message.kind === 'answer') this.#clients[to - FIRST_CLIENT]!.receive(message)
   }
 
-  #stepped(member: SimMember): void {
-    const { status } = member.core
-    for (const invariant of this.#invariants) invariant.stepped?.(member, status)
-    while (this.#committedIndex < status.commitIndex) {
-      const entry = member.core.entryAt(++this.#committedIndex)
-      if (!entry) continue
-      for (const invariant of this.#invariants) invariant.committed?.(member, entry)
-    }
-  }
-
   #checkEnd(): void {
-    const problem = this.#history.problem()
-    if (problem !== undefined) throw new ViolationError('linearizability', problem)
+    this.#referee.checkHistory()
     if (this.#isStalled()) return
-    const idle = this.#clients
-      .map((_, i) => FIRST_CLIENT + i)
-      .filter((client) => !this.#progressed.has(client))
-    if (idle.length > 0) {
-      throw new ViolationError(
-        'progress',
-        `clients ${idle.join(' ')} got nothing done after everything healed`,
-      )
-    }
-    this.#checkAgreement()
+    this.#referee.checkProgress(
+      this.#clients.map((_, i) => FIRST_CLIENT + i),
+      this.#members.map((member) => ({ id: member.id, member })),
+    )
   }
 
   /** A member with a slow disk that gets its entries one by one may be behind for long. It must not stand still. */
@@ -244,35 +191,20 @@ export class World {
   }
 
   get #appliedIndices(): number[] {
-    return this.#hosts.flatMap(({ member }) => (member === undefined ? [] : [member.appliedIndex]))
+    return this.#members.map(({ appliedIndex }) => appliedIndex)
   }
 
-  /** At the end of a calm time, with nobody asking, all members have applied the same. */
-  #checkAgreement(): void {
-    const leader = this.#hosts.find(({ member }) => member?.core.status.role === 'leader')?.member
-    if (!leader) throw new ViolationError('progress', 'there is no leader at the end')
-    const { voters, learners } = leader.core.configuration
-    for (const id of [...voters, ...learners]) {
-      const member = this.#hosts[hostOf(id)]!.member
-      if (member?.id !== id) continue
-      if (member.appliedIndex !== leader.appliedIndex || member.machine.digest !== leader.machine.digest) {
-        throw new ViolationError(
-          'progress',
-          `at the end ${id} has applied ${member.appliedIndex}, and the leader ${leader.appliedIndex}`,
-        )
-      }
-    }
+  get #members(): SimMember[] {
+    return this.#hosts.flatMap(({ member }) => member ?? [])
   }
 
-  /** Too few of the voters of the latest configuration that anybody has are still themselves. */
   #isStalled(): boolean {
-    const members = this.#hosts.flatMap(({ member }) => member ?? [])
-    const rank = ({ core }: SimMember): number => core.status.lastTerm * 1e9 + core.status.lastIndex
-    const latest = members.toSorted((a, b) => rank(b) - rank(a))[0]
-    if (!latest) return true
-    const { voters } = latest.core.configuration
-    const alive = voters.filter((id) => this.#hosts[hostOf(id)]!.id === id)
-    return 2 * alive.length <= voters.length
+    const voters = latestVoters(this.#members)
+    if (voters === undefined) return true
+    return isMajorityGone(
+      voters,
+      this.#hosts.map(({ id }) => id),
+    )
   }
 }
 
