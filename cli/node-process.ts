@@ -51,6 +51,15 @@ async function start(message: Extract<ToNode, { type: 'start' }>): Promise<void>
   await stop(1)
 }
 
+async function dial(addresses: readonly string[]): Promise<void> {
+  try {
+    const node = await run
+    if (!stopping) node?.dial(addresses)
+  } catch {
+    // A node that did not start, or that closes by itself, says so by itself; addresses are nothing to it any more.
+  }
+}
+
 process.on('message', (message) => {
   const order = message as ToNode
   switch (order.type) {
@@ -58,10 +67,7 @@ process.on('message', (message) => {
       void start(order)
       return
     case 'dial':
-      void run?.then(
-        (node) => node.dial(order.addresses),
-        () => undefined, // A node that did not start says so by itself.
-      )
+      void dial(order.addresses)
       return
     case 'stop':
       void stop(0)
