@@ -113,7 +113,7 @@ export class Connector {
       self: host.peerId,
       connected: host.connections.value,
       peers: store.catalog.value.peers,
-      hasDeparted: (peer) => store.state.records.get(peer)?.record.kind === 'departure',
+      hasDeparted: (peer) => this.#hasDeparted(peer),
       isAddressKnown: (peer) => host.addressesOf(peer).length > 0,
     }
   }
@@ -136,18 +136,36 @@ export class Connector {
     if (by === 'peer' && reason.code === CloseReasons.Pruned.code) plan.onPruned(peer, nowMs)
     // A host that shuts down in good order is gone as well: its discovery has said goodbye before, or will not any more.
     const isGone = by === 'nobody' || reason.code === CloseReasons.GracefulShutdown.code
-    const { peers, unsigned } = store.catalog.value
-    if (isGone && peers.has(peer) && !unsigned.has(peer)) this.#lost.onDisconnected(peer, nowMs)
+    if (isGone) {
+      const { peers, unsigned } = store.catalog.value
+      if (!peers.has(peer)) this.#seek(peer)
+      else if (!unsigned.has(peer)) this.#lost.onDisconnected(peer, nowMs)
+    }
     this.#alarm.ring()
   }
 
   #lose(peer: PeerId): void {
-    const { host, store, logger } = this.#options
+    const { store, logger } = this.#options
     const entry = store.catalog.value.peers.get(peer)
-    if (!entry || !store.lose(peer)) return
+    if (!entry) return this.#seek(peer)
+    if (!store.lose(peer)) return
     logger.info('a peer is lost: its connection broke, and it cannot be reached', { peer: shortId(peer) })
-    const addresses = [...new Set([...host.addressesOf(peer), ...entry.addresses])]
+    this.#seek(peer, entry.addresses)
+  }
+
+  /**
+   * Makes a candidate of a peer whose connection broke, where it has not said goodbye. The catalog may have let go of it
+   * before: a process that was suspended finds that all entries have expired before it learns that no connection is left,
+   * and would otherwise know nobody any more.
+   */
+  #seek(peer: PeerId, announced: readonly string[] = []): void {
+    if (this.#hasDeparted(peer)) return
+    const addresses = [...new Set([...this.#options.host.addressesOf(peer), ...announced])]
     if (addresses.length > 0) this.add({ peer, addresses }, LOST)
+  }
+
+  #hasDeparted(peer: PeerId): boolean {
+    return this.#options.store.state.records.get(peer)?.record.kind === 'departure'
   }
 
   async #redial(peer: PeerId, signal: AbortSignal): Promise<void> {

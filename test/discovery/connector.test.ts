@@ -5,7 +5,7 @@ import { MosaikError, TaskScope, Watch, nextTurn, seededRandom, type PeerId } fr
 import { Connector } from '../../framework/discovery/connector.js'
 import { DialPlan } from '../../framework/discovery/dial-plan.js'
 import { recordingLogger } from '../support/recording-logger.js'
-import { NOW, entryRecord, identityOf, storeOf } from './support.js'
+import { NOW, PURGE_AFTER_MS, departureRecord, entryRecord, identityOf, storeOf } from './support.js'
 
 const self = identityOf('me').peerId
 const [alice, bob] = ['alice', 'bob'].map((name) => identityOf(name).peerId) as [PeerId, PeerId]
@@ -207,6 +207,39 @@ describe('the connector alone', () => {
     expect(connector.candidates).toMatchObject([{ state: 'connected' }])
     expect(events.slice(2)).toMatchObject([{ type: 'discovered', entry: { peer: alice } }])
     expect(store.catalog.value.peers.has(alice)).toBe(true)
+    await scope.close()
+  })
+
+  test.each([
+    ['before its connection broke', 0],
+    ['while it was looked for', 500],
+  ])(
+    'D-5: given a peer whose entry has expired %s, then it stays a candidate, and is back when it is reached',
+    async (_, afterMs) => {
+      const { connector, know, connected, disconnected, reachable, pass, scope, store, host } = connectorOf()
+      know('alice', 7)
+      connected(alice)
+      await pass(PURGE_AFTER_MS - afterMs)
+      disconnected({ peer: alice, reason: CloseReasons.UnexpectedClose, by: 'nobody' })
+      await pass(2_000)
+      expect(store.catalog.value.peers.has(alice)).toBe(false)
+      expect(connector.candidates).toMatchObject([{ source: 'lost', peer: alice, state: 'waiting' }])
+      reachable.set(addressOf(7), alice)
+      await pass(15_000)
+      expect(host.connections.value).toEqual(new Set([alice]))
+      await scope.close()
+    },
+  )
+
+  test('given a peer that has said goodbye before its connection broke, then it is no candidate', async () => {
+    const { connector, know, connected, disconnected, pass, scope, store } = connectorOf()
+    know('alice', 7)
+    connected(alice)
+    store.take(departureRecord('alice', { run: NOW + 1 }), 'gossip')
+    await pass(0)
+    disconnected({ peer: alice, reason: CloseReasons.GracefulShutdown, by: 'peer' })
+    await pass(2_000)
+    expect(connector.candidates).toEqual([])
     await scope.close()
   })
 

@@ -28,6 +28,9 @@ import {
 /** When the clocks of tests start. */
 export const NOW = 1_700_000_000_000
 
+/** How long stores of these tests keep an entry without a sign of life. */
+export const PURGE_AFTER_MS = 300_000
+
 export const network: NetworkId = digestOf('discovery tests')
 
 /** The same name always gives the same identity. */
@@ -100,7 +103,7 @@ export function storeOf(
   const store = new CatalogStore({
     own,
     rules: {
-      purgeAfterMs: 300_000,
+      purgeAfterMs: PURGE_AFTER_MS,
       tombstoneMs: 600_000,
       maxDriftMs: 50_000,
       recordsMax: 10_000,
