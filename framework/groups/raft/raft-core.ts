@@ -643,8 +643,7 @@ export class RaftCore {
 
   /** Stands for election in the next term. */
   #stand(transfer: boolean): void {
-    this.#enterTerm(this.#term + 1)
-    this.#votedFor = this.id
+    this.#enterTerm(this.#term + 1, this.id)
     this.#setRole('candidate')
     this.#setLeader(undefined)
     this.#timer.restart()
@@ -702,14 +701,14 @@ export class RaftCore {
       this.#timer.onLeadershipOver()
     }
     if (this.#role !== 'follower') this.#timer.restart()
-    if (term > this.#term) this.#enterTerm(term)
+    if (term > this.#term) this.#enterTerm(term, undefined)
     this.#setRole('follower')
     this.#setLeader(leader)
   }
 
-  #enterTerm(term: Term): void {
+  #enterTerm(term: Term, votedFor: MemberId | undefined): void {
     this.#term = term
-    this.#votedFor = undefined
+    this.#votedFor = votedFor
     this.#answers.onTerm()
     this.#hasRoleChanged = true
     this.#onHardState()

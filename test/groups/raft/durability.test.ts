@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { configurationOf, type MemberId } from '#framework/groups/raft'
 import { Durability } from '../../../framework/groups/raft/durability.js'
 import { LOG_START, RaftLog } from '../../../framework/groups/raft/raft-log.js'
-import { Cluster } from './cluster.js'
+import { CLUSTER, Cluster } from './cluster.js'
 
 function entryOf(index: number, term: number): Parameters<RaftLog['append']>[0] {
   const payload = new Uint8Array()
@@ -71,6 +71,27 @@ test('given a candidate whose own vote is not durable, when all others have gran
   expect(a.core.status).toMatchObject({ role: 'candidate', term: 2 })
   a.flushDisk()
   expect(a.core.status.role).toBe('leader')
+})
+
+test('Raft figure 2: given a leader that starts again, when another member asks for its vote in the same term, then that is taken by its own', () => {
+  const cluster = Cluster.founded(['a', 'b', 'c'])
+  cluster.elect('a')
+  const { term } = cluster.core('a').status
+  const a = cluster.get('a')
+  a.restart()
+  expect(a.core.hardState).toMatchObject({ term, votedFor: 'a' })
+  a.core.step({
+    type: 'vote-request',
+    clusterId: CLUSTER,
+    from: 'c' as MemberId,
+    to: 'a' as MemberId,
+    term,
+    lastIndex: 100,
+    lastTerm: term,
+    // Otherwise nobody would get its vote so soon after the start.
+    transfer: true,
+  })
+  expect(a.drain()).toMatchObject([{ type: 'vote-answer', to: 'c', granted: false }])
 })
 
 test('given writes in flight when a member ends, when it starts again, then it has what was durable and no more', () => {
