@@ -28,6 +28,7 @@ import { HELLO, askForSignsOfLife, giveSignsOfLife } from './hello.js'
 import { fromLibp2pPeerId } from './libp2p-peer-id.js'
 import { NONCE_BYTES } from './network-key.js'
 import { ConnectionEntry, linkStream, type PeerConnection } from './peer-connection.js'
+import type { ByteStream } from './byte-stream.js'
 import type { PeerUse } from './connection-pruning.js'
 import type { HostContext } from './host-context.js'
 import type { Link } from './link.js'
@@ -132,7 +133,7 @@ export class Connections {
       return {
         peer,
         usedAtMs: Math.max(openedAt, this.#usedAtMs.get(peer) ?? -Infinity),
-        isIdle: !gossipsWith.has(peer) && entries.every((entry) => isUnused(entry.libp2p)),
+        isIdle: !gossipsWith.has(peer) && entries.every(isUnused),
       }
     })
   }
@@ -159,7 +160,7 @@ export class Connections {
     try {
       if (origin === undefined) throw new MosaikError('CONNECTION_CLOSED', 'the connection is gone')
       if (!this.isAdmitted(origin)) {
-        if (origin.direction === 'inbound' || connection.streams.length > limits.unadmittedStreamsMax) {
+        if (origin.direction === 'inbound' || origin.streamCount > limits.unadmittedStreamsMax) {
           throw new MosaikError('UNADMITTED', 'the connection is not admitted')
         }
         stream.pause()
@@ -172,12 +173,27 @@ export class Connections {
       stream.abort(new Error(messageOf(error)))
       return undefined
     }
-    if (this.#takesStream(origin)) return origin
+    return this.takesStream(origin, stream, protocol) ? origin : undefined
+  }
+
+  /**
+   * Whether the other side of an admitted connection has not opened too many streams of late. If it has, the stream is
+   * reset, and the connection ends.
+   */
+  takesStream(connection: PeerConnection, stream: Pick<ByteStream, 'abort'>, protocol: string): boolean {
+    const entry = this.#entries.get(connection.id)
+    if (entry === undefined) {
+      stream.abort(new Error('the connection is gone'))
+      return false
+    }
+    const { clock, limits, metrics } = this.#context
+    entry.streamRate ??= new TokenBucket(limits.inboundStreams, clock.monotonic())
+    if (entry.streamRate.tryTake(clock.monotonic())) return true
     metrics.linkRefused(protocol, 'rate')
-    stream.abort(new Error('too many streams in too short a time'))
-    const reason = closeReason(CloseReasons.TooManyRequests, 'too many streams in too short a time')
-    this.#background('rate', () => this.#end(origin, reason))
-    return undefined
+    const text = 'too many streams in too short a time'
+    stream.abort(new Error(text))
+    this.#background('rate', () => this.#end(entry, closeReason(CloseReasons.TooManyRequests, text)))
+    return false
   }
 
   /** What is known of a libp2p connection; nothing when it is closed, or was refused a place. */
@@ -285,13 +301,6 @@ export class Connections {
     if (entry.direction === 'outbound') this.#background('hello', () => this.#greet(entry))
   }
 
-  /** Whether the other side has not opened too many streams of late. */
-  #takesStream(entry: ConnectionEntry): boolean {
-    const { clock, limits } = this.#context
-    entry.streamRate ??= new TokenBucket(limits.inboundStreams, clock.monotonic())
-    return entry.streamRate.tryTake(clock.monotonic())
-  }
-
   /** Watches a connection until it is admitted: for the time that it takes, and for streams that it does not need. */
   #startPatience(entry: ConnectionEntry): Timer {
     const { clock, limits } = this.#context
@@ -299,9 +308,9 @@ export class Connections {
     const dueAtMs = clock.monotonic() + admissionTimeoutMs
     const stepMs = admissionTimeoutMs / PATIENCE_STEPS
     const look = (): void => {
-      const { streams } = entry.libp2p
-      if (streams.length > unadmittedStreamsMax) {
-        const text = `${streams.length} streams before a hello`
+      const { streamCount } = entry
+      if (streamCount > unadmittedStreamsMax) {
+        const text = `${streamCount} streams before a hello`
         this.#reject(entry, 'streams', new MosaikError('UNADMITTED', text))
       } else if (clock.monotonic() < dueAtMs) {
         timer = clock.after(stepMs, look)
@@ -488,7 +497,7 @@ export class Connections {
     const best = this.best(peer)
     // The dialler of a connection closes it, so that not both sides do, and keeps it while anybody uses it.
     const dialled = this.#admittedOf(peer).filter((entry) => entry !== best && entry.direction === 'outbound')
-    const surplus = dialled.filter((entry) => isUnused(entry.libp2p))
+    const surplus = dialled.filter(isUnused)
     for (const entry of dialled) if (!surplus.includes(entry)) this.#closeWhenUnused(entry)
     const reason = closeReason(CloseReasons.Success, 'another connection between the two is in use')
     await Promise.all(surplus.map((entry) => this.#end(entry, reason)))
@@ -581,8 +590,8 @@ export class Connections {
 }
 
 /** Whether a connection carries nothing but what every connection does. Gossip moves to another one by itself. */
-function isUnused(connection: Connection): boolean {
-  return connection.streams.every(isOfEveryConnection)
+function isUnused({ libp2p, linkStreams }: PeerConnection): boolean {
+  return (linkStreams?.count ?? 0) === 0 && libp2p.streams.every(isOfEveryConnection)
 }
 
 function isOfEveryConnection({ protocol }: Stream): boolean {

@@ -12,8 +12,10 @@ import { CloseReasons, LinkClosedError, closeReason } from './close-reason.js'
 import { linkStream, type PeerConnection } from './peer-connection.js'
 import { acceptLink, openLink, type IncomingLink } from './framed-link.js'
 import type { Connections } from './connections.js'
+import type { ByteStream } from './byte-stream.js'
 import type { HostContext } from './host-context.js'
 import type { Link, LinkProtocol } from './link.js'
+import type { LinkStream } from './link-streams.js'
 
 /**
  * Decides about an inbound link: it sees `link.openPayload`, and then either consents with `accept`, after which the
@@ -30,13 +32,18 @@ export class LinkService {
   /** Inbound links by peer and protocol. */
   readonly #inboundCounts = new Map<string, number>()
   readonly #scope = new TaskScope()
-  readonly #unregister: () => void
+  /** Who takes streams that come without libp2p, by protocol. */
+  readonly #takers = new Map<string, (stream: LinkStream, connection: PeerConnection) => void>()
+  readonly #unregister: (() => void)[]
   #isClosing = false
 
   constructor(context: HostContext, connections: Connections) {
     this.#context = context
     this.#connections = connections
-    this.#unregister = context.metrics.linksOpen.collect(() => this.#countByProtocol())
+    this.#unregister = [
+      context.metrics.linksOpen.collect(() => this.#countByProtocol()),
+      connections.onAdmitted((connection) => this.#follow(connection)),
+    ]
   }
 
   /** @throws {MosaikError} `PROTOCOL_TAKEN`. */
@@ -46,7 +53,14 @@ export class LinkService {
       throw new MosaikError('PROTOCOL_TAKEN', `${protocol.id} has a handler already`)
     }
     const onStream = (stream: Stream, connection: Connection): void =>
-      this.#background('inbound link', () => this.#onStream(protocol, handler, stream, connection))
+      this.#background('inbound link', async () => {
+        const origin = await this.#connections.originOf(stream, connection, protocol.id)
+        if (origin !== undefined) await this.#answer(protocol, handler, linkStream(origin, stream), origin)
+      })
+    this.#takers.set(protocol.id, (stream, connection) => {
+      if (!this.#connections.takesStream(connection, stream, protocol.id)) return
+      this.#background('inbound link', () => this.#answer(protocol, handler, stream, connection))
+    })
     this.#background('serve', () =>
       libp2p.handle(protocol.id, onStream, {
         // libp2p counts for each connection, and has no word for those beyond. The host counts for each peer, and says so.
@@ -54,7 +68,10 @@ export class LinkService {
         maxOutboundStreams: this.#context.limits.quic.streamsMax,
       }),
     )
-    return () => this.#background('unserve', () => libp2p.unhandle(protocol.id))
+    return () => {
+      this.#takers.delete(protocol.id)
+      this.#background('unserve', () => libp2p.unhandle(protocol.id))
+    }
   }
 
   /** @throws {LinkClosedError} LINK_CLOSED; the signal's reason. */
@@ -64,10 +81,14 @@ export class LinkService {
     options: { readonly payload: unknown; readonly signal: AbortSignal },
   ): Promise<Link> {
     const stream = await this.#newStream(connection, protocol, options.signal)
-    const link = await openLink({
-      ...this.#linkOptions(connection, protocol, stream, 'outbound'),
-      ...options,
-    })
+    let link
+    try {
+      link = await openLink({ ...this.#linkOptions(connection, protocol, stream, 'outbound'), ...options })
+    } catch (error) {
+      throw 'isProtocolUnknown' in stream && stream.isProtocolUnknown
+        ? protocolUnknown(connection, protocol, error)
+        : error
+    }
     this.#track(link)
     return link
   }
@@ -88,32 +109,44 @@ export class LinkService {
       // The links are closed; what a handler of the user's still waits for is beyond us.
       this.#context.logger.warn('handlers of inbound links are still running', { count: this.#scope.size })
     })
-    this.#unregister()
+    for (const unregister of this.#unregister) unregister()
   }
 
-  async #newStream(connection: PeerConnection, protocol: LinkProtocol, signal: AbortSignal): Promise<Stream> {
+  async #newStream(
+    connection: PeerConnection,
+    protocol: LinkProtocol,
+    signal: AbortSignal,
+  ): Promise<ByteStream | LinkStream> {
+    const { linkStreams, libp2p } = connection
     const maxOutboundStreams = this.#context.limits.quic.streamsMax
     try {
-      return await connection.libp2p.newStream(protocol.id, { signal, maxOutboundStreams })
+      if (linkStreams !== undefined) return await linkStreams.open(protocol.id, { signal })
+      return linkStream(connection, await libp2p.newStream(protocol.id, { signal, maxOutboundStreams }))
     } catch (cause) {
       signal.throwIfAborted()
       const isUnknown = cause instanceof Error && cause.name === 'UnsupportedProtocolError'
-      const reason = isUnknown
-        ? closeReason(CloseReasons.InvalidAlpn, `the peer does not speak ${protocol.id}`)
-        : closeReason(CloseReasons.UnexpectedClose, messageOf(cause))
+      if (isUnknown) throw protocolUnknown(connection, protocol, cause)
+      const reason = closeReason(CloseReasons.UnexpectedClose, messageOf(cause))
       const link = { peer: connection.peer, protocol: protocol.id }
-      throw new LinkClosedError(reason, isUnknown ? 'remote' : 'transport', link, { cause })
+      throw new LinkClosedError(reason, 'transport', link, { cause })
     }
   }
 
-  async #onStream(
+  /** From here on streams of an admitted connection come without libp2p, where its transport can do that. */
+  #follow(connection: PeerConnection): void {
+    connection.linkStreams?.serve((protocol) => {
+      const take = this.#takers.get(protocol)
+      if (take !== undefined) return (stream) => take(stream, connection)
+      return this.#context.transports.libp2p.getProtocols().includes(protocol) ? 'libp2p' : 'unknown'
+    })
+  }
+
+  async #answer(
     protocol: LinkProtocol,
     handler: LinkHandler,
-    stream: Stream,
-    connection: Connection,
+    stream: ByteStream,
+    origin: PeerConnection,
   ): Promise<void> {
-    const origin = await this.#connections.originOf(stream, connection, protocol.id)
-    if (origin === undefined) return
     const { metrics, logger } = this.#context
     const release = this.#takePlace(origin.peer, protocol)
     let incoming
@@ -181,12 +214,12 @@ export class LinkService {
   #linkOptions(
     connection: PeerConnection,
     protocol: LinkProtocol,
-    stream: Stream,
+    stream: ByteStream,
     direction: 'inbound' | 'outbound',
   ) {
     const { network, clock, limits, metrics } = this.#context
     return {
-      stream: linkStream(connection, stream),
+      stream,
       peer: connection.peer,
       protocol,
       network,
@@ -222,4 +255,13 @@ export class LinkService {
       }
     })
   }
+}
+
+function protocolUnknown(
+  { peer }: PeerConnection,
+  { id: protocol }: LinkProtocol,
+  cause: unknown,
+): LinkClosedError {
+  const reason = closeReason(CloseReasons.InvalidAlpn, `the peer does not speak ${protocol}`)
+  return new LinkClosedError(reason, 'remote', { peer, protocol }, { cause })
 }

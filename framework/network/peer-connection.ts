@@ -2,9 +2,11 @@ import type { Connection, Stream } from '@libp2p/interface'
 import type { PeerId, Timer, TokenBucket } from '#framework/primitives'
 import { transportOf, withoutPeer, type TransportKind } from './addresses.js'
 import { byteStreamOf } from './libp2p-byte-stream.js'
+import { linkStreamsOf } from './quic/muxer.js'
 import { TLS_PROTOCOL } from './tls/protocol.js'
 import type { ByteStream } from './byte-stream.js'
 import type { Link } from './link.js'
+import type { LinkStreams } from './link-streams.js'
 
 /** One connection, and what the host knows of it. */
 export interface PeerConnection {
@@ -17,6 +19,8 @@ export interface PeerConnection {
   /** Where the other side says that it sees us, on this connection: a multiaddr without our peer id, not judged. */
   readonly observed: string | undefined
   readonly libp2p: Connection
+  /** For streams that carry links; nothing when the transport has none but libp2p's. */
+  readonly linkStreams: LinkStreams | undefined
   /** Resolves when both sides have shown the same network; rejects when that failed. */
   readonly admitted: Promise<void>
   /** Resolves when the connection is closed. */
@@ -26,6 +30,7 @@ export interface PeerConnection {
 /** A connection from the side of those who look after it. */
 export class ConnectionEntry implements PeerConnection {
   readonly libp2p: Connection
+  readonly linkStreams: LinkStreams | undefined
   readonly peer: PeerId
   readonly transport: TransportKind
   readonly address: string
@@ -54,6 +59,7 @@ export class ConnectionEntry implements PeerConnection {
 
   constructor(connection: Connection, peer: PeerId, openedAt: number) {
     this.libp2p = connection
+    this.linkStreams = linkStreamsOf(connection)
     this.peer = peer
     this.transport = transportOf(connection.remoteAddr) ?? 'tcp'
     this.address = withoutPeer(connection.remoteAddr)
@@ -64,6 +70,11 @@ export class ConnectionEntry implements PeerConnection {
 
   get id(): string {
     return this.libp2p.id
+  }
+
+  /** All streams, whoever they are for. */
+  get streamCount(): number {
+    return this.libp2p.streams.length + (this.linkStreams?.count ?? 0)
   }
 
   get direction(): 'inbound' | 'outbound' {

@@ -1,6 +1,16 @@
-import type { CreateStreamOptions, Logger, MessageStream, StreamMuxerFactory } from '@libp2p/interface'
+import type {
+  AbortOptions,
+  Connection,
+  CreateStreamOptions,
+  Logger,
+  MessageStream,
+  StreamMuxerFactory,
+} from '@libp2p/interface'
 import { AbstractStreamMuxer } from '@libp2p/utils'
 import { MosaikError, messageOf, raceSignal, type Clock } from '#framework/primitives'
+import type { LinkStream, LinkStreamRoute, LinkStreams } from '../link-streams.js'
+import { QuicByteStream, type QuicByteStreamInit } from './byte-stream.js'
+import { Answer, proposalOf, readProposal, refusal } from './negotiation.js'
 import { QuicStream } from './stream.js'
 import type { NativeConnection, NativeStream } from './binding.js'
 
@@ -9,6 +19,18 @@ const NAME = 'quic'
 const OPENING_MAX = 1_024
 /** How long one waits where nobody says. libp2p passes no signal of its own accord. */
 const OPENING_TIMEOUT_MS = 5_000
+/** How long an inbound stream may be without its first bytes. */
+const FIRST_BYTES_TIMEOUT_MS = 10_000
+/** As much as a proposal may have, and the beginning of what follows. */
+const FIRST_BYTES_MAX = 1_024
+
+/** By what libp2p's connection, which hides its muxer, has in common with the transport's: the record of its times. */
+const muxers = new WeakMap<object, QuicMuxer>()
+
+/** The streams for links of a connection; nothing when it is not QUIC's. */
+export function linkStreamsOf(connection: Connection): LinkStreams | undefined {
+  return muxers.get(connection.timeline)
+}
 
 export interface QuicMuxerInit {
   readonly native: NativeConnection
@@ -23,10 +45,16 @@ export function quicMuxerFactory(init: QuicMuxerInit): StreamMuxerFactory {
   }
 }
 
-class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
+class QuicMuxer extends AbstractStreamMuxer<QuicStream> implements LinkStreams {
   readonly #native: NativeConnection
   readonly #clock: Clock
+  readonly #linkStreams = new Set<QuicByteStream>()
+  /** One for all of them. */
+  readonly #onLinkStreamOver = (stream: QuicByteStream): void => void this.#linkStreams.delete(stream)
+  #routeOf: ((protocol: string) => LinkStreamRoute) | undefined
   #openingCount = 0
+  /** Inbound streams of which nothing was heard yet. */
+  #silentCount = 0
   /** Why no more streams come in, once that is known. */
   #lossText: string | undefined
 
@@ -34,7 +62,22 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
     super(connection, { protocol: NAME, name: NAME })
     this.#native = native
     this.#clock = clock
+    muxers.set(connection.timeline, this)
     void this.#acceptAll()
+  }
+
+  get count(): number {
+    return this.#linkStreams.size + this.#silentCount
+  }
+
+  async open(protocol: string, { signal }: { readonly signal: AbortSignal }): Promise<LinkStream> {
+    const native = await this.#openNative(signal)
+    const proposal = proposalOf(protocol)
+    return this.#keep({ native, preface: proposal, answer: new Answer(proposal) })
+  }
+
+  serve(routeOf: (protocol: string) => LinkStreamRoute): void {
+    this.#routeOf = routeOf
   }
 
   /**
@@ -43,6 +86,34 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
    * @throws The signal's reason, or a TimeoutError after 5 s, while the other side allows no more streams.
    */
   async onCreateStream({ signal }: CreateStreamOptions): Promise<QuicStream> {
+    return this.#wrap(await this.#openNative(signal), 'outbound', this.log)
+  }
+
+  onData(): void {
+    // Bytes travel in streams only.
+  }
+
+  /** What was written goes out first, and the other side of each stream sees its end. */
+  override async close(options?: AbortOptions): Promise<void> {
+    const finishing = Array.from(this.#linkStreams, (stream) => stream.finish())
+    await Promise.all([raceSignal(Promise.allSettled(finishing), options?.signal), super.close(options)])
+  }
+
+  override abort(error: Error): void {
+    super.abort(error)
+    this.#abortLinkStreams(error)
+  }
+
+  /** A connection that ends takes its streams with it, and that is never their clean end. */
+  override onTransportClosed(error?: Error): void {
+    const reason = error ?? new Error(`QUIC connection over: ${this.#lossText ?? 'closed'}`)
+    this.status = 'closed'
+    for (const stream of this.streams.slice()) stream.abort(reason)
+    this.#abortLinkStreams(reason)
+  }
+
+  async #openNative(signal: AbortSignal | undefined): Promise<NativeStream> {
+    if (this.status !== 'open') throw connectionClosed()
     if (this.#openingCount >= OPENING_MAX) {
       throw new MosaikError('STREAMS_EXHAUSTED', `${OPENING_MAX} streams already wait to be opened`)
     }
@@ -53,25 +124,9 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
     opening.then(settle, settle)
     using deadline = this.#clock.deadline(OPENING_TIMEOUT_MS, signal)
     const native = await raceSignal(opening, deadline.signal, discard)
-    if (this.status !== 'open') {
-      discard(native)
-      throw new MosaikError(
-        'CONNECTION_CLOSED',
-        'the QUIC connection was closed while a stream was being opened',
-      )
-    }
-    return this.#wrap(native, 'outbound', this.log)
-  }
-
-  onData(): void {
-    // Bytes travel in streams only.
-  }
-
-  /** A connection that ends takes its streams with it, and that is never their clean end. */
-  override onTransportClosed(error?: Error): void {
-    const reason = error ?? new Error(`QUIC connection over: ${this.#lossText ?? 'closed'}`)
-    this.status = 'closed'
-    for (const stream of this.streams.slice()) stream.abort(reason)
+    if (this.status === 'open') return native
+    discard(native)
+    throw connectionClosed()
   }
 
   async #acceptAll(): Promise<void> {
@@ -84,14 +139,76 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
         this.#lossText = messageOf(error)
         return
       }
-      if (this.status === 'open') this.onRemoteStream(this.#wrap(native, 'inbound', this.log))
-      else discard(native)
+      if (this.status !== 'open') discard(native)
+      else if (this.#routeOf === undefined) this.#giveToLibp2p(native)
+      else void this.#route(native, this.#routeOf)
     }
   }
 
-  #wrap(native: NativeStream, direction: 'inbound' | 'outbound', log: Logger): QuicStream {
-    return new QuicStream({ native, direction, log, clock: this.#clock })
+  /** Looks what an inbound stream is for. */
+  async #route(native: NativeStream, routeOf: (protocol: string) => LinkStreamRoute): Promise<void> {
+    this.#silentCount++
+    let isTooLate = false
+    const patience = this.#clock.after(FIRST_BYTES_TIMEOUT_MS, () => {
+      isTooLate = true
+      discard(native)
+    })
+    let first
+    try {
+      first = await native.read(FIRST_BYTES_MAX)
+    } catch {
+      // It was reset, or the connection is over.
+    } finally {
+      patience.cancel()
+      this.#silentCount--
+    }
+    if (isTooLate) return
+    if (!first || this.status !== 'open') return discard(native)
+    const proposal = readProposal(first)
+    const route = proposal === undefined ? 'libp2p' : routeOf(proposal.protocol)
+    if (proposal === undefined || route === 'libp2p') this.#giveToLibp2p(native, first)
+    else if (route === 'unknown') refuse(native)
+    else route(this.#keep({ native, preface: proposalOf(proposal.protocol), unread: proposal.rest }))
   }
+
+  #keep(init: Omit<QuicByteStreamInit, 'onOver'>): QuicByteStream {
+    const stream = new QuicByteStream({ ...init, onOver: this.#onLinkStreamOver })
+    this.#linkStreams.add(stream)
+    return stream
+  }
+
+  #abortLinkStreams(error: Error): void {
+    for (const stream of this.#linkStreams) stream.abort(error)
+  }
+
+  #giveToLibp2p(native: NativeStream, unread?: Uint8Array): void {
+    this.onRemoteStream(this.#wrap(native, 'inbound', this.log, unread))
+  }
+
+  #wrap(
+    native: NativeStream,
+    direction: 'inbound' | 'outbound',
+    log: Logger,
+    unread?: Uint8Array,
+  ): QuicStream {
+    return new QuicStream({ native, direction, log, unread, clock: this.#clock })
+  }
+}
+
+function connectionClosed(): MosaikError {
+  return new MosaikError(
+    'CONNECTION_CLOSED',
+    'the QUIC connection was closed while a stream was being opened',
+  )
+}
+
+/** Answers an opener whose protocol nobody speaks. What it has said behind the proposal is of no interest. */
+function refuse(native: NativeStream): void {
+  native.stopRead().catch(() => {})
+  native
+    .write(refusal())
+    .then(() => native.finishWrite())
+    .catch(() => {})
 }
 
 /** Closes a stream that nobody wants. */

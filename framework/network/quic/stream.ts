@@ -17,6 +17,8 @@ const LAST_WORDS_MS = 1_000
 export interface QuicStreamInit extends Omit<AbstractStreamInit, 'id'> {
   readonly native: NativeStream
   readonly clock: Clock
+  /** What was read already. */
+  readonly unread?: Uint8Array | undefined
 }
 
 /**
@@ -32,11 +34,12 @@ export class QuicStream extends AbstractStream {
   #wakeReader: (() => void) | undefined
   #lastWords: Timer | undefined
 
-  constructor({ native, clock, ...init }: QuicStreamInit) {
+  constructor({ native, clock, unread, ...init }: QuicStreamInit) {
     super({ ...init, id: native.id(), maxMessageSize: WRITE_BYTES_MAX })
     this.#native = native
     this.#clock = clock
     this.addEventListener('close', () => this.#onOver())
+    if (unread !== undefined) this.onData(unread)
     void this.#readAll()
   }
 

@@ -1,0 +1,213 @@
+import { isMosaikError, messageOf, nextTurn, raceSignal } from '#framework/primitives'
+import type { ByteStreamEnd, ByteStreamHandlers } from '../byte-stream.js'
+import type { LinkStream } from '../link-streams.js'
+import { isResetByPeer } from './native-error.js'
+import { ReadSize } from './read-size.js'
+import type { NativeStream } from './binding.js'
+import type { Answer } from './negotiation.js'
+
+/** One write hands over at most this much, because a pending write cannot be called off. */
+const WRITE_BYTES_MAX = 256 * 1024
+/** A read that brings less than this is not in a hurry for the next one. */
+const FEW_BYTES = 4 * 1024
+
+export interface QuicByteStreamInit {
+  readonly native: NativeStream
+  /** To be said before the first bytes that are written, and in one go with them. */
+  readonly preface: Uint8Array
+  /** What has to come first; nothing when the other side has said its part. */
+  readonly answer?: Answer
+  /** What was read already, behind the other side's part. */
+  readonly unread?: Uint8Array
+  /** Both directions are over. */
+  readonly onOver: (stream: QuicByteStream) => void
+}
+
+/**
+ * A QUIC stream as links see it, with nothing in between. It reads only while somebody takes what is read, so that QUIC's
+ * windows stop the sender, and never mistakes a reset by the other side for the end of the data.
+ */
+export class QuicByteStream implements LinkStream {
+  readonly #native: NativeStream
+  readonly #onOver: (stream: QuicByteStream) => void
+  readonly #readSize = new ReadSize()
+  #preface: Uint8Array | undefined
+  #answer: Answer | undefined
+  #unread: Uint8Array | undefined
+  #handlers: ByteStreamHandlers | undefined
+  /** Fails the write that is under way. */
+  #failWrite: ((error: Error) => void) | undefined
+  #isPaused = false
+  #isReading = false
+  #isReadOver = false
+  #isWriteOver = false
+  /** What broke the stream. */
+  #failure: Error | undefined
+  #isProtocolUnknown = false
+
+  constructor({ native, preface, answer, unread, onOver }: QuicByteStreamInit) {
+    this.#native = native
+    this.#preface = preface
+    this.#answer = answer
+    this.#unread = unread
+    this.#onOver = onOver
+  }
+
+  /** Each read brings memory of its own. */
+  get chunksReleasable(): boolean {
+    return true
+  }
+
+  /** A write is through when the bytes are in the transport's own buffer. */
+  get buffersReusable(): boolean {
+    return true
+  }
+
+  get isProtocolUnknown(): boolean {
+    return this.#isProtocolUnknown
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    if (this.#isWriteOver) throw this.#failure ?? new Error('the writing of this stream was ended')
+    const preface = this.#preface
+    this.#preface = undefined
+    const all = preface === undefined ? bytes : Buffer.concat([preface, bytes])
+    return new Promise((resolve, reject) => {
+      this.#failWrite = reject
+      const written = all.byteLength > WRITE_BYTES_MAX ? this.#writeInParts(all) : this.#native.write(all)
+      written.then(
+        () => {
+          this.#failWrite = undefined
+          resolve()
+        },
+        // What the other side may have said before it went can still be read.
+        (cause: unknown) => reject(new Error(`QUIC write refused: ${messageOf(cause)}`, { cause })),
+      )
+    })
+  }
+
+  start(handlers: ByteStreamHandlers): void {
+    this.#handlers = handlers
+    const failure = this.#failure
+    if (failure !== undefined) queueMicrotask(() => handlers.onEnd({ clean: false, error: failure }))
+    else void this.#read()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    if (this.#handlers !== undefined) void this.#read()
+  }
+
+  async endWrite({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    await raceSignal(this.finish(), signal)
+  }
+
+  /** As {@link endWrite}, for as long as it takes. */
+  async finish(): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#isWriteOver) return
+    this.#isWriteOver = true
+    await this.#native.finishWrite()
+    if (this.#isReadOver) this.#onOver(this)
+  }
+
+  abort(error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#release(this.#native.resetWrite())
+    this.#release(this.#native.stopRead())
+    this.#fail(error)
+  }
+
+  async #writeInParts(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.byteLength && this.#failure === undefined; at += WRITE_BYTES_MAX) {
+      await this.#native.write(bytes.subarray(at, at + WRITE_BYTES_MAX))
+    }
+  }
+
+  /** Reads until it is paused, or to the end. */
+  async #read(): Promise<void> {
+    if (this.#isReading) return
+    this.#isReading = true
+    while (!this.#isPaused && !this.#isReadOver) {
+      let chunk
+      try {
+        chunk = await (this.#takeUnread() ?? this.#native.read(this.#readSize.bytes))
+      } catch (error) {
+        this.#onReadFailed(error)
+        break
+      }
+      if (this.#isReadOver) break
+      if (chunk === null) {
+        this.#endRead({ clean: true })
+        break
+      }
+      this.#readSize.onRead(chunk.byteLength)
+      this.#deliver(chunk)
+      // Little came, so little is waiting. The call for more takes longer than what those do who wait for this: they go
+      // first. A busy stream has the next read under way meanwhile.
+      if (chunk.byteLength < FEW_BYTES) await nextTurn()
+    }
+    this.#isReading = false
+  }
+
+  #takeUnread(): Uint8Array | undefined {
+    const unread = this.#unread
+    this.#unread = undefined
+    return unread
+  }
+
+  #deliver(chunk: Uint8Array): void {
+    const data = this.#answer === undefined ? chunk : this.#readAnswer(this.#answer, chunk)
+    if (data.byteLength > 0 && !this.#isReadOver) this.#handlers?.onBytes(data)
+  }
+
+  /** @returns What came behind the answer. */
+  #readAnswer(answer: Answer, chunk: Uint8Array): Uint8Array {
+    try {
+      const rest = answer.read(chunk)
+      if (answer.isHeard) this.#answer = undefined
+      return rest
+    } catch (error) {
+      this.#isProtocolUnknown = isMosaikError(error, 'PROTOCOL_UNKNOWN')
+      this.abort(error as Error)
+      return chunk
+    }
+  }
+
+  #onReadFailed(cause: unknown): void {
+    if (this.#failure !== undefined) return
+    // The text of quinn's error says only "connection lost"; why it was lost, the connection knows.
+    const text = isResetByPeer(cause)
+      ? 'the other side reset the stream'
+      : `QUIC stream ended: ${messageOf(cause)}`
+    // The other direction is of no use either, and a stream is only forgotten when both are over.
+    this.#release(this.#native.resetWrite())
+    this.#fail(new Error(text, { cause }))
+  }
+
+  #fail(error: Error): void {
+    this.#failure = error
+    this.#isWriteOver = true
+    this.#unread = undefined
+    this.#failWrite?.(error)
+    this.#endRead({ clean: false, error })
+    this.#onOver(this)
+  }
+
+  #endRead(end: ByteStreamEnd): void {
+    if (this.#isReadOver) return
+    this.#isReadOver = true
+    this.#handlers?.onEnd(end)
+    // The owner may have broken the stream off, being told.
+    if (end.clean && this.#isWriteOver && this.#failure === undefined) this.#onOver(this)
+  }
+
+  /** For native calls whose outcome changes nothing. */
+  #release(call: Promise<void>): void {
+    call.catch(() => {})
+  }
+}
