@@ -9,6 +9,8 @@ export interface CoreFaults {
   readonly votesTwiceInATerm?: boolean
   /** The hard state that is written does not say whom this member voted for. */
   readonly forgetsVote?: boolean
+  /** The hard state that is written does not say that this member voted for itself. */
+  readonly forgetsOwnVote?: boolean
   /** Commits entries of earlier terms as soon as a majority has them (Raft, figure 8). */
   readonly commitsOldTermByCounting?: boolean
   /** A majority of the voters that were heard of lately elects and commits. */
@@ -23,6 +25,8 @@ export interface CoreFaults {
   readonly acknowledgesBeforePersisted?: boolean
   /** Hands out entries to be applied as soon as they are in the log. */
   readonly appliesUncommitted?: boolean
+  /** Who is the only voter by an uncommitted configuration stands for election at once, whoever leads. */
+  readonly ignoresLeaderWhenAlone?: boolean
   /** Takes any new configuration at any time. */
   readonly configurationTakesTwoSteps?: boolean
   /** Appends without looking at what is in front. */

@@ -133,11 +133,12 @@ export class RaftCore {
 
   /** What is to be remembered, durable yet or not. */
   get hardState(): HardState {
-    const { forgetsVote } = this.#settings.faults
+    const { forgetsVote, forgetsOwnVote } = this.#settings.faults
+    const isForgotten = forgetsVote || (forgetsOwnVote && this.#votedFor === this.id)
     return {
       clusterId: this.#clusterId,
       term: this.#term,
-      votedFor: forgetsVote ? undefined : this.#votedFor,
+      votedFor: isForgotten ? undefined : this.#votedFor,
     }
   }
 
@@ -617,8 +618,7 @@ export class RaftCore {
 
   #tickFollower(count: number): void {
     this.#timer.tick(count)
-    // Who is alone has nobody to wait for.
-    if (!this.#timer.isOver && !this.#isSoleVoter) return
+    if (!this.#timer.isOver && !this.#isAlone) return
     this.#timer.restart()
     this.#setLeader(undefined)
     if (this.#mayStand) this.#askAhead()
@@ -813,8 +813,17 @@ export class RaftCore {
     return origin === undefined || origin.clusterId === this.#clusterId
   }
 
-  get #isSoleVoter(): boolean {
-    return this.configuration.voters.length === 1 && this.#isVoter
+  /**
+   * Whether there is nobody to wait for: no other voter, and nobody who may still lead by the configuration before. A leader
+   * that has taken everybody but this member out, itself included, goes on until that is committed, and may hold a lease.
+   */
+  get #isAlone(): boolean {
+    if (this.configuration.voters.length !== 1 || !this.#isVoter) return false
+    const { configurations, commitIndex } = this.#replica
+    const isSettled = configurations.currentIndex <= commitIndex
+    const hadCompany = configurations.previous.voters.some((voter) => voter !== this.id)
+    const mayHaveLeader = !isSettled && hadCompany && this.#timer.standsByLeader
+    return !mayHaveLeader || this.#settings.faults.ignoresLeaderWhenAlone === true
   }
 
   get #otherVoters(): readonly MemberId[] {

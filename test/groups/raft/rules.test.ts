@@ -316,6 +316,38 @@ test('§6.4.1: given a leader that has told another one to take over, when it re
   expect(messagesOfLeaseRead(cluster)).toBeGreaterThan(0)
 })
 
+test('§6.4.1: given a leader that leaves the group to one other member, when that is not known to be committed, then the other one waits', () => {
+  const cluster = led(['a', 'b'])
+  cluster.core('a').proposeConfiguration(configurationOf(['b'] as MemberId[]), 1_000)
+  // It gets the entry, and its answer, which would commit it, does not arrive.
+  cluster.drops = ({ to }) => to === 'a'
+  cluster.settle()
+  expect(cluster.core('b').configuration.voters).toEqual(['b'])
+  expect(messagesOfLeaseRead(cluster)).toBe(0)
+  cluster.tick(39, ['b'])
+  expect(cluster.core('b').status.role).toBe('follower')
+  cluster.get('b').restart()
+  cluster.tick(39, ['b'])
+  expect(cluster.core('b').status.role).toBe('follower')
+  cluster.tick(12, ['b'])
+  expect(cluster.core('b').status.role).toBe('leader')
+})
+
+test('given a leader that leaves the group to one other member, when that is committed, then the other one leads at once', () => {
+  const cluster = led(['a', 'b'])
+  cluster.core('a').proposeConfiguration(configurationOf(['b'] as MemberId[]), 1_000)
+  cluster.settle()
+  cluster.tick(1, ['b'])
+  expect(cluster.core('b').status.role).toBe('leader')
+})
+
+test('given the only voter that there has ever been, when it starts again, then it leads at once', () => {
+  const cluster = led(['a'])
+  cluster.get('a').restart()
+  cluster.tick(1)
+  expect(cluster.core('a').status.role).toBe('leader')
+})
+
 test('given entries from another member than the leader, when they follow the own log, then they are taken, and others are not', () => {
   const cluster = led()
   cluster.drops = ({ to }) => to === 'c'
