@@ -2,6 +2,7 @@ import type { RaftStatus, Ready } from '../../../framework/groups/raft/ready.js'
 import type {
   Configuration,
   Entry,
+  HardState,
   Index,
   MemberId,
   RestoredState,
@@ -46,7 +47,7 @@ export interface WatchedSnapshot {
 
 /** A change of a log that would survive every crash from now on. */
 export type DurableChange =
-  | { readonly kind: 'hard-state' }
+  | { readonly kind: 'hard-state'; readonly hardState: HardState }
   | {
       readonly kind: 'snapshot'
       readonly snapshot: { readonly facts: SnapshotFacts }

@@ -8,11 +8,13 @@ import { LogMatching } from './log-matching.js'
 import { NoDivergence } from './no-divergence.js'
 import { ReadsNotStale } from './reads-not-stale.js'
 import { StateMachineSafety } from './state-machine-safety.js'
+import { VotesAreDurable } from './votes-are-durable.js'
 
 /** Every invariant, new, for one world. */
 export function allInvariants(): Invariant[] {
   return [
     new ElectionSafety(),
+    new VotesAreDurable(),
     new LogMatching(),
     new LeaderCompleteness(),
     new StateMachineSafety(),

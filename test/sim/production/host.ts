@@ -302,12 +302,14 @@ function handedOutOf({ snapshot, resetLog = false, truncateFrom, entries = [] }:
 
 /** What a write in memory changes. */
 function changesOf({
+  hardState,
   snapshot,
   resetLog = false,
   truncateFrom,
   entries = [],
 }: StorageWrite): DurableChange[] {
   return [
+    ...(hardState ? [{ kind: 'hard-state', hardState } as const] : []),
     ...(snapshot ? [{ kind: 'snapshot', snapshot, keepsEntries: !resetLog } as const] : []),
     ...(truncateFrom === undefined ? [] : [{ kind: 'truncate', from: truncateFrom } as const]),
     ...entries.map((entry) => ({ kind: 'entry', entry }) as const),

@@ -65,8 +65,11 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
         'cut-new-leader': { every: 0.3, lasting: 1 },
       },
       settings: { electionTicks: 10, heartbeatTicks: 3, electionJitterTicks: 30 },
+      // That it is not on the disk would be seen at once.
+      invariants: ['election safety'],
     },
   ],
+  ['forgets-own-vote', { ...onDisk, core: { forgetsOwnVote: true } }],
   [
     'commits-old-term-by-counting',
     {
@@ -110,6 +113,18 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     { ...onDisk, core: { acknowledgesBeforePersisted: true }, faults: { 'crash-all': often } },
   ],
   ['applies-uncommitted', { ...three, core: { appliesUncommitted: true }, faults: { isolate: often } }],
+  [
+    'ignores-leader-when-alone',
+    {
+      // The one of two that leads is to leave, and goes on until it knows that it has.
+      members: 'core',
+      hosts: 2,
+      founders: 2,
+      core: { ignoresLeaderWhenAlone: true },
+      faults: { membership: { every: 1, lasting: 1 }, 'one-way': often, 'slow-links': often },
+      habits: leaseReaders,
+    },
+  ],
   [
     'configuration-takes-two-steps',
     {

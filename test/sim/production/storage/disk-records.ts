@@ -93,7 +93,7 @@ export function imageRecords(incarnation: string, image: LogImage): DiskRecord[]
     }),
   })
   const changes: DurableChange[] = [
-    { kind: 'hard-state' },
+    { kind: 'hard-state', hardState },
     ...(snapshot ? [{ kind: 'checkpoint', snapshot, base: { index: base?.index ?? 0 } } as const] : []),
   ]
   return [
@@ -112,7 +112,7 @@ export function writeRecord(incarnation: string, write: StorageWrite): DiskRecor
     entries: entries.map(encodeEntry),
   })
   const changes: DurableChange[] = [
-    ...(hardState ? [{ kind: 'hard-state' } as const] : []),
+    ...(hardState ? [{ kind: 'hard-state', hardState } as const] : []),
     ...(truncateFrom === undefined ? [] : [{ kind: 'truncate', from: truncateFrom } as const]),
     ...entries.map((entry) => ({ kind: 'entry', entry }) as const),
   ]
