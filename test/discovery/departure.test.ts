@@ -135,7 +135,8 @@ describe('a network that is cut in two', () => {
       }
       await using one = await GatedNode.start(options)
       await using other = await GatedNode.start(options)
-      await one.host.connect({ addresses: [other.gate.address] })
+      // Half a second is little where everybody starts.
+      await eventually(async () => void (await one.host.connect({ addresses: [other.gate.address] })))
       await within(5_000, Promise.all([one, other].map(({ discovery }) => discovery.when().peers(1).wait())))
 
       one.gate.isOpen = other.gate.isOpen = false
@@ -165,7 +166,9 @@ describe('a network that is cut in two', () => {
           stack.use(await GatedNode.start({ ...options, seeds: direct })),
         ]
         // Each pair of a half is connected without a gate.
-        await rest[1]!.host.connect({ addresses: [...rest[0]!.host.addresses.value] })
+        await eventually(
+          async () => void (await rest[1]!.host.connect({ addresses: [...rest[0]!.host.addresses.value] })),
+        )
         halves.push([first, ...rest])
       }
       const all = halves.flat()
