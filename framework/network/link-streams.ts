@@ -1,3 +1,4 @@
+import type { Connection } from '@libp2p/interface'
 import type { ByteStream } from './byte-stream.js'
 
 /** A stream whose opener does not wait for the other side to agree to the protocol, and hears of it with the first answer. */
@@ -33,4 +34,19 @@ export interface LinkStreams {
 
   /** From now on says of each inbound stream whose opener has not waited for an answer where it goes. */
   serve(routeOf: (protocol: string) => LinkStreamRoute): void
+}
+
+/** A connection of a transport, or libp2p's around it, which hides its muxer. What both have is the record of its times. */
+type WithTimeline = Pick<Connection, 'timeline'>
+
+const offered = new WeakMap<Connection['timeline'], LinkStreams>()
+
+/** Says that a connection of a transport has streams for links. */
+export function offerLinkStreams(connection: WithTimeline, streams: LinkStreams): void {
+  offered.set(connection.timeline, streams)
+}
+
+/** The streams for links that the transport of a connection offers; nothing when it has none but libp2p's. */
+export function linkStreamsOf(connection: WithTimeline): LinkStreams | undefined {
+  return offered.get(connection.timeline)
 }

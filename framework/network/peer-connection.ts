@@ -2,11 +2,10 @@ import type { Connection, Stream } from '@libp2p/interface'
 import type { PeerId, Timer, TokenBucket } from '#framework/primitives'
 import { transportOf, withoutPeer, type TransportKind } from './addresses.js'
 import { byteStreamOf } from './libp2p-byte-stream.js'
-import { linkStreamsOf } from './quic/muxer.js'
+import { linkStreamsOf, type LinkStreams } from './link-streams.js'
 import { TLS_PROTOCOL } from './tls/protocol.js'
 import type { ByteStream } from './byte-stream.js'
 import type { Link } from './link.js'
-import type { LinkStreams } from './link-streams.js'
 
 /** One connection, and what the host knows of it. */
 export interface PeerConnection {

@@ -36,13 +36,14 @@ async function standstill(figure: () => number): Promise<void> {
 }
 
 describe.each([
-  ['QUIC', listenOn.quic],
-  ['TCP', listenOn.tcp],
-  ['memory', ['/memory/byte-streams']],
-])('a byte stream over %s', (name, listen) => {
+  ['QUIC', listenOn.quic, 'libp2p'],
+  ['QUIC without libp2p', listenOn.quic, 'links'],
+  ['TCP', listenOn.tcp, 'libp2p'],
+  ['memory', ['/memory/byte-streams'], 'libp2p'],
+] as const)('a byte stream over %s', (name, listen, kind) => {
   test('given bytes both ways and the end of writing, delivers everything in order, then a clean end', async () => {
     await using pair = await connectedPair(listen)
-    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a, b] = await pair.ends(kind)
     for (let i = 0; i < 100; i++) {
       await a.stream.write(Buffer.from(`${i} `))
       await b.stream.write(Buffer.from(`${-i} `))
@@ -61,7 +62,7 @@ describe.each([
 
   test('given a reset, the other side never takes it for the end of the data, and cannot write any more', async () => {
     await using pair = await connectedPair(listen)
-    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a, b] = await pair.ends(kind)
     await a.stream.write(Buffer.from('half a sent'))
     await eventually(() => b.byteCount > 0)
     a.stream.abort(new Error('boom'))
@@ -74,7 +75,7 @@ describe.each([
 
   test('given a reader that pauses, the sender stalls, nothing is lost, and everything comes when it resumes', async () => {
     await using pair = await connectedPair(listen)
-    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a, b] = await pair.ends(kind)
     b.stream.pause()
     const chunk = new Uint8Array(64 * KIB).map((_, i) => i)
     const total = 20 * MIB
@@ -92,7 +93,7 @@ describe.each([
 
   test('given a reader that pauses again while it gets what had waited, the sender stalls and nothing is lost', async () => {
     await using pair = await connectedPair(listen)
-    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a, b] = await pair.ends(kind)
     b.onBytes = () => b.stream.pause()
     b.stream.pause()
     const chunk = new Uint8Array(64 * KIB)
@@ -110,7 +111,7 @@ describe.each([
 
   test('given a reader that is paused when the data ends, it gets the data and then the clean end', async () => {
     await using pair = await connectedPair(listen)
-    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a, b] = await pair.ends(kind)
     b.stream.pause()
     await a.stream.write(Buffer.from('all of it'))
     await a.stream.endWrite({ signal: AbortSignal.timeout(2000) })
@@ -123,7 +124,7 @@ describe.each([
 
   test('given a connection that goes, both ends see an end that is not clean, and a waiting write fails', async () => {
     await using pair = await connectedPair(listen)
-    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a, b] = await pair.ends(kind)
     b.stream.pause()
     const chunk = new Uint8Array(64 * KIB)
     await fill(a, chunk, 20 * MIB)
@@ -137,10 +138,10 @@ describe.each([
   test('given a stream that was opened and not heard of yet, early bytes wait for whoever starts to listen', async () => {
     await using pair = await connectedPair(listen)
     const [opened, accepted] = await pair.streams()
-    const a = new End(opened)
+    const a = End.of(opened)
     await a.stream.write(Buffer.from('early'))
     await standstill(() => accepted.readBufferLength)
-    const b = new End(accepted)
+    const b = End.of(accepted)
     await eventually(() => b.text === 'early')
   })
 })
@@ -168,7 +169,7 @@ describe('a QUIC connection', () => {
 
   test('given data that was written when the connection is closed, the other side has it nevertheless', async () => {
     await using pair = await connectedPair(listenOn.quic)
-    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a, b] = await pair.ends('libp2p')
     const chunk = new Uint8Array(64 * KIB)
     for (let i = 0; i < 16; i++) await a.stream.write(chunk)
     await a.stream.endWrite({ signal: AbortSignal.timeout(2000) })
@@ -180,7 +181,7 @@ describe('a QUIC connection', () => {
 
   test('given a connection that goes, its streams say how', async () => {
     await using pair = await connectedPair(listenOn.quic)
-    const [a] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a] = await pair.ends('libp2p')
     pair.acceptor.abort(new Error('pulled the plug'))
     await eventually(() => a.end !== undefined)
     // Either the end of the connection comes first, or the resets of its streams.
@@ -192,7 +193,7 @@ describe('a QUIC connection', () => {
 
   test('given an abort while a write is stuck, the reader that reads on learns of the reset', async () => {
     await using pair = await connectedPair(listenOn.quic)
-    const [a, b] = (await pair.streams()).map((stream) => new End(stream)) as [End, End]
+    const [a, b] = await pair.ends('libp2p')
     b.stream.pause()
     await fill(a, new Uint8Array(64 * KIB), 20 * MIB)
     a.stream.abort(new Error('changed my mind'))

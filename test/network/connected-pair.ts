@@ -2,6 +2,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { silentLogger, systemClock } from '#framework/primitives'
 import { Identity, defaultLimits, type NetworkLimits } from '#framework/network'
 import { byteStreamOf } from '../../framework/network/libp2p-byte-stream.js'
+import { linkStreamsOf } from '../../framework/network/link-streams.js'
 import { listenOn as listen } from '../../framework/network/listening.js'
 import { startTransports } from '../../framework/network/transports.js'
 import type { ByteStream, ByteStreamEnd } from '../../framework/network/byte-stream.js'
@@ -13,6 +14,10 @@ export interface ConnectedPair extends AsyncDisposable {
   readonly acceptor: Connection
   /** Opens a stream and gives both of its ends. */
   streams(): Promise<[opened: Stream, accepted: Stream]>
+  /** The next stream of libp2p's that reaches the other side. */
+  arrival(): Promise<Stream>
+  /** As `streams`, as links see them: libp2p's, or those of the transport's own where it has some. */
+  ends(kind: 'libp2p' | 'links'): Promise<[opened: End, accepted: End]>
 }
 
 const PROTOCOL = '/tests/raw/1.0'
@@ -48,13 +53,33 @@ export async function connectedPair(
   // Cancelled when it is connected: the socket of a TCP connection stays under the signal that it was dialled with.
   using deadline = systemClock.deadline(PATIENCE_MS)
   const dialler = await one.dial(listening.addresses[0]!, deadline.signal)
+  const acceptor = await within(PATIENCE_MS, accepted.promise)
+  const signal = (): AbortSignal => AbortSignal.timeout(PATIENCE_MS)
+  const arrival = (): Promise<Stream> =>
+    within(PATIENCE_MS, new Promise<Stream>((resolve) => arrivals.push(resolve)))
+  const streams = async (): Promise<[Stream, Stream]> => {
+    const arriving = arrival()
+    const options = { signal: signal(), maxOutboundStreams: 10_000 }
+    return [await dialler.newStream(PROTOCOL, options), await arriving]
+  }
+  const linkStreams = async (): Promise<[End, End]> => {
+    const arriving = new Promise<ByteStream>((resolve) => {
+      linkStreamsOf(acceptor)!.serve(() => resolve)
+    })
+    const opened = await linkStreamsOf(dialler)!.open(PROTOCOL, { signal: signal() })
+    // The other side hears of the stream with its first bytes.
+    await opened.write(Buffer.from('.'))
+    return [new End(opened), new End(await within(PATIENCE_MS, arriving), 1)]
+  }
   return {
     dialler,
-    acceptor: await within(PATIENCE_MS, accepted.promise),
-    streams: async () => {
-      const arrival = new Promise<Stream>((resolve) => arrivals.push(resolve))
-      const options = { signal: AbortSignal.timeout(PATIENCE_MS), maxOutboundStreams: 10_000 }
-      return [await dialler.newStream(PROTOCOL, options), await within(PATIENCE_MS, arrival)]
+    acceptor,
+    arrival,
+    streams,
+    ends: async (kind) => {
+      if (kind === 'links') return linkStreams()
+      const [opened, other] = await streams()
+      return [End.of(opened), End.of(other)]
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(
@@ -76,10 +101,19 @@ export class End {
   /** Called of each chunk, after it was counted. */
   onBytes: () => void = () => {}
 
-  constructor(stream: Stream) {
-    this.stream = byteStreamOf(stream, { buffersReusable: false, chunksReleasable: false })
+  static of(stream: Stream): End {
+    return new End(byteStreamOf(stream, { buffersReusable: false, chunksReleasable: false }))
+  }
+
+  /** @param skippedBytes How many of the first bytes are not of interest. */
+  constructor(stream: ByteStream, skippedBytes = 0) {
+    this.stream = stream
+    let skipped = 0
     this.stream.start({
-      onBytes: (chunk) => {
+      onBytes: (bytes) => {
+        const chunk = bytes.subarray(Math.min(bytes.byteLength, skippedBytes - skipped))
+        skipped += bytes.byteLength - chunk.byteLength
+        if (chunk.byteLength === 0) return
         this.byteCount += chunk.byteLength
         this.chunks.push(chunk)
         this.onBytes()

@@ -41,7 +41,7 @@ const text = (value: string): Uint8Array => new TextEncoder().encode(value)
 
 function make(): { stream: FakeStream; end: End } {
   const stream = new FakeStream()
-  return { stream, end: new End(stream) }
+  return { stream, end: End.of(stream) }
 }
 
 describe('a byte stream over a libp2p stream', () => {
@@ -105,7 +105,7 @@ describe('a byte stream over a libp2p stream', () => {
     const stream = new FakeStream()
     stream.onData(text('early'))
     stream.onRemoteCloseWrite()
-    const end = new End(stream)
+    const end = End.of(stream)
     await nextTurn()
     expect([end.text, end.end]).toEqual(['early', { clean: true }])
   })
@@ -119,7 +119,7 @@ describe('a byte stream over a libp2p stream', () => {
     ] as const) {
       const stream = new FakeStream()
       finish(stream)
-      const end = new End(stream)
+      const end = End.of(stream)
       await nextTurn()
       expect(end.end?.clean).toBe(clean)
     }

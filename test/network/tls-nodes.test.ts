@@ -47,7 +47,7 @@ describe('nodes over TLS on a TCP socket', () => {
     await echo(other)
     const signal = AbortSignal.timeout(PATIENCE_MS)
     const connection = await ours.dial(other.getMultiaddrs()[0]!, signal)
-    const end = new End(await connection.newStream(PROTOCOL, { signal }))
+    const end = End.of(await connection.newStream(PROTOCOL, { signal }))
     await end.stream.write(Buffer.from('understood'))
     await eventually(() => end.text === 'understood')
     expect([connection.remotePeer.toString(), connection.multiplexer]).toEqual([
@@ -63,7 +63,7 @@ describe('nodes over TLS on a TCP socket', () => {
     const listening = await listen(ours, listenOn.tcp, () => {})
     const signal = AbortSignal.timeout(PATIENCE_MS)
     const connection = await other.dial(listening.addresses[0]!, { signal })
-    const end = new End(await connection.newStream(PROTOCOL, { signal }))
+    const end = End.of(await connection.newStream(PROTOCOL, { signal }))
     await end.stream.write(Buffer.from('understood'))
     await eventually(() => end.text === 'understood')
     expect(connection.remotePeer.toString()).toBe(ours.libp2p.peerId.toString())
@@ -81,7 +81,7 @@ describe('nodes over TLS on a TCP socket', () => {
       Array.from({ length: streamCount }, async (_, which) => {
         const [opened, accepted] = await pair.streams()
         const writer = byteStreamOf(opened, { buffersReusable: true, chunksReleasable: false })
-        const reader = new End(accepted)
+        const reader = End.of(accepted)
         const buffer = new Uint8Array(200_000)
         for (let n = 0; n < writes; n++) {
           await writer.write(buffer.fill(n + which, 0, sizeOf(n)).subarray(0, sizeOf(n)))

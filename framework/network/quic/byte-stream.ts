@@ -142,7 +142,7 @@ export class QuicByteStream implements LinkStream {
       }
       if (this.#isReadOver) break
       if (chunk === null) {
-        this.#endRead({ clean: true })
+        this.#onReadEnded()
         break
       }
       this.#readSize.onRead(chunk.byteLength)
@@ -176,6 +176,11 @@ export class QuicByteStream implements LinkStream {
       this.abort(error as Error)
       return chunk
     }
+  }
+
+  #onReadEnded(): void {
+    if (this.#answer === undefined) this.#endRead({ clean: true })
+    else this.abort(new Error('the other side ended the stream without an answer'))
   }
 
   #onReadFailed(cause: unknown): void {

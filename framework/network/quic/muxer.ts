@@ -1,6 +1,5 @@
 import type {
   AbortOptions,
-  Connection,
   CreateStreamOptions,
   Logger,
   MessageStream,
@@ -8,7 +7,7 @@ import type {
 } from '@libp2p/interface'
 import { AbstractStreamMuxer } from '@libp2p/utils'
 import { MosaikError, messageOf, raceSignal, type Clock } from '#framework/primitives'
-import type { LinkStream, LinkStreamRoute, LinkStreams } from '../link-streams.js'
+import { offerLinkStreams, type LinkStream, type LinkStreamRoute, type LinkStreams } from '../link-streams.js'
 import { QuicByteStream, type QuicByteStreamInit } from './byte-stream.js'
 import { Answer, proposalOf, readProposal, refusal } from './negotiation.js'
 import { QuicStream } from './stream.js'
@@ -23,14 +22,6 @@ const OPENING_TIMEOUT_MS = 5_000
 const FIRST_BYTES_TIMEOUT_MS = 10_000
 /** As much as a proposal may have, and the beginning of what follows. */
 const FIRST_BYTES_MAX = 1_024
-
-/** By what libp2p's connection, which hides its muxer, has in common with the transport's: the record of its times. */
-const muxers = new WeakMap<object, QuicMuxer>()
-
-/** The streams for links of a connection; nothing when it is not QUIC's. */
-export function linkStreamsOf(connection: Connection): LinkStreams | undefined {
-  return muxers.get(connection.timeline)
-}
 
 export interface QuicMuxerInit {
   readonly native: NativeConnection
@@ -62,7 +53,7 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> implements LinkStreams {
     super(connection, { protocol: NAME, name: NAME })
     this.#native = native
     this.#clock = clock
-    muxers.set(connection.timeline, this)
+    offerLinkStreams(connection, this)
     void this.#acceptAll()
   }
 
