@@ -57,6 +57,10 @@ export class PendingCall<C, R> implements Call<R>, Limited {
     signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
+  get wantsPlace(): boolean {
+    return this.#appended !== undefined
+  }
+
   /** Where the leader has the commands in its log. Asked for before the call leaves. */
   appended(): Promise<Appended> {
     this.#appended ??= Promise.withResolvers()

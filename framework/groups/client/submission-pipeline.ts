@@ -7,6 +7,8 @@ import type { Index, Term } from '../raft/index.js'
 export interface Call<R> {
   /** Encoded. At least one. */
   readonly commands: readonly Uint8Array[]
+  /** Whether anybody wants to hear of it before they are carried out. */
+  readonly wantsPlace: boolean
   /** A leader has them in its log, from this application index on. Told again when another leader has them. */
   onAppended(firstIndex: Index, term: Term): void
   /** They were carried out. The last thing that is told. */
@@ -20,6 +22,8 @@ export interface Dispatch {
   /** Belongs in front of the submissions: the session may be new to the group. */
   readonly opening: SessionId | undefined
   readonly submissions: readonly Submission[]
+  /** Whether {@link SubmissionPipeline.onAppended} is of interest to anybody. */
+  readonly wantsPlaces: boolean
 }
 
 /** What may wait for a leader: commands and their bytes (groups.md §20.6). */
@@ -101,11 +105,13 @@ export class SubmissionPipeline<R> {
    * Who leads now. With another leader, everything of which the outcome is not known is submitted again.
    *
    * @param leader Different for each leadership; undefined while nobody is known to lead.
+   * @returns Whether it is another one.
    */
-  onLeader(leader: string | undefined): void {
-    if (leader === this.#leader) return
+  onLeader(leader: string | undefined): boolean {
+    if (leader === this.#leader) return false
     this.#leader = leader
     this.resubmit()
+    return true
   }
 
   /** What was submitted may have got lost: all of it is submitted again. */
@@ -118,18 +124,22 @@ export class SubmissionPipeline<R> {
     if (this.#leader === undefined) return undefined
     const submissions: Submission[] = []
     let byteLength = 0
-    for (const { submission, byteLength: bytes } of this.#open.values()) {
+    let wantsPlaces = false
+    for (const { submission, calls, byteLength: bytes } of this.#open.values()) {
       if (submission.sequence < this.#dispatchedBelow) continue
-      if (submissions.length > 0 && byteLength + bytes > dispatchBytesMax) return this.#dispatch(submissions)
+      if (submissions.length > 0 && byteLength + bytes > dispatchBytesMax)
+        return this.#dispatch(submissions, wantsPlaces)
       submissions.push({ ...submission, settledBelow: this.#oldestOpen })
       byteLength += bytes
+      wantsPlaces ||= calls.some((call) => call.wantsPlace)
     }
     while (this.#isWorthSubmitting && byteLength < dispatchBytesMax) {
-      const { submission, byteLength: bytes } = this.#submitWaiting()
+      const { submission, calls, byteLength: bytes } = this.#submitWaiting()
       submissions.push(submission)
       byteLength += bytes
+      wantsPlaces ||= calls.some((call) => call.wantsPlace)
     }
-    return submissions.length === 0 ? undefined : this.#dispatch(submissions)
+    return submissions.length === 0 ? undefined : this.#dispatch(submissions, wantsPlaces)
   }
 
   /** The leader has a submission in its log, where its first command has this application index. */
@@ -185,9 +195,9 @@ export class SubmissionPipeline<R> {
     return oldest ?? this.#nextSequence
   }
 
-  #dispatch(submissions: readonly Submission[]): Dispatch {
+  #dispatch(submissions: readonly Submission[], wantsPlaces: boolean): Dispatch {
     this.#dispatchedBelow = submissions.at(-1)!.sequence + 1
-    return { opening: this.#isKnown ? undefined : this.#session, submissions }
+    return { opening: this.#isKnown ? undefined : this.#session, submissions, wantsPlaces }
   }
 
   get #isWorthSubmitting(): boolean {

@@ -95,7 +95,7 @@ export class Leadership {
   tick(count: number, isRoundDue: boolean): 'quorum-lost' | undefined {
     this.#nowTick += count
     this.#ticksSinceRound += count
-    if (isRoundDue) this.#startRound()
+    if (isRoundDue) this.#startRound(this.#progress.values())
     // Of two voters, the other one cannot be elected without this one's vote, so there is nothing to fear from waiting.
     if (this.#replica.configuration.voters.length === 2) return undefined
     const heardTick = reachedByQuorum(this.#electorate(), (member) =>
@@ -238,8 +238,9 @@ export class Leadership {
   flush(): void {
     if (!this.#hasUnsent) return
     this.#hasUnsent = false
-    // One round at a time for reads: those that come meanwhile share the next.
-    if (this.#reads.neededRound === this.#round + 1) this.#startRound()
+    // One round at a time for reads: those that come meanwhile share the next. Only voters can confirm one.
+    if (this.#reads.neededRound === this.#round + 1)
+      this.#startRound([...this.#progress.values()].filter(({ role }) => role === 'voter'))
     for (const progress of this.#progress.values()) this.#sendPending(progress)
     this.#sendTimeoutNow()
   }
@@ -344,10 +345,10 @@ export class Leadership {
     return 'stepped'
   }
 
-  #startRound(): void {
+  #startRound(members: Iterable<Progress>): void {
     this.#round++
     this.#ticksSinceRound = 0
-    for (const progress of this.#progress.values()) {
+    for (const progress of members) {
       if (this.#mustSync(progress)) this.#sendSyncRequired(progress)
       else this.#sendCommitIndex(progress, 'at-once')
     }
@@ -365,9 +366,10 @@ export class Leadership {
       if (from > log.lastIndex && progress.state === 'replicate') break
       const entries =
         from > log.lastIndex ? [] : log.slice(from, limits.appendEntriesMax, limits.appendBytesMax)
-      this.#sendAppend(progress, from - 1, entries, 'when-durable')
       let bytes = 0
       for (const entry of entries) bytes += entry.payload.byteLength
+      const answer = progress.needsAnswer(bytes, limits) ? 'when-durable' : 'none'
+      this.#sendAppend(progress, from - 1, entries, answer)
       progress.onSent(from - 1 + entries.length, bytes, this.#nowTick)
     }
     if (progress.state === 'replicate' && progress.commitIndexSent < commitIndex)

@@ -4,6 +4,8 @@ import type { Index, MemberId } from './types.js'
 
 /** So far behind, and no more, counts as caught up. */
 const CAUGHT_UP_LAG_MAX = 64
+/** Caught up for so many rounds in a row, a member is taken to stay so. */
+const CAUGHT_UP_ROUNDS = 2
 
 interface InFlight {
   readonly lastIndex: Index
@@ -72,6 +74,20 @@ export class Progress {
   canSend({ inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
     if (this.#state !== 'replicate') return !this.#isWaiting
     return this.#inFlight.length < inFlightMessagesMax && this.#inFlightBytes < inFlightBytesMax
+  }
+
+  /**
+   * Whether an append with so many bytes has to be answered. A voter's answer makes a majority, and that of somebody who
+   * catches up may make a voter of it. Of the others it only makes room for more, so it is time when half of that is used;
+   * and heartbeats are answered anyway.
+   */
+  needsAnswer(bytes: number, { inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
+    const isFollowingAlong = this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
+    if (this.role === 'voter' || !isFollowingAlong) return true
+    return (
+      2 * (this.#inFlight.length + 1) >= inFlightMessagesMax ||
+      2 * (this.#inFlightBytes + bytes) >= inFlightBytesMax
+    )
   }
 
   /** An append with entries up to `lastIndex` left. */

@@ -63,6 +63,8 @@ const requestSchema = z.discriminatedUnion('type', [
     opening: bytes.optional(),
     /** Payloads of entries, and how many commands each has. */
     submissions: z.array(z.object({ payload: bytes, commandCount: z.int().min(1) })).min(1),
+    /** Nobody waits to hear where they are in the log: it is answered only when they are refused. */
+    isQuiet: z.literal(true).optional(),
   }),
   z.object({ type: z.literal('read'), id: whole, consistency: z.enum(['strong', 'lease']) }),
   z.object({ type: z.literal('transfer'), id: whole, to: memberId }),

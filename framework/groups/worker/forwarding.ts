@@ -19,7 +19,8 @@ type Without<T> = T extends unknown ? Omit<T, 'id'> : never
 
 interface Pending {
   readonly bond: Bond
-  readonly settle: PromiseWithResolvers<ForwardAnswer>
+  readonly onAnswer: (answer: ForwardAnswer) => void
+  readonly onLost: () => void
 }
 
 /** What was asked of leaders, until they have answered or are gone. */
@@ -34,14 +35,14 @@ export class Forwarding {
    */
   async ask(bond: Bond, request: Without<ForwardRequest>, signal: AbortSignal): Promise<ForwardAnswer> {
     signal.throwIfAborted()
-    if (this.#pending.size >= pendingMax) throw new ForwardError('busy')
-    const id = ++this.#lastId
-    const settle = Promise.withResolvers<ForwardAnswer>()
-    this.#pending.set(id, { bond, settle })
+    const { promise, resolve, reject } = Promise.withResolvers<ForwardAnswer>()
+    const id = this.#send(bond, request, {
+      bond,
+      onAnswer: resolve,
+      onLost: () => reject(new ForwardError('lost')),
+    })
     try {
-      const sent = bond.send('forward', encodeForward({ ...request, id } as ForwardRequest))
-      if (sent !== 'sent') throw new ForwardError(sent === 'busy' ? 'busy' : 'lost')
-      const answer = await raceSignal(settle.promise, signal)
+      const answer = await raceSignal(promise, signal)
       if (answer.type === 'refused') throw new ForwardError(answer.reason)
       return answer
     } finally {
@@ -49,15 +50,39 @@ export class Forwarding {
     }
   }
 
+  /**
+   * Asks for something that shows by itself when it has come about, so that it is answered only when it is refused.
+   *
+   * @param onRefused The leader has not done it. Not told when the bond is lost.
+   * @returns To be called when it has come about, or is of no interest any more: the request is forgotten.
+   * @throws ForwardError when it cannot be sent.
+   */
+  tell(bond: Bond, request: Without<ForwardRequest>, onRefused: () => void): () => void {
+    const forget = (): void => void this.#pending.delete(id)
+    const onAnswer = ({ type }: ForwardAnswer): void => {
+      forget()
+      if (type === 'refused') onRefused()
+    }
+    const id = this.#send(bond, request, { bond, onAnswer, onLost: forget })
+    return forget
+  }
+
   /** W-S14: answers count only from whom the question went to. */
   onAnswer(bond: Bond, answer: ForwardAnswer): void {
     const pending = this.#pending.get(answer.id)
-    if (pending?.bond === bond) pending.settle.resolve(answer)
+    if (pending?.bond === bond) pending.onAnswer(answer)
   }
 
   onLost(bond: Bond): void {
-    for (const { bond: asked, settle } of this.#pending.values()) {
-      if (asked === bond) settle.reject(new ForwardError('lost'))
-    }
+    for (const { bond: asked, onLost } of this.#pending.values()) if (asked === bond) onLost()
+  }
+
+  #send(bond: Bond, request: Without<ForwardRequest>, pending: Pending): number {
+    if (this.#pending.size >= pendingMax) throw new ForwardError('busy')
+    const id = ++this.#lastId
+    const sent = bond.send('forward', encodeForward({ ...request, id } as ForwardRequest))
+    if (sent !== 'sent') throw new ForwardError(sent === 'busy' ? 'busy' : 'lost')
+    this.#pending.set(id, pending)
+    return id
   }
 }

@@ -39,6 +39,7 @@ import { decodeForward, decodeNote, type Note } from '../wire/notes.js'
 import { BUNDLE, CONSENSUS, controlMessage, MERGE, NOTE } from '../wire/control.js'
 import { decodeMessage, encodeMessage, MalformedMessageError } from '../wire/raft-wire.js'
 import { bundling, type Bundles } from './bundles.js'
+import { CommitWords } from './commit-words.js'
 import { discardedUpTo } from './discarded.js'
 import { ForwardError, Forwarding } from './forwarding.js'
 import { Islands } from './islands.js'
@@ -87,6 +88,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #life: Life<C, R, Q, A>
   readonly #forwarding = new Forwarding()
   readonly #requests: LeaderRequests
+  readonly #commitWords: CommitWords<Bond>
   readonly #reads = new SharedReads((consistency) => this.#confirmRead(consistency))
   readonly #submitter: Submitter<R>
   readonly #keeper: MembershipKeeper
@@ -138,7 +140,12 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
         onLost: (bond) => this.#onLost(bond),
       },
     })
+    this.#commitWords = new CommitWords<Bond>({
+      clock: options.clock,
+      send: (bond, message) => void bond.send('bulk', encodeMessage(message)),
+    })
     this.#requests = new LeaderRequests({
+      commitWords: this.#commitWords,
       member: () => (this.#isGivingWay ? undefined : member()),
       read: (leading, consistency) => this.#read(leading, consistency, this.#closing.signal),
     })
@@ -316,6 +323,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   #end(phase: GroupPhase, cause: unknown): void {
     if (this.#closing.signal.aborted) return
+    this.#commitWords.releaseAll()
     this.#phase = phase
     this.#cause = cause
     const terminated =
@@ -486,6 +494,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #onLost(bond: Bond): void {
     this.#options.bundles.remove(bond)
     this.#forwarding.onLost(bond)
+    this.#commitWords.forget(bond)
     this.#keeper.onLost(bond)
     this.#sync?.onLost(bond.member)
     this.#tellLeader()
@@ -519,13 +528,12 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const bond = this.bonds.mesh.get(peerIdOf(message.to))
     // Another incarnation knows nothing of what is said to this one.
     if (bond?.member !== message.to) return
-    const bytes = encodeMessage(message)
     // Entries, and what is said of them: a word that they are committed must not arrive before they do. Losing any of it is
     // harmless: what is busy now is tried again with the next heartbeat.
-    const isOfEntries = message.type === 'append' && message.answer !== 'at-once'
-    if (isOfEntries) bond.send('bulk', bytes)
-    else if (message.type === 'append' || message.type === 'append-answer')
-      this.#options.bundles.send(bond, bytes)
+    if (message.type === 'append' && message.answer !== 'at-once')
+      return this.#commitWords.pass(bond, message)
+    const bytes = encodeMessage(message)
+    if (message.type === 'append' || message.type === 'append-answer') this.#options.bundles.send(bond, bytes)
     else bond.send('control', controlMessage(CONSENSUS, bytes))
   }
 

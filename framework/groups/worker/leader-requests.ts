@@ -7,6 +7,7 @@ import {
   type ForwardRefusal,
   type ForwardRequest,
 } from '../wire/notes.js'
+import type { CommitWords } from './commit-words.js'
 import type { Confirmation } from './shared-reads.js'
 import { proposeAll } from './submitter.js'
 
@@ -15,6 +16,7 @@ export interface LeaderRequestsOptions {
   readonly member: () => Member | undefined
   /** Resolves when this member, which leads, may answer. */
   readonly read: (member: Member, consistency: Confirmation) => Promise<Index>
+  readonly commitWords: Pick<CommitWords<Bond>, 'onSubmitted' | 'release'>
 }
 
 /** What other nodes ask of this one, because they take it for the leader. */
@@ -29,20 +31,27 @@ export class LeaderRequests {
     const { id } = request
     const answer = (message: ForwardMessage): void => void bond.send('forward', encodeForward(message))
     const refuse = (reason: ForwardRefusal): void => answer({ type: 'refused', id, reason })
+    const { commitWords } = this.#options
     const member = this.#options.member()
     if (member === undefined) return refuse('not-leader')
     switch (request.type) {
       case 'submit': {
         // W-S14: who only reads writes nothing.
         if (bond.role === 'reader') return refuse('refused')
-        const firstIndices = proposeAll(member, request.opening, request.submissions)
-        if (typeof firstIndices === 'string') return refuse(firstIndices)
-        const { term } = member.status
+        const places = proposeAll(member, request.opening, request.submissions)
+        if (typeof places === 'string') return refuse(places)
+        commitWords.onSubmitted(bond, places.lastIndex)
+        if (request.isQuiet === true) return
+        const { term, firstIndices } = places
         return answer({ type: 'appended', id, term, firstIndices: [...firstIndices] })
       }
       case 'read':
         this.#options.read(member, request.consistency).then(
-          (index) => answer({ type: 'readable', id, index }),
+          (index) => {
+            // It answers from its own state, as soon as that has all that is committed.
+            commitWords.release(bond)
+            answer({ type: 'readable', id, index })
+          },
           () => refuse('not-leader'),
         )
         return

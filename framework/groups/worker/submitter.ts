@@ -4,7 +4,7 @@ import type { Dispatch, SubmissionPipeline } from '../client/submission-pipeline
 import { encodeSessionOpening, encodeSubmission } from '../machine/submission.js'
 import type { AppliedSubmission, ReplicatedMachine } from '../machine/replicated-machine.js'
 import type { Member } from '../member/member.js'
-import type { Proposal, Term } from '../raft/index.js'
+import type { Index, Proposal, Term } from '../raft/index.js'
 import type { Forwarding } from './forwarding.js'
 import { tickMs } from './ticker.js'
 
@@ -25,11 +25,23 @@ export interface SubmitterOptions<R> {
   readonly signal: AbortSignal
 }
 
+interface PipelineState {
+  /** Since anything last came of what was submitted, while something is. */
+  quietTicks: number
+  /** In the order of what they submit, each of which is in one of them at most. */
+  readonly told: Told[]
+}
+
+/** A request that is answered only when it is refused. */
+interface Told {
+  readonly lastSequence: number
+  readonly forget: () => void
+}
+
 /** Brings what the handles of a node submit to whoever leads, again and again until it is known what has become of it. */
 export class Submitter<R> {
   readonly #options: SubmitterOptions<R>
-  /** With the ticks since anything last came of what was submitted, while something is. */
-  readonly #pipelines = new Map<SubmissionPipeline<R>, { quietTicks: number }>()
+  readonly #pipelines = new Map<SubmissionPipeline<R>, PipelineState>()
   #leader: LeaderFacts | undefined
   #isDispatchDue = false
 
@@ -38,17 +50,21 @@ export class Submitter<R> {
   }
 
   add(pipeline: SubmissionPipeline<R>): void {
-    this.#pipelines.set(pipeline, { quietTicks: 0 })
+    this.#pipelines.set(pipeline, { quietTicks: 0, told: [] })
     pipeline.onLeader(this.#epoch)
   }
 
   delete(pipeline: SubmissionPipeline<R>): void {
+    forget(this.#pipelines.get(pipeline)?.told ?? [])
     this.#pipelines.delete(pipeline)
   }
 
   onLeader(leader: LeaderFacts | undefined): void {
     this.#leader = leader
-    for (const pipeline of this.#pipelines.keys()) pipeline.onLeader(this.#epoch)
+    for (const [pipeline, { told }] of this.#pipelines) {
+      // What was asked of another leader is of no interest any more.
+      if (pipeline.onLeader(this.#epoch)) forget(told)
+    }
     this.dispatchSoon()
   }
 
@@ -56,6 +72,7 @@ export class Submitter<R> {
     for (const [pipeline, state] of this.#pipelines) {
       if (pipeline.session !== applied.session) continue
       state.quietTicks = 0
+      forget(state.told, applied.sequence)
       pipeline.onApplied(applied)
       if (!pipeline.isIdle) this.dispatchSoon()
     }
@@ -64,8 +81,9 @@ export class Submitter<R> {
   /** The machine was put to another state as a whole. */
   onRestored(): void {
     const { machine } = this.#options
-    for (const pipeline of this.#pipelines.keys()) {
+    for (const [pipeline, { told }] of this.#pipelines) {
       const { session } = pipeline
+      forget(told)
       pipeline.onRestored(machine.lastSequenceOf(session), (sequence) => machine.outcomeOf(session, sequence))
     }
     this.dispatchSoon()
@@ -104,15 +122,19 @@ export class Submitter<R> {
 
   #dispatchAll(): void {
     if (this.#options.signal.aborted) return
-    for (const pipeline of this.#pipelines.keys()) {
+    for (const [pipeline, { told }] of this.#pipelines) {
       for (let dispatch = pipeline.take(); dispatch !== undefined; dispatch = pipeline.take()) {
-        if (!this.#dispatch(pipeline, dispatch)) break
+        if (!this.#dispatch(pipeline, told, dispatch)) break
       }
     }
   }
 
   /** @returns Whether there may be room for more. */
-  #dispatch(pipeline: SubmissionPipeline<R>, { opening, submissions }: Dispatch): boolean {
+  #dispatch(
+    pipeline: SubmissionPipeline<R>,
+    told: Told[],
+    { opening, submissions, wantsPlaces }: Dispatch,
+  ): boolean {
     const leader = this.#leader
     if (leader === undefined) return false
     const openingPayload = opening === undefined ? undefined : encodeSessionOpening(opening)
@@ -122,18 +144,42 @@ export class Submitter<R> {
     }))
     const sequences = submissions.map(({ sequence }) => sequence)
     if (leader.bond === undefined) {
-      const indices = proposeAll(this.#options.member(), openingPayload, proposals)
+      const places = proposeAll(this.#options.member(), openingPayload, proposals)
       // At the next tick there may be room, or another leader.
-      if (typeof indices === 'string') pipeline.resubmit()
-      else this.#onAppended(pipeline, sequences, indices, leader.term)
-      return typeof indices !== 'string'
+      if (typeof places === 'string') pipeline.resubmit()
+      else this.#onAppended(pipeline, sequences, places.firstIndices, places.term)
+      return typeof places !== 'string'
     }
-    void this.#forward(pipeline, leader.bond, sequences, {
+    const request = {
       type: 'submit',
       ...(openingPayload && { opening: openingPayload }),
       submissions: proposals,
-    })
+    } as const
+    if (!wantsPlaces) return this.#tell(pipeline, told, leader.bond, sequences, request)
+    void this.#forward(pipeline, leader.bond, sequences, request)
     return true
+  }
+
+  /** @returns Whether it is on its way. */
+  #tell(
+    pipeline: SubmissionPipeline<R>,
+    told: Told[],
+    bond: Bond,
+    sequences: readonly number[],
+    request: Parameters<Forwarding['tell']>[1] & { readonly type: 'submit' },
+  ): boolean {
+    // What is submitted again is asked for by this request alone.
+    while (told.length > 0 && told.at(-1)!.lastSequence >= sequences[0]!) told.pop()!.forget()
+    const { forwarding } = this.#options
+    try {
+      const forget = forwarding.tell(bond, { ...request, isQuiet: true }, () => pipeline.resubmit())
+      told.push({ lastSequence: sequences.at(-1)!, forget })
+      return true
+    } catch (error) {
+      if (!isMosaikError(error)) throw error
+      pipeline.resubmit()
+      return false
+    }
   }
 
   async #forward(
@@ -168,16 +214,30 @@ export class Submitter<R> {
   }
 }
 
+/** @param upTo The last sequence of which it is known what has come of it. Default: all are of no interest any more. */
+function forget(told: Told[], upTo = Infinity): void {
+  while (told.length > 0 && told[0]!.lastSequence <= upTo) told.shift()!.forget()
+}
+
+/** Where submissions are in the log of the leader. */
+export interface Places {
+  /** The application index of the first command of each. */
+  readonly firstIndices: readonly number[]
+  readonly term: Term
+  /** The index of the last entry. */
+  readonly lastIndex: Index
+}
+
 /**
  * Appends submissions at the leader.
  *
- * @returns The application index of the first command of each; or why nothing was appended.
+ * @returns Where they are; or why nothing was appended.
  */
 export function proposeAll(
   member: Member | undefined,
   opening: Uint8Array | undefined,
   submissions: readonly { readonly payload: Uint8Array; readonly commandCount: number }[],
-): readonly number[] | 'not-leader' | 'busy' | 'refused' {
+): Places | 'not-leader' | 'busy' | 'refused' {
   if (member === undefined || member.isOver) return 'not-leader'
   const proposals: Proposal[] = submissions.map(({ payload, commandCount }) => ({ payload, commandCount }))
   if (opening !== undefined) proposals.unshift({ kind: 'session', payload: opening })
@@ -187,9 +247,10 @@ export function proposeAll(
     return outcome.reason === 'too-large' ? 'refused' : 'busy'
   }
   let index = outcome.firstApplicationIndex
-  return submissions.map(({ commandCount }) => {
+  const firstIndices = submissions.map(({ commandCount }) => {
     const firstIndex = index
     index += commandCount
     return firstIndex
   })
+  return { firstIndices, term: outcome.term, lastIndex: outcome.lastIndex }
 }

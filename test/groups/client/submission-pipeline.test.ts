@@ -14,6 +14,7 @@ import { sessionId } from '../machine/entries.js'
 class Noted implements Call<string> {
   readonly commands: readonly Uint8Array[]
   readonly told: string[] = []
+  wantsPlace = false
 
   constructor(...texts: string[]) {
     this.commands = texts.map((text) => Buffer.from(text))
@@ -67,6 +68,19 @@ function texts(dispatch: Dispatch | undefined): string[] {
 }
 
 describe('commands', () => {
+  test('say whether anybody wants to know where they are in the log, also when they are submitted again', () => {
+    const it = pipeline()
+    it.onLeader('1')
+    it.add(new Noted('a'))
+    expect(it.take()).toMatchObject({ wantsPlaces: false })
+    const fed = new Noted('b')
+    fed.wantsPlace = true
+    it.add(fed)
+    expect(it.take()).toMatchObject({ wantsPlaces: true })
+    it.onLeader('2')
+    expect(it.take()).toMatchObject({ wantsPlaces: true })
+  })
+
   test('wait for a leader, and then go together, behind the opening of their session', () => {
     const it = pipeline()
     for (const text of ['a', 'b', 'c']) it.add(new Noted(text))
@@ -191,7 +205,8 @@ describe('a session that the group has forgotten', () => {
     it.onLeader('1')
     it.add(call)
     const { submissions } = it.take()!
-    for (const applied of group.handle({ opening: undefined, submissions })) it.onApplied(applied)
+    for (const applied of group.handle({ opening: undefined, submissions, wantsPlaces: false }))
+      it.onApplied(applied)
     for (const applied of group.handle(it.take()!)) it.onApplied(applied)
     expect(call.told).toEqual(['applied 1 a'])
   })
