@@ -470,6 +470,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     this.#online.set(false)
     this.#owner.onRetiring()
     this.#sender.close()
+    this.#stalls[Symbol.dispose]()
     using deadline = this.#context.clock.deadline(closeTimeoutMs)
     const { signal } = deadline
     await Promise.all(Array.from(this.#served, (subscription) => subscription.finish(this.#log.next, signal)))

@@ -32,8 +32,8 @@ export class StallWatch<H extends Holder> {
   }
 
   /** Looks at those that make others wait at this moment, which are all there are. */
-  look(nowMs: number, holders: ReadonlySet<H>): StallVerdict<H> {
-    for (const holder of this.#watched.keys()) if (!holders.has(holder)) this.#watched.delete(holder)
+  look(nowMs: number, holders: readonly H[]): StallVerdict<H> {
+    for (const holder of this.#watched.keys()) if (!holders.includes(holder)) this.#watched.delete(holder)
     const stalled: H[] = []
     const suspected: H[] = []
     let nextMs = Infinity
