@@ -9,7 +9,7 @@ const roundMs = 1_500
 const sizes = [128, 1024, 64 * 1024]
 const frameBytes = 64 * 1024
 /** What `mosaik up` gives its nodes, for all processes, whatever they carry datums with. */
-const nodeOptions = ['--max-semi-space-size=4']
+const nodeOptions = ['--max-semi-space-size=4', '--heap-growing-percent=100']
 
 /** One row of the result, with a figure for each run. */
 interface Row {
