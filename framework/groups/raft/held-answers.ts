@@ -61,13 +61,13 @@ export class HeldAnswers {
   }
 
   /** Says what may be said by now. */
-  flush(outbox: Message[], envelope: (to: MemberId) => Envelope): void {
+  flush(send: (message: Message) => void, envelope: (to: MemberId) => Envelope): void {
     if (this.#vote !== undefined && this.#isVoteDue) {
-      outbox.push(this.#vote)
+      send(this.#vote)
       this.#vote = undefined
     }
     if (this.#leader === undefined || !this.#isAppendDue) return
-    outbox.push(this.#accepted(envelope(this.#leader)))
+    send(this.#accepted(envelope(this.#leader)))
     this.#isUrgent = false
     if (this.#isAllDurable) this.#leader = undefined
   }

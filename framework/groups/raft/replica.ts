@@ -3,6 +3,7 @@ import type { ChainHasher } from './chain-hash.js'
 import { ConfigurationHistory } from './configuration-history.js'
 import { Durability } from './durability.js'
 import type { CoreFaults } from './faults.js'
+import type { RaftLimits } from './options.js'
 import { LOG_START, RaftLog } from './raft-log.js'
 import type {
   Configuration,
@@ -151,20 +152,32 @@ export class Replica {
     }
   }
 
-  /** The last index that is not in the tail: so many entries and bytes at the end of the log, whichever is less. */
-  tailStart(entriesMax: number, bytesMax: number): Index {
-    let start = this.log.lastIndex
-    const startMin = Math.max(this.log.base.index, start - entriesMax)
-    for (let bytes = 0; start > startMin; start--) {
-      bytes += this.log.entryAt(start)!.payload.byteLength
-      if (bytes > bytesMax) break
-    }
-    return start
+  /**
+   * Forgets entries up to an index, but not what was not handed out or is not durable, nor the tail that the limits say.
+   *
+   * @returns What is in front of the log from now on; undefined when nothing was forgotten.
+   */
+  compact(
+    upTo: Index,
+    limits: Pick<RaftLimits, 'tailEntriesMax' | 'tailBytesMax'>,
+  ): SnapshotFacts | undefined {
+    const to = Math.min(upTo, this.#handedOutIndex, this.durability.durableIndex, this.#tailStart(limits))
+    const base = to > this.log.base.index ? this.factsAt(to) : undefined
+    if (base === undefined) return undefined
+    this.configurations.compactTo(to)
+    this.log.compactTo(to)
+    return base
   }
 
-  compactTo(index: Index): void {
-    this.configurations.compactTo(index)
-    this.log.compactTo(index)
+  /** The last index that is not in the tail: so many entries and bytes at the end of the log, whichever is less. */
+  #tailStart({ tailEntriesMax, tailBytesMax }: Pick<RaftLimits, 'tailEntriesMax' | 'tailBytesMax'>): Index {
+    let start = this.log.lastIndex
+    const startMin = Math.max(this.log.base.index, start - tailEntriesMax)
+    for (let bytes = 0; start > startMin; start--) {
+      bytes += this.log.entryAt(start)!.payload.byteLength
+      if (bytes > tailBytesMax) break
+    }
+    return start
   }
 
   get #appliableIndex(): Index {
