@@ -139,7 +139,8 @@ export class FrameReader {
   #offset = 0
   /** A frame was handed out that lies in the first chunk. */
   #isViewed = false
-  readonly #header = new Uint8Array(FRAME_HEADER_BYTES)
+  /** A header that came in pieces; made when the first one does. */
+  #header: Uint8Array = EMPTY
   #headerFilled = 0
   /** The body length of the frame being read, or NO_FRAME while its header is incomplete. */
   #bodyBytes = NO_FRAME
@@ -218,14 +219,38 @@ export class FrameReader {
 
   /** Reads as much of a header as there is; true once it is complete and acceptable. */
   #readHeader(): boolean {
+    const chunk = this.#chunks[0]
+    if (
+      chunk !== undefined &&
+      this.#headerFilled === 0 &&
+      chunk.byteLength - this.#offset >= FRAME_HEADER_BYTES
+    ) {
+      this.#judgeHeader(chunk, this.#offset)
+      this.#headerFilled = FRAME_HEADER_BYTES
+      this.#advance(chunk, FRAME_HEADER_BYTES)
+      return true
+    }
+    if (!this.#collectHeader()) return false
+    this.#judgeHeader(this.#header, 0)
+    return true
+  }
+
+  /** Puts a header together that lies in several chunks; true once it is complete. */
+  #collectHeader(): boolean {
+    if (this.#chunks.length === 0) return false
+    if (this.#header === EMPTY) this.#header = new Uint8Array(FRAME_HEADER_BYTES)
     while (this.#headerFilled < FRAME_HEADER_BYTES) {
       const chunk = this.#chunks[0]
       if (chunk === undefined) return false
       this.#header[this.#headerFilled++] = chunk[this.#offset]!
       this.#advance(chunk, 1)
     }
-    const length = readFrameLength(this.#header, 0)
-    const kind = this.#header[LENGTH_BYTES]!
+    return true
+  }
+
+  #judgeHeader(header: Uint8Array, offset: number): void {
+    const length = readFrameLength(header, offset)
+    const kind = header[offset + LENGTH_BYTES]!
     if (length === 0) throw this.#fail(closeReason(CloseReasons.ProtocolViolation, 'frame without a kind'))
     if (!isFrameKind(kind)) {
       throw this.#fail(closeReason(CloseReasons.ProtocolViolation, `frame of unknown kind ${kind}`))
@@ -237,7 +262,6 @@ export class FrameReader {
     }
     this.#kind = kind
     this.#bodyBytes = length - frameBytes(0)
-    return true
   }
 
   /** Whether a body in place would seem to have memory to itself that others may hold. */

@@ -23,11 +23,11 @@ import {
   OPENING_FRAME_BYTES_MAX,
   type RawFrame,
 } from './frame.js'
-import { LinkIntake } from './link-intake.js'
+import { LinkIntake, type IntakeOwner } from './link-intake.js'
 import { LinkLifecycle, type LinkAction, type LinkEnding, type LinkEvent } from './link-lifecycle.js'
 import { closeFrame, readClose } from './link-messages.js'
 import { LinkOpening } from './link-opening.js'
-import { LinkOutbox } from './link-outbox.js'
+import { LinkOutbox, type OutboxOwner } from './link-outbox.js'
 import {
   defaultLinkLimits,
   type Frame,
@@ -109,7 +109,7 @@ interface WaitingRecv {
   readonly reject: (cause: unknown) => void
 }
 
-class FramedLink implements Link {
+class FramedLink implements Link, IntakeOwner, OutboxOwner {
   readonly peer: PeerId
   readonly protocol: string
   readonly direction: Link['direction']
@@ -119,7 +119,6 @@ class FramedLink implements Link {
 
   readonly #stream: ByteStream
   readonly #clock: Clock
-  readonly #limits: LinkLimits
   readonly #observer: LinkObserver
   readonly #frameBytesMax: number
   readonly #lifecycle: LinkLifecycle
@@ -129,6 +128,7 @@ class FramedLink implements Link {
 
   #opening: LinkOpening | undefined
   #waitingRecv: WaitingRecv | undefined
+  readonly #openingTimeoutMs: number
   #closeTimeoutMs: number
   #deadline: Deadline | undefined
   readonly #events: LinkEvent[] = []
@@ -136,32 +136,28 @@ class FramedLink implements Link {
 
   private constructor(options: OpenedLinkOptions, direction: Link['direction'], phase: 'opening' | 'open') {
     const { stream, peer, protocol, limits, clock = systemClock, observer = {} } = options
+    const { openingTimeoutMs, closeTimeoutMs, inboundFramesMax, inboundBytesMax, waitingSendsMax } = {
+      ...defaultLinkLimits,
+      ...limits,
+    }
     this.peer = peer
     this.protocol = protocol.id
     this.direction = direction
     this.#stream = stream
     this.#clock = clock
-    this.#limits = { ...defaultLinkLimits, ...limits }
     this.#observer = observer
     this.#frameBytesMax = protocol.frameBytesMax
-    this.#closeTimeoutMs = this.#limits.closeTimeoutMs
+    this.#openingTimeoutMs = openingTimeoutMs
+    this.#closeTimeoutMs = closeTimeoutMs
     this.#lifecycle = new LinkLifecycle(phase)
     this.#intake = new LinkIntake({
       stream,
+      owner: this,
       frameBytesMax: phase === 'open' ? protocol.frameBytesMax : OPENING_FRAME_BYTES_MAX,
-      keptFramesMax: this.#limits.inboundFramesMax,
-      keptBytesMax: this.#limits.inboundBytesMax,
-      onBytes: (byteCount) => observer.onBytesReceived?.(byteCount),
-      onFrame: (frame) => this.#handleFrame(frame),
-      onRefused: (reason) => this.#apply({ type: 'refuse', reason }),
-      onEnd: (clean, detail) => this.#apply({ type: 'read-ended', clean, detail }),
+      keptFramesMax: inboundFramesMax,
+      keptBytesMax: inboundBytesMax,
     })
-    this.#outbox = new LinkOutbox({
-      stream,
-      waitingMax: this.#limits.waitingSendsMax,
-      onHandedOver: (frame) => observer.onBytesSent?.(frame.byteLength),
-      onFailed: () => this.#apply({ type: 'write-failed' }),
-    })
+    this.#outbox = new LinkOutbox({ stream, owner: this, waitingMax: waitingSendsMax })
     this.closed = this.#over.promise
   }
 
@@ -270,7 +266,7 @@ class FramedLink implements Link {
       step,
       network,
       clock: this.#clock,
-      timeoutMs: this.#limits.openingTimeoutMs,
+      timeoutMs: this.#openingTimeoutMs,
       signal,
       onGivenUp: (reason) => this.#apply({ type: 'refuse', reason }),
     })
@@ -321,9 +317,29 @@ class FramedLink implements Link {
     opening.succeed()
   }
 
-  // Frames
+  // From the stream
 
-  #handleFrame(frame: RawFrame): void {
+  onBytes(byteCount: number): void {
+    this.#observer.onBytesReceived?.(byteCount)
+  }
+
+  onRefused(reason: CloseReason): void {
+    this.#apply({ type: 'refuse', reason })
+  }
+
+  onReadEnd(clean: boolean, detail: string): void {
+    this.#apply({ type: 'read-ended', clean, detail })
+  }
+
+  onHandedOver(frame: Uint8Array): void {
+    this.#observer.onBytesSent?.(frame.byteLength)
+  }
+
+  onWriteFailed(): void {
+    this.#apply({ type: 'write-failed' })
+  }
+
+  onFrame(frame: RawFrame): void {
     if (frame.kind === FrameKind.close) {
       this.#apply({ type: 'close-received', reason: readClose(frame.body) })
     } else if (this.#opening !== undefined) {

@@ -1,22 +1,29 @@
 import { messageOf, Ring } from '#framework/primitives'
-import type { ByteStream, ByteStreamEnd } from './byte-stream.js'
+import type { ByteStream, ByteStreamEnd, ByteStreamHandlers } from './byte-stream.js'
 import type { CloseReason } from './close-reason.js'
 import { FRAME_HEADER_BYTES, FrameError, FrameReader, type RawFrame } from './frame.js'
 
+/** What hears of what an intake reads. */
+export interface IntakeOwner {
+  /** Bytes have arrived. */
+  onBytes(byteCount: number): void
+  /** The next frame of the stream: to be dealt with or given to {@link LinkIntake.keep}. May throw FrameError. */
+  onFrame(frame: RawFrame): void
+  /** What arrived cannot be accepted; nothing more is read. */
+  onRefused(reason: CloseReason): void
+  /** The stream's read side is over, after all frames. `detail` says in words how. */
+  onReadEnd(clean: boolean, detail: string): void
+}
+
 export interface IntakeOptions {
   readonly stream: ByteStream
+  /** Itself, not a function for each of the four: a node may have thousands of links. */
+  readonly owner: IntakeOwner
   /** The longest acceptable frame to begin with. */
   readonly frameBytesMax: number
   /** Frames, and bytes in frames, that may be kept before the stream is paused. */
   readonly keptFramesMax: number
   readonly keptBytesMax: number
-  readonly onBytes: (byteCount: number) => void
-  /** The next frame of the stream: to be dealt with or given to {@link LinkIntake.keep}. May throw FrameError. */
-  readonly onFrame: (frame: RawFrame) => void
-  /** What arrived cannot be accepted; nothing more is read. */
-  readonly onRefused: (reason: CloseReason) => void
-  /** The stream's read side is over, after all frames. `detail` says in words how. */
-  readonly onEnd: (clean: boolean, detail: string) => void
 }
 
 /**
@@ -24,7 +31,7 @@ export interface IntakeOptions {
  * stream while it keeps too many. Reading ahead is what lets a link notice the other side's CLOSE while its owner does
  * something else.
  */
-export class LinkIntake {
+export class LinkIntake implements ByteStreamHandlers {
   readonly #options: IntakeOptions
   readonly #reader: FrameReader
   // The limits are kept by pausing. When the stream has ended, the little that was left unread comes on top of them.
@@ -39,14 +46,22 @@ export class LinkIntake {
   }
 
   start(): void {
-    this.#options.stream.start({
-      onBytes: (chunk) => {
-        this.#options.onBytes(chunk.byteLength)
-        this.#reader.push(chunk)
-        this.#read()
-      },
-      onEnd: (end) => this.#finish(end),
-    })
+    this.#options.stream.start(this)
+  }
+
+  /** From the stream. */
+  onBytes(chunk: Uint8Array): void {
+    this.#options.owner.onBytes(chunk.byteLength)
+    this.#reader.push(chunk)
+    this.#read()
+  }
+
+  /** From the stream. Nothing is left to hold back, and what is unread may be the other side's reason: reads it all. */
+  onEnd(end: ByteStreamEnd): void {
+    while (this.#readFrame());
+    const detail = this.#describe(end)
+    this.#isStopped = true
+    this.#options.owner.onReadEnd(end.clean, detail)
   }
 
   /** Counts from the next frame on. */
@@ -87,23 +102,15 @@ export class LinkIntake {
     this.#regulate()
   }
 
-  /** Nothing is left to hold back at the end, and what is unread may be the other side's reason: reads it all. */
-  #finish(end: ByteStreamEnd): void {
-    while (this.#readFrame());
-    const detail = this.#describe(end)
-    this.#isStopped = true
-    this.#options.onEnd(end.clean, detail)
-  }
-
   /** Deals with the next frame; false when there is none, because bytes are missing or reading has stopped. */
   #readFrame(): boolean {
     try {
       const frame = this.#reader.next()
-      if (frame !== undefined) this.#options.onFrame(frame)
+      if (frame !== undefined) this.#options.owner.onFrame(frame)
       return frame !== undefined
     } catch (error) {
       if (!(error instanceof FrameError)) throw error
-      this.#options.onRefused(error.reason)
+      this.#options.owner.onRefused(error.reason)
       return false
     }
   }

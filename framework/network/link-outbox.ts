@@ -15,14 +15,19 @@ interface PendingSend {
   readonly failed: (cause: unknown) => void
 }
 
+/** What hears of what becomes of frames. */
+export interface OutboxOwner {
+  /** A frame was handed to the transport. */
+  onHandedOver(frame: Uint8Array): void
+  /** The transport refused a write; told once, nothing is written any more. */
+  onWriteFailed(): void
+}
+
 export interface OutboxOptions {
   readonly stream: ByteStream
+  readonly owner: OutboxOwner
   /** How many sends may wait behind the one in the transport. */
   readonly waitingMax: number
-  /** A frame was handed to the transport. */
-  readonly onHandedOver: (frame: Uint8Array) => void
-  /** The transport refused a write; told once, nothing is written any more. */
-  readonly onFailed: (cause: unknown) => void
 }
 
 /**
@@ -113,10 +118,10 @@ export class LinkOutbox {
   }
 
   #write(frame: Uint8Array): undefined | Promise<void> {
-    const { stream, onHandedOver } = this.#options
+    const { stream, owner } = this.#options
     try {
       const room = stream.write(frame)
-      onHandedOver(frame)
+      owner.onHandedOver(frame)
       return room
     } catch (error) {
       // A throw and a rejection mean the same; one way of handling them is enough.
@@ -132,7 +137,7 @@ export class LinkOutbox {
         pending.done()
         this.#drain()
       },
-      (cause: unknown) => this.#options.onFailed(cause),
+      () => this.#options.owner.onWriteFailed(),
     )
   }
 

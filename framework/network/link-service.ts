@@ -55,7 +55,8 @@ export class LinkService {
     const onStream = (stream: Stream, connection: Connection): void =>
       this.#background('inbound link', async () => {
         const origin = await this.#connections.originOf(stream, connection, protocol.id)
-        if (origin !== undefined) await this.#answer(protocol, handler, linkStream(origin, stream), origin)
+        if (origin === undefined) return undefined
+        return this.#answer(protocol, handler, linkStream(origin, stream), origin)
       })
     this.#takers.set(protocol.id, (stream, connection) => {
       if (!this.#connections.takesStream(connection, stream, protocol.id)) return
@@ -169,7 +170,8 @@ export class LinkService {
       return
     }
     void link.closed.then(release)
-    await this.#decide(handler, incoming)
+    // Not awaited, here and below: a handler may take as long as its link lives, and this need not stay for it.
+    return this.#decide(handler, incoming)
   }
 
   async #decide(handler: LinkHandler, { link, accept }: IncomingLink): Promise<void> {
@@ -247,13 +249,11 @@ export class LinkService {
 
   /** Nothing that goes wrong with one link is a failure of the host. */
   #background(name: string, run: () => Promise<void>): void {
-    this.#scope.spawn(name, async (signal) => {
-      try {
-        await run()
-      } catch (error) {
+    this.#scope.spawn(name, (signal) =>
+      run().catch((error: unknown) => {
         if (!signal.aborted) this.#context.logger.error(`${name} failed`, { cause: messageOf(error) })
-      }
-    })
+      }),
+    )
   }
 }
 

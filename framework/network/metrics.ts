@@ -155,6 +155,7 @@ export class NetworkMetrics {
   readonly #gossipPublished: Counter
   readonly #gossipReceived: Counter
   readonly #gossipStreamsLost: Counter
+  readonly #linkObservers = new Map<string, LinkObserver>()
   readonly #byteCounters = new Map<
     string,
     { readonly sent: CounterHandle; readonly received: CounterHandle }
@@ -216,8 +217,18 @@ export class NetworkMetrics {
     this.#gossipStreamsLost.add(1, { cause })
   }
 
-  /** Counts what one link does. */
+  /** Counts what links do; all of a protocol and direction have the same one, and there are as many as protocols. */
   linkObserver(protocol: string, direction: 'inbound' | 'outbound'): LinkObserver {
+    const key = `${direction} ${protocol}`
+    let observer = this.#linkObservers.get(key)
+    if (observer === undefined) {
+      observer = this.#newLinkObserver(protocol, direction)
+      this.#linkObservers.set(key, observer)
+    }
+    return observer
+  }
+
+  #newLinkObserver(protocol: string, direction: 'inbound' | 'outbound'): LinkObserver {
     const bytes = this.#bytesOf(protocol)
     return {
       onOpened: () => this.#linksOpened.add(1, { protocol, direction }),
