@@ -14,7 +14,12 @@ async function check(dialect: 'legacy' | 'standard'): Promise<string> {
     config,
     JSON.stringify({
       extends: join(root, 'tsconfig.json'),
-      compilerOptions: { experimentalDecorators: legacy, emitDecoratorMetadata: legacy },
+      compilerOptions: {
+        experimentalDecorators: legacy,
+        emitDecoratorMetadata: legacy,
+        // Against the declarations of dist/, as users compile: all sources take the compiler five times as long.
+        customConditions: [],
+      },
       include: [],
       files: ['./type-safety.ts'],
     }),

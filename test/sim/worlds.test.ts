@@ -6,6 +6,16 @@ import { PLANTED_BUGS } from './world/planted-bugs.js'
 /** Some times the seed that is needed, for the day when the core draws other numbers. */
 const SEEDS_MAX = 200
 
+/** Seeds that show what few others show, as the core is now: they are tried first. */
+const likelySeeds: Readonly<Record<string, number>> = {
+  'forgets-vote': 25,
+  'forgets-hard-state': 35,
+  'skips-prev-check': 7,
+  'stale-lease-read': 17,
+  'cuts-off-corruption': 9,
+  'loses-ticks-in-pause': 48,
+}
+
 /** One for all, so that whatever a world leaves behind in the code makes the next run of a seed another one. */
 let thread: SimThread
 
@@ -41,7 +51,8 @@ describe('every planted bug is found, in a world that is fine without it', () =>
     '%s',
     async (fault) => {
       const job = { minutes: 1, fault }
-      for (let seed = 1; seed <= SEEDS_MAX; seed++) {
+      const seeds = Array.from({ length: SEEDS_MAX }, (_, i) => i + 1)
+      for (const seed of [likelySeeds[fault] ?? 1, ...seeds]) {
         if ((await thread.run({ ...job, seed })).violation === undefined) continue
         const control = await thread.run({ ...job, seed, isControl: true })
         expect(control.violation).toBeUndefined()

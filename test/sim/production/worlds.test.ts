@@ -42,18 +42,20 @@ describe('every bug that is planted around the member is found, in a world that 
   /** Some times the seeds that are needed, for the day when members draw other numbers. */
   const seedsMax = 60
 
+  // With a seed that shows it as members are now, which is tried first.
   test.each([
-    'does-not-sync',
-    'forgets-hard-state',
-    'reuses-incarnation',
-    'cuts-off-corruption',
-    'snapshot-forgets-sessions',
-    'answers-when-appended',
-    'loses-ticks-in-pause',
+    ['does-not-sync', 2],
+    ['forgets-hard-state', 6],
+    ['reuses-incarnation', 12],
+    ['cuts-off-corruption', 13],
+    ['snapshot-forgets-sessions', 1],
+    ['answers-when-appended', 1],
+    ['loses-ticks-in-pause', 17],
   ])(
     '%s',
-    async (fault) => {
-      for (let seed = 1; seed <= seedsMax; seed++) {
+    async (fault, likelySeed) => {
+      const seeds = Array.from({ length: seedsMax }, (_, i) => i + 1)
+      for (const seed of [likelySeed, ...seeds]) {
         const job: Job = { seed, minutes: 1, fault, members }
         if ((await thread.run(job)).violation === undefined) continue
         const control = await thread.run({ ...job, isControl: true })
