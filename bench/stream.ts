@@ -2,14 +2,13 @@
 import { type Benchmark, median, spread, table } from './benchmark.ts'
 import { Callable } from './calls.ts'
 import { NatsServer } from './nats-server.ts'
+import { nodeOptions } from './node-options.ts'
 import type { Transport } from './bare-node.ts'
 import type { Order, Sent, StreamPeer } from './stream-peer.ts'
 
 const roundMs = 1_500
 const sizes = [128, 1024, 64 * 1024]
 const frameBytes = 64 * 1024
-/** What `mosaik up` gives its nodes, for all processes, whatever they carry datums with. */
-const nodeOptions = ['--max-semi-space-size=4', '--heap-growing-percent=100']
 
 /** One row of the result, with a figure for each run. */
 interface Row {
