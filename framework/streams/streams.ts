@@ -104,6 +104,8 @@ export class Streams implements AsyncDisposable {
   }
   /** How many subscriptions this node has asked for. */
   #attempts = 0
+  /** This node has said something of itself that nobody here was told yet. */
+  #isOwnChangeDue = false
   #isClosing = false
   #closed: Promise<void> | undefined
 
@@ -280,9 +282,24 @@ export class Streams implements AsyncDisposable {
     this.#withdraw('consumes', id)
   }
 
-  /** Everybody is told only of what has changed: most of a large network has nothing to do with a stream. */
+  /**
+   * Everybody is told only of what has changed: most of a large network has nothing to do with a stream. What this node
+   * says of itself is told once for all that it says in one go: who begins to consume a thousand streams says as much.
+   */
   #onCatalog(catalog: Catalog): void {
     const changed = catalog.changedSince(this.#catalog)
+    if (changed.some((peer) => peer !== catalog.me.peer)) this.#takeIn(catalog, changed)
+    else if (!this.#isOwnChangeDue) {
+      this.#isOwnChangeDue = true
+      queueMicrotask(() => {
+        this.#isOwnChangeDue = false
+        const latest = this.#context.discovery.catalog.value
+        this.#takeIn(latest, latest.changedSince(this.#catalog))
+      })
+    }
+  }
+
+  #takeIn(catalog: Catalog, changed: readonly PeerId[]): void {
     this.#catalog = catalog
     this.#tell(catalog, changed)
   }

@@ -1,6 +1,8 @@
-import { expect, test } from '@jest/globals'
+import { expect, jest, test } from '@jest/globals'
+import { nextTurn } from '#framework/primitives'
 import { stream } from '#framework/streams'
 import { z } from 'zod'
+import type { FanIn } from '../../framework/streams/consuming/fan-in.js'
 import { startNodes } from './support.js'
 
 test('given a node that offers all that it can, then one stream more is refused at once, with the reason and what to do', async () => {
@@ -35,4 +37,19 @@ test('given many changes of what a node says in one turn, then each is true at o
   expect(versions.size).toBe(20)
   expect([...versions].toSorted((a, b) => a - b)).toEqual([...versions])
   expect(discovery.me.produces).toHaveLength(20)
+})
+
+test('given a hundred consumers that begin in one go, then they are told once of all that the node says about itself', async () => {
+  await using nodes = await startNodes({})
+  const { streams, discovery } = nodes[0]!
+  const consumers = Array.from({ length: 100 }, (_, n) =>
+    streams.consume(stream(`many-streams.consumed.${n}`, z.string())),
+  )
+  const told = consumers.map((consumer) => jest.spyOn(consumer as FanIn<string>, 'onCatalog'))
+  for (let n = 0; n < 10; n++) streams.consume(stream(`many-streams.consumed-later.${n}`, z.string()))
+  await nextTurn()
+  for (const onCatalog of told) {
+    expect(onCatalog).toHaveBeenCalledTimes(1)
+    expect(onCatalog.mock.calls[0]![0].me).toBe(discovery.me)
+  }
 })
