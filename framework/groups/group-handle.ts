@@ -11,6 +11,7 @@ import {
 import type { Mesh } from './bond/mesh.js'
 import { CallDeadlines } from './client/call-deadlines.js'
 import { PendingCall, type CallOwner } from './client/pending-call.js'
+import { PendingWait } from './client/pending-wait.js'
 import { SubmissionPipeline } from './client/submission-pipeline.js'
 import { GroupError } from './group-error.js'
 import type {
@@ -54,6 +55,8 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
   readonly #ended = new AbortController()
   /** Of which the outcome is not known. */
   readonly #calls: CallDeadlines<PendingCall<C, R>>
+  /** Of queries. */
+  readonly #waits: CallDeadlines<PendingWait>
   readonly #owner: CallOwner<C, R> = {
     onOver: (call, reason) => {
       if (this.#pipeline.withdraw(call)) call.onWithdrawn(reason)
@@ -67,6 +70,7 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
     const { worker, random, clock } = options
     this.#options = options
     this.#calls = new CallDeadlines(clock, (call, reason) => this.#owner.onOver(call, reason))
+    this.#waits = new CallDeadlines(clock, (wait, reason) => wait.end(reason))
     this.#worker = worker
     this.#pipeline = new SubmissionPipeline(() => toHex(random.bytes(sessionBytes)))
     worker.serve(this.#pipeline)
@@ -125,11 +129,10 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
     const { machine } = this.#worker
     const { minIndex = 0, consistency = this.#options.consistency } = options
     const given = this.#judged(() => machine.codecs.query.decode(machine.codecs.query.encode(query)), [query])
-    using deadline = this.#deadline(options)
+    this.#assertOpen([query])
     try {
-      if (consistency !== 'local') await this.#readable(consistency, deadline.signal)
-      if (machine.applicationIndex < minIndex)
-        await this.when().committed(minIndex, { signal: deadline.signal })
+      if (consistency !== 'local' || machine.applicationIndex < minIndex)
+        await this.#upToDate(consistency, minIndex, options)
     } catch (error) {
       this.#assertOpen([query])
       if (options.signal?.aborted === true) throw options.signal.reason
@@ -245,20 +248,40 @@ export class GroupHandle<C, R, Q, A> implements Group<C, R, Q, A> {
     if (this.#ended.signal.aborted) return
     this.#ended.abort(reason)
     this.#calls.stop()
+    this.#waits.stop()
     for (const call of this.#calls) this.#owner.onOver(call, reason)
+    for (const wait of this.#waits) wait.end(reason)
+  }
+
+  /** @throws Why this node cannot answer in time; the signal's reason. */
+  async #upToDate(
+    consistency: Consistency,
+    minIndex: number,
+    { deadlineMs = deadlineMsDefault, signal }: CallOptions,
+  ): Promise<void> {
+    using wait = new PendingWait({ deadlineMs, signal })
+    this.#waits.add(wait)
+    try {
+      if (consistency !== 'local') await wait.for(this.#readable(consistency, wait))
+      if (this.#worker.machine.applicationIndex < minIndex)
+        await this.when().committed(minIndex, { signal: wait.signal })
+    } finally {
+      this.#waits.delete(wait)
+    }
   }
 
   /** Asks until there is somebody who can say yes. */
-  async #readable(consistency: 'strong' | 'lease', signal: AbortSignal): Promise<void> {
+  async #readable(consistency: 'strong' | 'lease', wait: PendingWait): Promise<void> {
     for (;;) {
+      wait.throwIfOver()
       try {
-        return await this.#worker.readable(consistency, signal)
+        return await this.#worker.readable(consistency)
       } catch (error) {
-        signal.throwIfAborted()
+        wait.throwIfOver()
         const isToBeAskedAgain =
           error instanceof ForwardError || error instanceof ReadRefusedError || error instanceof TimeoutError
         if (!isToBeAskedAgain) throw error
-        await this.#options.clock.sleep(askAgainMs, { signal })
+        await this.#options.clock.sleep(askAgainMs, { signal: wait.signal })
       }
     }
   }

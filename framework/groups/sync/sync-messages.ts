@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
 import { configurationOf, originsMax, type ClusterId, type Entry, type MemberId } from '../raft/index.js'
-import { decodeEntries, encodeEntries, MalformedMessageError } from '../wire/raft-wire.js'
+import { MalformedMessageError } from '../wire/message-bytes.js'
+import { decodeEntries, encodeEntries } from '../wire/raft-wire.js'
 
 /** What an answer carries at most, besides what describes it: payloads of entries, or bytes of a snapshot. */
 export const ANSWER_BYTES_MAX = 1024 * 1024

@@ -1,7 +1,7 @@
 // Messages of several bonds between the same two nodes in one frame. For each: 32 B id of the bond, u16 length
 // (little-endian), message.
 import { bytesOf, digestFromRaw, type Digest } from '#framework/primitives'
-import { MalformedMessageError } from './raft-wire.js'
+import { MalformedMessageError } from './message-bytes.js'
 
 /** A message, and which bond it is for. */
 export interface BundlePart {

@@ -2,12 +2,10 @@
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
 import { originsMax, type ClusterId, type MemberId, type MergeMessage } from '../raft/index.js'
-import { MalformedMessageError } from './raft-wire.js'
+import { MalformedMessageError } from './message-bytes.js'
 
 const whole = z.int().min(0)
 const memberId = z.string().transform((text) => text as MemberId)
-const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
-const refusal = z.enum(['not-leader', 'busy', 'refused'])
 
 const clusterId = z
   .string()
@@ -54,31 +52,7 @@ const mergeSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('verdict'), verdict }),
 ])
 
-/** On the forward lane: what a member asks of the leader, and the answers. */
-const requestSchema = z.discriminatedUnion('type', [
-  z.object({
-    type: z.literal('submit'),
-    id: whole,
-    /** Payload of the entry that opens the session, if it belongs in front. */
-    opening: bytes.optional(),
-    /** Payloads of entries, and how many commands each has. */
-    submissions: z.array(z.object({ payload: bytes, commandCount: z.int().min(1) })).min(1),
-    /** Nobody waits to hear where they are in the log: it is answered only when they are refused. */
-    isQuiet: z.literal(true).optional(),
-  }),
-  z.object({ type: z.literal('read'), id: whole, consistency: z.enum(['strong', 'lease']) }),
-  z.object({ type: z.literal('transfer'), id: whole, to: memberId }),
-  z.object({ type: z.literal('appended'), id: whole, term: whole, firstIndices: z.array(whole) }),
-  z.object({ type: z.literal('readable'), id: whole, index: whole }),
-  z.object({ type: z.literal('transferring'), id: whole }),
-  z.object({ type: z.literal('refused'), id: whole, reason: refusal }),
-])
-
 export type Note = z.infer<typeof noteSchema>
-export type ForwardMessage = z.infer<typeof requestSchema>
-export type ForwardRequest = Extract<ForwardMessage, { type: 'submit' | 'read' | 'transfer' }>
-export type ForwardAnswer = Exclude<ForwardMessage, ForwardRequest>
-export type ForwardRefusal = z.infer<typeof refusal>
 
 export function encodeNote(note: Note): Uint8Array {
   return encode(note)
@@ -96,15 +70,6 @@ export function encodeMerge(message: MergeMessage): Uint8Array {
 /** @throws MalformedMessageError */
 export function decodeMerge(message: Uint8Array): MergeMessage {
   return parsed(mergeSchema, message)
-}
-
-export function encodeForward(message: ForwardMessage): Uint8Array {
-  return encode(message)
-}
-
-/** @throws MalformedMessageError */
-export function decodeForward(message: Uint8Array): ForwardMessage {
-  return parsed(requestSchema, message)
 }
 
 function parsed<T>(schema: z.ZodType<T>, message: Uint8Array): T {

@@ -1,15 +1,9 @@
 // Messages of consensus as bytes. Who sends and who receives is not among them: the bond proves the one, and is with the
 // other.
-import { fromHex, MosaikError, toHex } from '#framework/primitives'
+import { fromHex, toHex } from '#framework/primitives'
 import { entryKindCodes, entryKindOf } from '../raft/entry-kinds.js'
 import type { AnswerWish, ClusterId, Entry, MemberId, Message } from '../raft/index.js'
-
-/** Bytes of another member that are no message. Code `GROUP_MESSAGE_MALFORMED`. */
-export class MalformedMessageError extends MosaikError {
-  constructor(what: string) {
-    super('GROUP_MESSAGE_MALFORMED', what)
-  }
-}
+import { MalformedMessageError, MessageReader, MessageWriter } from './message-bytes.js'
 
 /** Between whom a message is. */
 export interface Ends {
@@ -46,7 +40,7 @@ const fieldBytesMax = 8 * 8 + 2
 
 export function encodeMessage(message: Message): Uint8Array {
   const entries = message.type === 'append' ? message.entries : []
-  const writer = new Writer(headBytes + fieldBytesMax + bytesOfEntries(entries))
+  const writer = new MessageWriter(headBytes + fieldBytesMax + bytesOfEntries(entries))
   writer.u8(types.indexOf(message.type))
   writer.bytes(fromHex(message.clusterId))
   writer.number(message.term)
@@ -60,7 +54,7 @@ export function encodeMessage(message: Message): Uint8Array {
  * @throws MalformedMessageError
  */
 export function decodeMessage(bytes: Uint8Array, ends: Ends): Message {
-  const reader = new Reader(bytes)
+  const reader = new MessageReader(bytes)
   const type = types[reader.u8()]
   if (type === undefined) throw new MalformedMessageError('there is no such type of messages')
   const clusterId = toHex(reader.bytes(16)) as ClusterId
@@ -70,7 +64,7 @@ export function decodeMessage(bytes: Uint8Array, ends: Ends): Message {
   return message
 }
 
-function writeFields(writer: Writer, message: Message): void {
+function writeFields(writer: MessageWriter, message: Message): void {
   switch (message.type) {
     case 'pre-vote-request':
       writer.number(message.lastIndex)
@@ -112,7 +106,7 @@ function writeFields(writer: Writer, message: Message): void {
 }
 
 function readFields(
-  reader: Reader,
+  reader: MessageReader,
   type: Message['type'],
   envelope: Ends & Pick<Message, 'clusterId' | 'term'>,
 ): Message {
@@ -173,7 +167,7 @@ function readFields(
   }
 }
 
-function readAnswer(reader: Reader): AnswerWish {
+function readAnswer(reader: MessageReader): AnswerWish {
   const answer = answers[reader.u8()]
   if (answer === undefined) throw new MalformedMessageError('there is no such kind of answers')
   return answer
@@ -181,7 +175,7 @@ function readAnswer(reader: Reader): AnswerWish {
 
 /** Entries that follow each other, for messages that carry some. */
 export function encodeEntries(entries: readonly Entry[]): Uint8Array {
-  const writer = new Writer(bytesOfEntries(entries))
+  const writer = new MessageWriter(bytesOfEntries(entries))
   writeEntries(writer, entries)
   return writer.finish()
 }
@@ -192,7 +186,7 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array {
  * @throws MalformedMessageError
  */
 export function decodeEntries(bytes: Uint8Array, firstIndex: number): Entry[] {
-  const reader = new Reader(bytes)
+  const reader = new MessageReader(bytes)
   const entries = readEntries(reader, firstIndex)
   reader.finish()
   return entries
@@ -204,7 +198,7 @@ function bytesOfEntries(entries: readonly Entry[]): number {
   return length
 }
 
-function writeEntries(writer: Writer, entries: readonly Entry[]): void {
+function writeEntries(writer: MessageWriter, entries: readonly Entry[]): void {
   writer.u32(entries.length)
   for (const entry of entries) {
     writer.u8(entryKindCodes[entry.kind])
@@ -213,12 +207,11 @@ function writeEntries(writer: Writer, entries: readonly Entry[]): void {
     writer.number(entry.applicationIndex)
     writer.number(entry.timestampMs)
     writer.number(entry.hash)
-    writer.u32(entry.payload.byteLength)
-    writer.bytes(entry.payload)
+    writer.sized(entry.payload)
   }
 }
 
-function readEntries(reader: Reader, firstIndex: number): Entry[] {
+function readEntries(reader: MessageReader, firstIndex: number): Entry[] {
   const count = reader.u32()
   // What is claimed is not allocated before it has come.
   if (count * entryHeadBytes > reader.remaining) throw new MalformedMessageError('a message ends early')
@@ -235,100 +228,8 @@ function readEntries(reader: Reader, firstIndex: number): Entry[] {
       applicationIndex: reader.number(),
       timestampMs: reader.number(),
       hash: reader.number(),
-      payload: reader.bytes(reader.u32()),
+      payload: reader.sized(),
     })
   }
   return entries
-}
-
-class Writer {
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
-  #offset = 0
-
-  /** @param lengthMax How much is going to be written at most. */
-  constructor(lengthMax: number) {
-    this.#bytes = new Uint8Array(lengthMax)
-    this.#view = new DataView(this.#bytes.buffer)
-  }
-
-  u8(value: number): void {
-    this.#bytes[this.#offset++] = value
-  }
-
-  flag(value: boolean): void {
-    this.u8(value ? 1 : 0)
-  }
-
-  u32(value: number): void {
-    this.#view.setUint32(this.#offset, value, true)
-    this.#offset += 4
-  }
-
-  /** A safe integer that is not negative. */
-  number(value: number): void {
-    this.#view.setFloat64(this.#offset, value, true)
-    this.#offset += 8
-  }
-
-  bytes(value: Uint8Array): void {
-    this.#bytes.set(value, this.#offset)
-    this.#offset += value.byteLength
-  }
-
-  finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#offset)
-  }
-}
-
-class Reader {
-  readonly #bytes: Uint8Array
-  readonly #view: DataView
-  #offset = 0
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  }
-
-  get remaining(): number {
-    return this.#bytes.byteLength - this.#offset
-  }
-
-  u8(): number {
-    return this.#bytes[this.#skip(1)]!
-  }
-
-  flag(): boolean {
-    const value = this.u8()
-    if (value > 1) throw new MalformedMessageError('a flag is neither yes nor no')
-    return value === 1
-  }
-
-  u32(): number {
-    return this.#view.getUint32(this.#skip(4), true)
-  }
-
-  number(): number {
-    const value = this.#view.getFloat64(this.#skip(8), true)
-    if (!Number.isSafeInteger(value) || value < 0)
-      throw new MalformedMessageError('a number is no whole number from 0 to 2^53 - 1')
-    return value
-  }
-
-  bytes(byteLength: number): Uint8Array {
-    const start = this.#skip(byteLength)
-    return this.#bytes.subarray(start, start + byteLength)
-  }
-
-  finish(): void {
-    if (this.remaining > 0) throw new MalformedMessageError('a message goes on behind its end')
-  }
-
-  #skip(byteLength: number): number {
-    const start = this.#offset
-    if (byteLength > this.remaining) throw new MalformedMessageError('a message ends early')
-    this.#offset = start + byteLength
-    return start
-  }
 }

@@ -11,7 +11,7 @@ import { bondMetrics } from '../bond/metrics.js'
 import { frameBytesMaxOf } from '../bond/lanes.js'
 import { decodeBundle, encodeBundle, partBytesMax, partHeadBytes } from '../wire/bundle.js'
 import { BUNDLE, CONSENSUS, controlMessage } from '../wire/control.js'
-import { MalformedMessageError } from '../wire/raft-wire.js'
+import { MalformedMessageError } from '../wire/message-bytes.js'
 
 /** As much of a bond as its messages need to travel with those of others. */
 export type BundledBond = Pick<Bond, 'id' | 'peer' | 'capabilities' | 'end' | 'send' | 'close'>

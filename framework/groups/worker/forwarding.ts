@@ -1,6 +1,11 @@
 import { MosaikError, raceSignal } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
-import { encodeForward, type ForwardAnswer, type ForwardRefusal, type ForwardRequest } from '../wire/notes.js'
+import {
+  encodeForward,
+  type ForwardAnswer,
+  type ForwardRefusal,
+  type ForwardRequest,
+} from '../wire/forward-wire.js'
 
 /** How many requests to leaders may be without an answer at a time (groups.md §20.6). */
 const pendingMax = 1024

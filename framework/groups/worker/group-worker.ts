@@ -35,9 +35,11 @@ import { peerIdOf } from '../raft/member-id.js'
 import type { StorageProvider } from '../storage/index.js'
 import type { SyncPort } from '../sync/sync-port.js'
 import { SyncWorker } from '../sync/sync-worker.js'
-import { decodeForward, decodeNote, type Note } from '../wire/notes.js'
+import { decodeForward, type ForwardMessage } from '../wire/forward-wire.js'
+import { decodeNote, type Note } from '../wire/notes.js'
 import { BUNDLE, CONSENSUS, controlMessage, MERGE, NOTE } from '../wire/control.js'
-import { decodeMessage, encodeMessage, MalformedMessageError } from '../wire/raft-wire.js'
+import { MalformedMessageError } from '../wire/message-bytes.js'
+import { decodeMessage, encodeMessage } from '../wire/raft-wire.js'
 import { bundling, type Bundles } from './bundles.js'
 import { CommitWords } from './commit-words.js'
 import { discardedUpTo } from './discarded.js'
@@ -251,13 +253,13 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   /**
-   * Resolves when this node may answer from its own state.
+   * Resolves when this node may answer from its own state, or rejects, after two seconds at the latest.
    *
    * @throws ForwardError or ReadRefusedError when nobody leads, or whoever does gave no leave: it may be asked again.
-   * @throws The signal's reason; why there is no member.
+   * @throws TimeoutError when the leader took too long; why there is no member.
    */
-  readable(consistency: Confirmation, signal: AbortSignal): Promise<void> {
-    return this.#reads.confirmed(consistency, signal)
+  readable(consistency: Confirmation): Promise<void> {
+    return this.#reads.confirmed(consistency)
   }
 
   /** Asks the leader to hand over. @throws as {@link readable}. */
@@ -537,7 +539,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     else bond.send('control', controlMessage(CONSENSUS, bytes))
   }
 
-  #onForward(bond: Bond, message: ReturnType<typeof decodeForward>): void {
+  #onForward(bond: Bond, message: ForwardMessage): void {
     switch (message.type) {
       case 'submit':
       case 'read':

@@ -6,7 +6,7 @@ import {
   type ForwardMessage,
   type ForwardRefusal,
   type ForwardRequest,
-} from '../wire/notes.js'
+} from '../wire/forward-wire.js'
 import type { CommitWords } from './commit-words.js'
 import type { Confirmation } from './shared-reads.js'
 import { proposeAll } from './submitter.js'
@@ -41,9 +41,9 @@ export class LeaderRequests {
         const places = proposeAll(member, request.opening, request.submissions)
         if (typeof places === 'string') return refuse(places)
         commitWords.onSubmitted(bond, places.lastIndex)
-        if (request.isQuiet === true) return
+        if (request.isQuiet) return
         const { term, firstIndices } = places
-        return answer({ type: 'appended', id, term, firstIndices: [...firstIndices] })
+        return answer({ type: 'appended', id, term, firstIndices })
       }
       case 'read':
         this.#options.read(member, request.consistency).then(

@@ -1,5 +1,3 @@
-import { raceSignal } from '#framework/primitives'
-
 /** How a read is confirmed. */
 export type Confirmation = 'strong' | 'lease'
 
@@ -17,9 +15,8 @@ export class SharedReads {
     this.#confirm = confirm
   }
 
-  /** @throws What confirming throws; the signal's reason, which ends this wait alone. */
-  async confirmed(consistency: Confirmation, signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
+  /** @throws What confirming throws. */
+  confirmed(consistency: Confirmation): Promise<void> {
     let question = this.#next.get(consistency)
     if (question === undefined) {
       question = Promise.resolve().then(() => {
@@ -28,6 +25,6 @@ export class SharedReads {
       })
       this.#next.set(consistency, question)
     }
-    await raceSignal(question, signal)
+    return question
   }
 }

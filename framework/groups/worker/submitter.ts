@@ -5,6 +5,7 @@ import { encodeSessionOpening, encodeSubmission } from '../machine/submission.js
 import type { AppliedSubmission, ReplicatedMachine } from '../machine/replicated-machine.js'
 import type { Member } from '../member/member.js'
 import type { Index, Proposal, Term } from '../raft/index.js'
+import type { SubmitRequest } from '../wire/forward-wire.js'
 import type { Forwarding } from './forwarding.js'
 import { tickMs } from './ticker.js'
 
@@ -156,7 +157,7 @@ export class Submitter<R> {
       submissions: proposals,
     } as const
     if (!wantsPlaces) return this.#tell(pipeline, told, leader.bond, sequences, request)
-    void this.#forward(pipeline, leader.bond, sequences, request)
+    void this.#forward(pipeline, leader.bond, sequences, { ...request, isQuiet: false })
     return true
   }
 
@@ -166,7 +167,7 @@ export class Submitter<R> {
     told: Told[],
     bond: Bond,
     sequences: readonly number[],
-    request: Parameters<Forwarding['tell']>[1] & { readonly type: 'submit' },
+    request: Omit<SubmitRequest, 'id' | 'isQuiet'>,
   ): boolean {
     // What is submitted again is asked for by this request alone.
     while (told.length > 0 && told.at(-1)!.lastSequence >= sequences[0]!) told.pop()!.forget()

@@ -3,7 +3,7 @@ import { GroupError } from '#framework/groups'
 import { eventually, within } from '../../support/eventually.js'
 import { startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
 import { encodeSessionOpening, encodeSubmission } from '../../../framework/groups/machine/submission.js'
-import { encodeForward } from '../../../framework/groups/wire/notes.js'
+import { encodeForward } from '../../../framework/groups/wire/forward-wire.js'
 import { Counter, type CounterCommand } from '../machine/counter.js'
 import { adding, allReach, joinLater, ledByFirst, localValue, outcomeOf, patienceMs } from './support.js'
 
@@ -173,6 +173,7 @@ test('W-S14: given a reader that submits by hand, past its own handle, then nobo
   const forged = encodeForward({
     type: 'submit',
     id: 1_000_000,
+    isQuiet: true,
     opening: encodeSessionOpening(session),
     submissions: [
       {

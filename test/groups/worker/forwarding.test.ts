@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals'
 import type { Bond } from '../../../framework/groups/bond/bond.js'
 import type { SendResult } from '../../../framework/groups/bond/lane-sender.js'
 import { Forwarding } from '../../../framework/groups/worker/forwarding.js'
-import { decodeForward } from '../../../framework/groups/wire/notes.js'
+import { decodeForward } from '../../../framework/groups/wire/forward-wire.js'
 
 const never = new AbortController().signal
 

@@ -3,22 +3,20 @@ import type { Bond } from '../../../framework/groups/bond/bond.js'
 import { SubmissionPipeline, type Call } from '../../../framework/groups/client/submission-pipeline.js'
 import type { ReplicatedMachine } from '../../../framework/groups/machine/replicated-machine.js'
 import { decodeSubmission } from '../../../framework/groups/machine/submission.js'
-import { decodeForward, type ForwardRequest } from '../../../framework/groups/wire/notes.js'
+import { decodeForward, type SubmitRequest } from '../../../framework/groups/wire/forward-wire.js'
 import { Forwarding } from '../../../framework/groups/worker/forwarding.js'
 import { Submitter } from '../../../framework/groups/worker/submitter.js'
 import { sessionId } from '../machine/entries.js'
 
-type Submit = Extract<ForwardRequest, { type: 'submit' }>
-
 /** A submitter with one handle, and the leader that it has been told of. */
 function setUp() {
   const forwarding = new Forwarding()
-  const submits: Submit[] = []
+  const submits: SubmitRequest[] = []
   const bondOf = (id: string): Bond =>
     ({
       id,
       send(_: string, message: Uint8Array) {
-        submits.push(decodeForward(message) as Submit)
+        submits.push(decodeForward(message) as SubmitRequest)
         return 'sent'
       },
     }) as unknown as Bond
@@ -51,7 +49,7 @@ function setUp() {
       verdict: 'applied',
       outcome: { sequence, term: 1, firstIndex: sequence, results: ['done'] },
     })
-  const sequencesOf = ({ submissions }: Submit): number[] =>
+  const sequencesOf = ({ submissions }: SubmitRequest): number[] =>
     submissions.map(({ payload }) => decodeSubmission(payload).sequence)
   return { forwarding, submits, submitter, bond, bondOf, submit, apply, sequencesOf }
 }
@@ -66,7 +64,7 @@ test('given a call that wants to know its place, when the leader has it, then it
   const { forwarding, submits, bond, submit } = setUp()
   const places: number[] = []
   await submit({ wantsPlace: true, onAppended: (index) => places.push(index) })
-  expect(submits[0]!.isQuiet).toBeUndefined()
+  expect(submits[0]!.isQuiet).toBe(false)
   forwarding.onAnswer(bond, { type: 'appended', id: submits[0]!.id, term: 1, firstIndices: [7] })
   await new Promise(setImmediate)
   expect(places).toEqual([7])

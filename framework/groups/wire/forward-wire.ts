@@ -1,0 +1,174 @@
+// On the forward lane: what a member asks of the leader, and the answers.
+import type { Index, MemberId, Term } from '../raft/index.js'
+import { MalformedMessageError, MessageReader, MessageWriter } from './message-bytes.js'
+
+/** What is to be appended to the log. */
+export interface SubmitRequest {
+  readonly type: 'submit'
+  readonly id: number
+  /** Payload of the entry that opens the session, if it belongs in front. */
+  readonly opening?: Uint8Array | undefined
+  /** Payloads of entries, at least one, and how many commands each has, at least one. */
+  readonly submissions: readonly { readonly payload: Uint8Array; readonly commandCount: number }[]
+  /** Nobody waits to hear where they are in the log: it is answered only when they are refused. */
+  readonly isQuiet: boolean
+}
+
+export type ForwardRequest =
+  | SubmitRequest
+  | { readonly type: 'read'; readonly id: number; readonly consistency: 'strong' | 'lease' }
+  | { readonly type: 'transfer'; readonly id: number; readonly to: MemberId }
+
+/** Each has the `id` of the request. */
+export type ForwardAnswer =
+  | {
+      readonly type: 'appended'
+      readonly id: number
+      readonly term: Term
+      readonly firstIndices: readonly Index[]
+    }
+  | { readonly type: 'readable'; readonly id: number; readonly index: Index }
+  | { readonly type: 'transferring'; readonly id: number }
+  | { readonly type: 'refused'; readonly id: number; readonly reason: ForwardRefusal }
+
+export type ForwardMessage = ForwardRequest | ForwardAnswer
+
+// All of it little-endian: u8 type, f64 id; then what the type has, in the order above: integers as f64, except for counts and
+// lengths, which are u32, flags and choices as u8, texts and bytes behind their length. No opening is one of length 0.
+
+const types = [
+  'submit',
+  'read',
+  'transfer',
+  'appended',
+  'readable',
+  'transferring',
+  'refused',
+] as const satisfies readonly ForwardMessage['type'][]
+const consistencies = ['strong', 'lease'] as const
+const refusals = ['not-leader', 'busy', 'refused'] as const
+export type ForwardRefusal = (typeof refusals)[number]
+
+const headBytes = 1 + 8
+const submissionHeadBytes = 4 + 4
+const indexBytes = 8
+const NO_OPENING = new Uint8Array(0)
+
+export function encodeForward(message: ForwardMessage): Uint8Array {
+  const body = message.type === 'transfer' ? Buffer.from(message.to) : NO_OPENING
+  const writer = new MessageWriter(headBytes + bodyBytesMax(message, body))
+  writer.u8(types.indexOf(message.type))
+  writer.number(message.id)
+  switch (message.type) {
+    case 'submit':
+      writeSubmit(writer, message)
+      break
+    case 'read':
+      writer.u8(consistencies.indexOf(message.consistency))
+      break
+    case 'transfer':
+      writer.sized(body)
+      break
+    case 'appended':
+      writer.number(message.term)
+      writer.u32(message.firstIndices.length)
+      for (const index of message.firstIndices) writer.number(index)
+      break
+    case 'readable':
+      writer.number(message.index)
+      break
+    case 'transferring':
+      break
+    case 'refused':
+      writer.u8(refusals.indexOf(message.reason))
+  }
+  return writer.finish()
+}
+
+/**
+ * Payloads are views into the bytes.
+ *
+ * @throws MalformedMessageError
+ */
+export function decodeForward(bytes: Uint8Array): ForwardMessage {
+  const reader = new MessageReader(bytes)
+  const type = chosen(types, reader)
+  const message = readBody(reader, type, reader.number())
+  reader.finish()
+  return message
+}
+
+function bodyBytesMax(message: ForwardMessage, text: Uint8Array): number {
+  switch (message.type) {
+    case 'submit': {
+      const { opening = NO_OPENING, submissions } = message
+      let length = 4 + opening.byteLength + 4 + 1
+      for (const { payload } of submissions) length += submissionHeadBytes + payload.byteLength
+      return length
+    }
+    case 'transfer':
+      return 4 + text.byteLength
+    case 'appended':
+      return 8 + 4 + indexBytes * message.firstIndices.length
+    default:
+      return 8
+  }
+}
+
+function writeSubmit(writer: MessageWriter, { opening, submissions, isQuiet }: SubmitRequest): void {
+  writer.flag(isQuiet)
+  writer.sized(opening ?? NO_OPENING)
+  writer.u32(submissions.length)
+  for (const { payload, commandCount } of submissions) {
+    writer.u32(commandCount)
+    writer.sized(payload)
+  }
+}
+
+function readBody(reader: MessageReader, type: ForwardMessage['type'], id: number): ForwardMessage {
+  switch (type) {
+    case 'submit':
+      return readSubmit(reader, id)
+    case 'read':
+      return { type, id, consistency: chosen(consistencies, reader) }
+    case 'transfer':
+      return { type, id, to: Buffer.from(reader.sized()).toString() as MemberId }
+    case 'appended':
+      return { type, id, term: reader.number(), firstIndices: readIndices(reader) }
+    case 'readable':
+      return { type, id, index: reader.number() }
+    case 'transferring':
+      return { type, id }
+    case 'refused':
+      return { type, id, reason: chosen(refusals, reader) }
+  }
+}
+
+function readSubmit(reader: MessageReader, id: number): SubmitRequest {
+  const isQuiet = reader.flag()
+  const opening = reader.sized()
+  const submissions = Array.from({ length: readCount(reader, submissionHeadBytes) }, () => {
+    const commandCount = reader.u32()
+    if (commandCount === 0) throw new MalformedMessageError('a submission without commands')
+    return { commandCount, payload: reader.sized() }
+  })
+  if (submissions.length === 0) throw new MalformedMessageError('nothing is submitted')
+  return { type: 'submit', id, isQuiet, ...(opening.byteLength > 0 && { opening }), submissions }
+}
+
+function readIndices(reader: MessageReader): Index[] {
+  return Array.from({ length: readCount(reader, indexBytes) }, () => reader.number())
+}
+
+/** What is claimed is not allocated before it has come. */
+function readCount(reader: MessageReader, bytesEach: number): number {
+  const count = reader.u32()
+  if (count * bytesEach > reader.remaining) throw new MalformedMessageError('a message ends early')
+  return count
+}
+
+function chosen<T>(choices: readonly T[], reader: MessageReader): T {
+  const choice = choices[reader.u8()]
+  if (choice === undefined) throw new MalformedMessageError('there is no such choice')
+  return choice
+}
