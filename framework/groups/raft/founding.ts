@@ -33,6 +33,8 @@ export interface FoundingFacts {
   readonly foundings: readonly Founding[]
   /** Since this member began to look for others. */
   readonly waitedTicks: number
+  /** Whether it has given up a cluster for another one, which is somewhere. */
+  readonly hasGivenWay: boolean
 }
 
 export type FoundingDecision =
@@ -41,6 +43,13 @@ export type FoundingDecision =
   /** There is a cluster: its leader will make this member a learner. */
   | { readonly do: 'join' }
   | { readonly do: 'wait' }
+
+/**
+ * How much longer a member that has given up a cluster waits for the one that goes on before it founds another one: with
+ * ticks of 50 ms half a minute. Its bonds have ended, and after a long time apart they are tried again only every 10 s; what
+ * it did alone meanwhile would have to be given up once more.
+ */
+const REJOIN_TICKS = 600
 
 const WAIT: FoundingDecision = { do: 'wait' }
 const JOIN: FoundingDecision = { do: 'join' }
@@ -65,6 +74,8 @@ export function decideFounding(
   const own = facts.foundings.find(({ configuration }) => configuration.voters.includes(facts.self))
   if (own) return { do: 'found', founding: own }
   if (facts.foundings.length > 0 || policy.type === 'join-only') return JOIN
+  // A policy that founds without waiting would found before the cluster that it gave way to is heard of.
+  if (facts.hasGivenWay && policy.type !== 'auto') return JOIN
   const fresh = [facts.self, ...facts.freshPeers].sort()
   switch (policy.type) {
     case 'declared':
@@ -72,9 +83,11 @@ export function decideFounding(
     case 'expect':
       if (fresh.length < policy.count || fresh[0] !== facts.self) return WAIT
       return found(mintClusterId(), fresh.slice(0, policy.count))
-    case 'auto':
-      if (facts.waitedTicks < policy.patienceTicks || fresh[0] !== facts.self) return WAIT
+    case 'auto': {
+      const patienceTicks = policy.patienceTicks + (facts.hasGivenWay ? REJOIN_TICKS : 0)
+      if (facts.waitedTicks < patienceTicks || fresh[0] !== facts.self) return WAIT
       return found(mintClusterId(), [facts.self])
+    }
   }
 }
 

@@ -182,11 +182,14 @@ export class MembershipKeeper {
         foundings.push({ clusterId, configuration: configurationOf(voters, learners) })
       }
     }
-    const facts = { self: member.id, freshPeers, foundings, waitedTicks: this.#waitedTicks }
-    // A policy that founds without waiting would found another one before the one it gave way to is heard of.
-    const policy: FoundingPolicy =
-      this.#gaveWay !== undefined && founding.type !== 'auto' ? { type: 'join-only' } : founding
-    const decision = decideFounding(policy, facts, () => toHex(random.bytes(clusterIdBytes)) as ClusterId)
+    const facts = {
+      self: member.id,
+      freshPeers,
+      foundings,
+      waitedTicks: this.#waitedTicks,
+      hasGivenWay: this.#gaveWay !== undefined,
+    }
+    const decision = decideFounding(founding, facts, () => toHex(random.bytes(clusterIdBytes)) as ClusterId)
     if (decision.do !== 'found') return
     member.found(decision.founding.clusterId, decision.founding.configuration)
     this.announce()

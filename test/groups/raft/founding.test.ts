@@ -21,7 +21,7 @@ const minted = 'ff'.repeat(16) as ClusterId
 const mint = (): ClusterId => minted
 
 function facts(self: MemberId, over: Partial<FoundingFacts> = {}): FoundingFacts {
-  return { self, freshPeers: [], foundings: [], waitedTicks: 1_000_000, ...over }
+  return { self, freshPeers: [], foundings: [], waitedTicks: 1_000_000, hasGivenWay: false, ...over }
 }
 
 const declared: FoundingPolicy = { type: 'declared', founders: peers, patienceTicks: 100 }
@@ -110,6 +110,15 @@ test('given "auto", when nobody has turned up for long enough, then the lowest o
   })
 })
 
+test('given a member that has given way to another cluster, when it does not hear of that, then it founds none for long, and by no other policy than "auto"', () => {
+  const policy: FoundingPolicy = { type: 'auto', patienceTicks: 100 }
+  const after = (waitedTicks: number) => facts(a, { waitedTicks, hasGivenWay: true, freshPeers: [b, c] })
+  expect(decideFounding(policy, after(699), mint)).toEqual({ do: 'wait' })
+  expect(decideFounding(policy, after(700), mint)).toMatchObject({ do: 'found' })
+  for (const other of [declared, { type: 'expect', count: 1 }] as const)
+    expect(decideFounding(other, after(1_000_000), mint)).toEqual({ do: 'join' })
+})
+
 test('given a cluster of others, when a member hears of it, then it joins, whatever the policy', () => {
   const foundings = [{ clusterId: minted, configuration: { voters: [b], learners: [] } }]
   for (const policy of [declared, { type: 'expect', count: 1 }, { type: 'auto', patienceTicks: 0 }] as const)
@@ -146,6 +155,7 @@ function look(own: Storage, seen: readonly Storage[], waitedTicks: number): Foun
     freshPeers: others.filter(({ founding }) => founding === undefined).map(memberOf),
     foundings: others.flatMap(({ founding }) => founding ?? []),
     waitedTicks,
+    hasGivenWay: false,
   }
 }
 
