@@ -130,7 +130,7 @@ test('given any text, it is a manifest or has problems whose places are inside i
       for (const line of printed.split('\n'))
         expect(line).toMatch(/^(f:\d+:\d+ {2}MANIFEST_| {0,4}\d* *\||…|$)/)
     }),
-    { numRuns: 1500 },
+    { numRuns: 700 },
   )
   // Texts that all fail in the same way would prove little.
   expect(seen.manifests).toBeGreaterThan(0)

@@ -8,6 +8,7 @@ import Sequencer from '@jest/test-sequencer'
  */
 const usualSeconds = {
   'cli/up': 54,
+  'apps/orderbook': 45,
   'cli/beacon': 40,
   'discovery/dht': 36,
   // Has two threads of its own, so it is not to begin together with the two that start the most processes.

@@ -11,50 +11,56 @@ import { discoverAll, GroupNode, startNodes } from '../group/nodes.js'
 import { allReach, joinDeclared, localValue, outcomeOf, patienceMs } from './support.js'
 
 describe('declared founders', () => {
-  test('given three of which one has never started, then the others found the group and work, and when it starts it joins the same one', async () => {
-    await using nodes = await startNodes(3)
-    const [first, second, late] = nodes as unknown as [GroupNode, GroupNode, GroupNode]
-    const founding = { type: 'declared', founders: nodes.map(({ peerId }) => peerId) } as const
-    const early = await Promise.all([first, second].map((node) => node.join({ founding })))
-    await discoverAll([first, second])
-    for (const group of early) await within(patienceMs, group.when().online())
-    for (const group of early) await within(patienceMs, group.execute({ add: 1 }))
-    // Who is not there counts: two acknowledgements of three.
-    expect(early[0]!.status.value.durability).toMatchObject({ acks: 2, voters: 3 })
-    const { clusterId } = early[0]!.status.value
+  test.concurrent(
+    'given three of which one has never started, then the others found the group and work, and when it starts it joins the same one',
+    async () => {
+      await using nodes = await startNodes(3)
+      const [first, second, late] = nodes as unknown as [GroupNode, GroupNode, GroupNode]
+      const founding = { type: 'declared', founders: nodes.map(({ peerId }) => peerId) } as const
+      const early = await Promise.all([first, second].map((node) => node.join({ founding })))
+      await discoverAll([first, second])
+      for (const group of early) await within(patienceMs, group.when().online())
+      for (const group of early) await within(patienceMs, group.execute({ add: 1 }))
+      // Who is not there counts: two acknowledgements of three.
+      expect(early[0]!.status.value.durability).toMatchObject({ acks: 2, voters: 3 })
+      const { clusterId } = early[0]!.status.value
 
-    const joined = await late.join({ founding })
-    await discoverAll(nodes)
-    await allReach([joined], 2, 2)
-    expect(joined.status.value.clusterId).toBe(clusterId)
-    await eventually(
-      () => {
-        const voters = joined.members.value.filter(({ role }) => role === 'voter')
-        // Nobody stands for who is not there any more.
-        expect(voters.filter(({ peer, isBonded }) => isBonded || peer === late.peerId)).toHaveLength(3)
-        expect(voters).toHaveLength(3)
-      },
-      { timeoutMs: patienceMs },
-    )
-    await within(patienceMs, joined.execute({ add: 1 }))
-    expect(await localValue(joined)).toBe(3)
-  })
+      const joined = await late.join({ founding })
+      await discoverAll(nodes)
+      await allReach([joined], 2, 2)
+      expect(joined.status.value.clusterId).toBe(clusterId)
+      await eventually(
+        () => {
+          const voters = joined.members.value.filter(({ role }) => role === 'voter')
+          // Nobody stands for who is not there any more.
+          expect(voters.filter(({ peer, isBonded }) => isBonded || peer === late.peerId)).toHaveLength(3)
+          expect(voters).toHaveLength(3)
+        },
+        { timeoutMs: patienceMs },
+      )
+      await within(patienceMs, joined.execute({ add: 1 }))
+      expect(await localValue(joined)).toBe(3)
+    },
+  )
 
-  test('given five of which two see each other and two others do, then none of them founds anything; and when they meet, all found one group', async () => {
-    await using nodes = await startNodes(5)
-    const groups = await joinDeclared(nodes)
-    for (const pair of [nodes.slice(0, 2), nodes.slice(2, 4)]) await discoverAll(pair)
-    for (const group of groups.slice(0, 4)) await eventually(() => expect(group.bonds.size).toBe(1))
-    // Longer than anybody waits for the others.
-    const waits = groups.map((group) => outcomeOf(group.execute({ add: 1 }, { deadlineMs: 5_000 })))
-    expect(await Promise.all(waits)).toEqual(groups.map(() => 'GROUP_NOT_SUBMITTED'))
-    for (const { status } of groups) expect(status.value.clusterId).toBeUndefined()
+  test.concurrent(
+    'given five of which two see each other and two others do, then none of them founds anything; and when they meet, all found one group',
+    async () => {
+      await using nodes = await startNodes(5)
+      const groups = await joinDeclared(nodes)
+      for (const pair of [nodes.slice(0, 2), nodes.slice(2, 4)]) await discoverAll(pair)
+      for (const group of groups.slice(0, 4)) await eventually(() => expect(group.bonds.size).toBe(1))
+      // Longer than anybody waits for the others.
+      const waits = groups.map((group) => outcomeOf(group.execute({ add: 1 }, { deadlineMs: 5_000 })))
+      expect(await Promise.all(waits)).toEqual(groups.map(() => 'GROUP_NOT_SUBMITTED'))
+      for (const { status } of groups) expect(status.value.clusterId).toBeUndefined()
 
-    await discoverAll(nodes.slice(0, 4))
-    for (const group of groups.slice(0, 4))
-      await within(patienceMs, group.execute({ add: 1 }, { deadlineMs: patienceMs }))
-    expect(new Set(groups.slice(0, 4).map(({ status }) => status.value.clusterId)).size).toBe(1)
-  })
+      await discoverAll(nodes.slice(0, 4))
+      for (const group of groups.slice(0, 4))
+        await within(patienceMs, group.execute({ add: 1 }, { deadlineMs: patienceMs }))
+      expect(new Set(groups.slice(0, 4).map(({ status }) => status.value.clusterId)).size).toBe(1)
+    },
+  )
 })
 
 test('given a founder with a founding that nobody else remembers, then it forgets it after a while, and all found one group', async () => {

@@ -46,78 +46,91 @@ test('is_elected: given a lone member, then it leads after a while; given others
 })
 
 describe('leaders that know nothing of each other', () => {
-  test('rivals_with_same_log_pos: given three with nothing in their logs, when they are discovered, then all agree on one leader, and each sees it', async () => {
-    await using nodes = await startNodes(3)
-    const groups = await rivals(nodes)
-    await discoverAll(nodes)
-    await agreeOnLeader(nodes, groups)
-    const { leader } = groups[0]!.status.value
-    for (const group of groups) await within(2_000, group.when().leaderIs(leader!))
-  })
+  test.concurrent(
+    'rivals_with_same_log_pos: given three with nothing in their logs, when they are discovered, then all agree on one leader, and each sees it',
+    async () => {
+      await using nodes = await startNodes(3)
+      const groups = await rivals(nodes)
+      await discoverAll(nodes)
+      await agreeOnLeader(nodes, groups)
+      const { leader } = groups[0]!.status.value
+      for (const group of groups) await within(2_000, group.when().leaderIs(leader!))
+    },
+  )
 
-  test('rivals_with_different_log_pos: given one with three commands, one with one and one with none, when they are discovered, then all follow the first, the states are equal (W-S4), and who gave way is told what it had', async () => {
-    await using nodes = await startNodes(3)
-    const groups = await rivals(nodes)
-    const [g0, g1] = groups as [CounterGroup, CounterGroup, CounterGroup]
-    const events = groups.map(eventsOf)
-    await g0.executeMany(adding(3, 2, 1))
-    await g1.execute({ add: 100 })
-    await discoverAll(nodes)
-    for (const group of groups) await within(patienceMs, group.when().leaderIs(nodes[0]!.peerId))
-    await allReach(groups, 3, 6)
-    await eventually(() =>
-      expect(events[1]).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] }),
-    )
-    expect(events[0]!.filter(({ type }) => type === 'forked')).toEqual([])
-    // What was given up is gone for good, and there is one group.
-    await within(patienceMs, g1.execute({ add: 4 }))
-    for (const group of groups) await eventually(async () => expect(await localValue(group)).toBe(10))
-  })
+  test.concurrent(
+    'rivals_with_different_log_pos: given one with three commands, one with one and one with none, when they are discovered, then all follow the first, the states are equal (W-S4), and who gave way is told what it had',
+    async () => {
+      await using nodes = await startNodes(3)
+      const groups = await rivals(nodes)
+      const [g0, g1] = groups as [CounterGroup, CounterGroup, CounterGroup]
+      const events = groups.map(eventsOf)
+      await g0.executeMany(adding(3, 2, 1))
+      await g1.execute({ add: 100 })
+      await discoverAll(nodes)
+      for (const group of groups) await within(patienceMs, group.when().leaderIs(nodes[0]!.peerId))
+      await allReach(groups, 3, 6)
+      await eventually(() =>
+        expect(events[1]).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] }),
+      )
+      expect(events[0]!.filter(({ type }) => type === 'forked')).toEqual([])
+      // What was given up is gone for good, and there is one group.
+      await within(patienceMs, g1.execute({ add: 4 }))
+      for (const group of groups) await eventually(async () => expect(await localValue(group)).toBe(10))
+    },
+  )
 
-  test('W-S4: given a part of two members that gives way, then both give up what it had, and follow the other', async () => {
-    await using nodes = await startNodes(3)
-    const [n0, n1, n2] = nodes as unknown as [GroupNode, GroupNode, GroupNode]
-    const [g0] = (await ledByFirst([n0])) as [CounterGroup]
-    await g0.executeMany(adding(3, 2, 1))
-    const part = await ledByFirst([n1, n2])
-    await within(patienceMs, part[0]!.when().voters(2))
-    await part[1]!.execute({ add: 100 })
-    await allReach(part, 1, 100)
-    const events = part.map(eventsOf)
-    await discoverAll(nodes)
-    for (const group of part) await within(patienceMs, group.when().leaderIs(n0.peerId))
-    await allReach([g0, ...part], 3, 6)
-    for (const seen of events) {
-      expect(seen).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] })
-    }
-    await within(patienceMs, part[1]!.execute({ add: 4 }))
-    for (const group of [g0, ...part]) await eventually(async () => expect(await localValue(group)).toBe(10))
-  })
+  test.concurrent(
+    'W-S4: given a part of two members that gives way, then both give up what it had, and follow the other',
+    async () => {
+      await using nodes = await startNodes(3)
+      const [n0, n1, n2] = nodes as unknown as [GroupNode, GroupNode, GroupNode]
+      const [g0] = (await ledByFirst([n0])) as [CounterGroup]
+      await g0.executeMany(adding(3, 2, 1))
+      const part = await ledByFirst([n1, n2])
+      await within(patienceMs, part[0]!.when().voters(2))
+      await part[1]!.execute({ add: 100 })
+      await allReach(part, 1, 100)
+      const events = part.map(eventsOf)
+      await discoverAll(nodes)
+      for (const group of part) await within(patienceMs, group.when().leaderIs(n0.peerId))
+      await allReach([g0, ...part], 3, 6)
+      for (const seen of events) {
+        expect(seen).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] })
+      }
+      await within(patienceMs, part[1]!.execute({ add: 4 }))
+      for (const group of [g0, ...part])
+        await eventually(async () => expect(await localValue(group)).toBe(10))
+    },
+  )
 
-  test('given a part of which one member does not hear that it gives way, then that one is told by the others, and follows as well', async () => {
-    await using nodes = await startNodes(4)
-    const [n0, ...rest] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
-    nodes.forEach(letIn)
-    const options = { requireTicket: validator } as const
-    const [g0] = (await ledByFirst([n0], options)) as [CounterGroup]
-    await g0.executeMany(adding(3, 2, 1))
-    const part = await declared(rest, options)
-    await part[0]!.execute({ add: 100 })
-    await allReach(part, 1, 100)
-    const deaf = part.find(({ status }) => status.value.role !== 'leader')!
-    const events = eventsOf(deaf)
-    const node = rest[part.indexOf(deaf)]!
-    cutOff(node)
-    await eventually(() => expect(deaf.bonds.size).toBe(0))
-    const others = part.filter((group) => group !== deaf)
-    await discoverAll(nodes)
-    for (const group of others) await within(patienceMs, group.when().leaderIs(n0.peerId))
-    await allReach([g0, ...others], 3, 6)
-    expect(await localValue(deaf)).toBe(100)
+  test.concurrent(
+    'given a part of which one member does not hear that it gives way, then that one is told by the others, and follows as well',
+    async () => {
+      await using nodes = await startNodes(4)
+      const [n0, ...rest] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
+      nodes.forEach(letIn)
+      const options = { requireTicket: validator } as const
+      const [g0] = (await ledByFirst([n0], options)) as [CounterGroup]
+      await g0.executeMany(adding(3, 2, 1))
+      const part = await declared(rest, options)
+      await part[0]!.execute({ add: 100 })
+      await allReach(part, 1, 100)
+      const deaf = part.find(({ status }) => status.value.role !== 'leader')!
+      const events = eventsOf(deaf)
+      const node = rest[part.indexOf(deaf)]!
+      cutOff(node)
+      await eventually(() => expect(deaf.bonds.size).toBe(0))
+      const others = part.filter((group) => group !== deaf)
+      await discoverAll(nodes)
+      for (const group of others) await within(patienceMs, group.when().leaderIs(n0.peerId))
+      await allReach([g0, ...others], 3, 6)
+      expect(await localValue(deaf)).toBe(100)
 
-    letIn(node)
-    await within(patienceMs, deaf.when().leaderIs(n0.peerId))
-    await allReach([deaf], 3, 6)
-    expect(events).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] })
-  })
+      letIn(node)
+      await within(patienceMs, deaf.when().leaderIs(n0.peerId))
+      await allReach([deaf], 3, 6)
+      expect(events).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] })
+    },
+  )
 })

@@ -31,7 +31,7 @@ function isEntriesFrom(node: SyncNode, from: SyncNode['id'], type: string): bool
 }
 
 describe('a member that was away while the log was let go', () => {
-  test('gets the entries from two sources', async () => {
+  test.concurrent('gets the entries from two sources', async () => {
     const { group, leader, away, other } = await leftBehind()
     await using _ = group
     group.rejoin(away)
@@ -40,21 +40,24 @@ describe('a member that was away while the log was let go', () => {
     await eventually(() => expect(away.sync.isCatchingUp).toBe(false))
   })
 
-  test('is served by the leader again as soon as it has caught up, without a heartbeat', async () => {
-    const { group, leader, away } = await leftBehind()
-    await using _ = group
-    group.rejoin(away)
-    await eventually(() => {
-      group.tick()
-      expect(away.sync.isCatchingUp).toBe(true)
-    })
-    await eventually(() => {
-      const progress = leader.member.progress.find(({ member }) => member === away.id)
-      expect(progress?.state).toBe('replicate')
-    })
-  })
+  test.concurrent(
+    'is served by the leader again as soon as it has caught up, without a heartbeat',
+    async () => {
+      const { group, leader, away } = await leftBehind()
+      await using _ = group
+      group.rejoin(away)
+      await eventually(() => {
+        group.tick()
+        expect(away.sync.isCatchingUp).toBe(true)
+      })
+      await eventually(() => {
+        const progress = leader.member.progress.find(({ member }) => member === away.id)
+        expect(progress?.state).toBe('replicate')
+      })
+    },
+  )
 
-  test('gets them from whoever is left when a source dies in the middle', async () => {
+  test.concurrent('gets them from whoever is left when a source dies in the middle', async () => {
     const { group, away, other } = await leftBehind()
     await using _ = group
     let count = 0
@@ -67,7 +70,7 @@ describe('a member that was away while the log was let go', () => {
     expect(count).toBe(3)
   })
 
-  test('gets them from others when a source is silent in the middle', async () => {
+  test.concurrent('gets them from others when a source is silent in the middle', async () => {
     const { group, away, other } = await leftBehind()
     await using _ = group
     let count = 0
@@ -78,7 +81,7 @@ describe('a member that was away while the log was let go', () => {
     expect(count).toBeGreaterThanOrEqual(3)
   })
 
-  test('asks nothing more of a source whose entries do not follow', async () => {
+  test.concurrent('asks nothing more of a source whose entries do not follow', async () => {
     const { group, away, other } = await leftBehind()
     await using _ = group
     group.onSync = (from, _to, message) =>
@@ -92,7 +95,7 @@ describe('a member that was away while the log was let go', () => {
     expect(lies.length).toBeLessThan(4)
   })
 
-  test('applies nothing of what follows but is not the log of the leader', async () => {
+  test.concurrent('applies nothing of what follows but is not the log of the leader', async () => {
     const { group, away, other } = await leftBehind()
     await using _ = group
     const forged = new Map<number, Entry>()
@@ -114,7 +117,7 @@ describe('a member that was away while the log was let go', () => {
     expect(away.incidents).toEqual([])
   })
 
-  test('W-L2: is counted when it has caught up, although nobody writes', async () => {
+  test.concurrent('W-L2: is counted when it has caught up, although nobody writes', async () => {
     const { group, leader, away, other } = await leftBehind()
     await using _ = group
     group.rejoin(away)
@@ -132,7 +135,7 @@ describe('a member that was away while the log was let go', () => {
     })
   })
 
-  test('W-L3: stands for election while it catches up with a leader that is gone', async () => {
+  test.concurrent('W-L3: stands for election while it catches up with a leader that is gone', async () => {
     const { group, leader, away, other } = await leftBehind()
     await using _ = group
     group.onSync = () => undefined
@@ -155,24 +158,27 @@ describe('a member that was away while the log was let go', () => {
     await group.settled()
   })
 
-  test('W-L3: gives an episode up when nothing comes of it, and succeeds with the next one', async () => {
-    const { group, away } = await leftBehind()
-    await using _ = group
-    group.onSync = () => undefined
-    group.rejoin(away)
-    let wasCatchingUp = false
-    await eventually(() => {
-      group.tick()
-      wasCatchingUp ||= away.sync.isCatchingUp
-      expect(wasCatchingUp && !away.sync.isCatchingUp).toBe(true)
-    })
-    group.onSync = (_from, _to, message) => message
-    await group.settled()
-  })
+  test.concurrent(
+    'W-L3: gives an episode up when nothing comes of it, and succeeds with the next one',
+    async () => {
+      const { group, away } = await leftBehind()
+      await using _ = group
+      group.onSync = () => undefined
+      group.rejoin(away)
+      let wasCatchingUp = false
+      await eventually(() => {
+        group.tick()
+        wasCatchingUp ||= away.sync.isCatchingUp
+        expect(wasCatchingUp && !away.sync.isCatchingUp).toBe(true)
+      })
+      group.onSync = (_from, _to, message) => message
+      await group.settled()
+    },
+  )
 })
 
 describe('W-S5: a leader that was deposed and has entries that nobody else has', () => {
-  test.each([1, 30, 300])(
+  test.concurrent.each([1, 30, 300])(
     'gives %d of them up, when the entries that are right are in storage alone',
     async (stale) => {
       await using group = await SyncGroup.start({ count: 3 })
@@ -195,7 +201,7 @@ describe('W-S5: a leader that was deposed and has entries that nobody else has',
 describe('a member whose entries nobody has any more', () => {
   const snapshots = { machine: () => new SnapshottedLedger() }
 
-  test('gets a snapshot, and the entries behind it', async () => {
+  test.concurrent('gets a snapshot, and the entries behind it', async () => {
     const { group, away } = await leftBehind(snapshots)
     await using _ = group
     group.rejoin(away)
@@ -206,7 +212,7 @@ describe('a member whose entries nobody has any more', () => {
     expect(away.storage.currentSnapshot()?.facts.index).toBeGreaterThan(0)
   })
 
-  test('gets another one when its source dies in the middle', async () => {
+  test.concurrent('gets another one when its source dies in the middle', async () => {
     const { group, away, other } = await leftBehind(snapshots)
     await using _ = group
     group.onSync = (from, _to, message) => {
@@ -218,29 +224,32 @@ describe('a member whose entries nobody has any more', () => {
     expect(new Set(answersFrom(away, 'piece')).size).toBe(2)
   })
 
-  test('W-A9: gets one although the others go on writing and taking snapshots meanwhile', async () => {
-    const { group, leader, away } = await leftBehind(snapshots)
-    await using _ = group
-    let proposedCount = 0
-    group.onSync = (_from, _to, message) => {
-      if (message.type === 'piece') {
-        group.propose(leader, 60)
-        proposedCount += 60
+  test.concurrent(
+    'W-A9: gets one although the others go on writing and taking snapshots meanwhile',
+    async () => {
+      const { group, leader, away } = await leftBehind(snapshots)
+      await using _ = group
+      let proposedCount = 0
+      group.onSync = (_from, _to, message) => {
+        if (message.type === 'piece') {
+          group.propose(leader, 60)
+          proposedCount += 60
+        }
+        return message
       }
-      return message
-    }
-    group.rejoin(away)
-    await eventually(() => {
-      group.tick()
-      expect(away.storage.currentSnapshot()).toBeDefined()
-    })
-    expect(answersFrom(away, 'absent')).toEqual([])
-    expect(proposedCount).toBeGreaterThan(100)
-    group.onSync = (_from, _to, message) => message
-    await group.settled()
-  })
+      group.rejoin(away)
+      await eventually(() => {
+        group.tick()
+        expect(away.storage.currentSnapshot()).toBeDefined()
+      })
+      expect(answersFrom(away, 'absent')).toEqual([])
+      expect(proposedCount).toBeGreaterThan(100)
+      group.onSync = (_from, _to, message) => message
+      await group.settled()
+    },
+  )
 
-  test('W-S5: gives up entries of its own that nobody else has', async () => {
+  test.concurrent('W-S5: gives up entries of its own that nobody else has', async () => {
     await using group = await SyncGroup.start({ count: 3, ...snapshots })
     const deposed = await group.leader()
     await group.submit(deposed, 20)
