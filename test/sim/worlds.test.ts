@@ -47,7 +47,9 @@ test('in a world where little goes wrong clients get something done, and electio
 })
 
 describe('every planted bug is found, in a world that is fine without it', () => {
-  test.each([...PLANTED_BUGS.keys()])(
+  const inCores = [...PLANTED_BUGS].filter(([, bug]) => bug.members !== 'production')
+
+  test.each(inCores.map(([fault]) => fault))(
     '%s',
     async (fault) => {
       const job = { minutes: 1, fault }

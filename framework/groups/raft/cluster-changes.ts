@@ -6,10 +6,12 @@ import type { MemberState } from './member-state.js'
 import type { Message } from './messages.js'
 import type { OwnMembership } from './own-membership.js'
 import type { Replica } from './replica.js'
+import type { Settings } from './settings.js'
 import type { ClusterId, Configuration, MemberId, Term } from './types.js'
 
 /** What a change of cluster has to do with the rest of a member. */
 export interface ClusterContext {
+  readonly settings: Settings
   readonly replica: Replica
   readonly state: MemberState
   readonly membership: OwnMembership
@@ -38,12 +40,14 @@ export class ClusterChanges {
 
   /** {@link RaftCore.reform} */
   reform(clusterId: ClusterId, learners: Iterable<MemberId>): void {
-    const { state, replica, becomeFollower } = this.#context
+    const { settings, state, replica, becomeFollower } = this.#context
     invariant(state.clusterId !== undefined && !state.isStopped, 'a member of a cluster reforms it')
     const { log, commitIndex, configuration } = replica
     const { index: lastIndex, term: lastTerm } = log.last
     const committed = log.positionAt(commitIndex)?.applicationIndex ?? 0
     const next = configurationOf([state.id], learners)
+    if (settings.faults.reformKeepsOnlyCommitted && log.lastIndex > commitIndex)
+      replica.truncateFrom(commitIndex + 1)
     becomeFollower(state.term + 1, undefined)
     state.enterCluster(clusterId)
     this.#appendAxiom({

@@ -31,6 +31,12 @@ export interface CoreFaults {
   readonly configurationTakesTwoSteps?: boolean
   /** Appends without looking at what is in front. */
   readonly skipsPrevCheck?: boolean
+  /** The application is not told what a merge takes back. */
+  readonly discardsSilently?: boolean
+  /** Whoever has the lowest id reforms a group, and others go over to it, whatever their logs have. */
+  readonly reformIgnoresLogEnds?: boolean
+  /** A group is reformed with what is known to be committed, and no more. */
+  readonly reformKeepsOnlyCommitted?: boolean
   /** Acknowledgements of learners count. */
   readonly learnerCounts?: boolean
 }

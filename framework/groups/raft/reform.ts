@@ -1,3 +1,4 @@
+import type { CoreFaults } from './faults.js'
 import { originsAfter } from './lineage.js'
 import { majorityOf } from './quorum.js'
 import type { ClusterId, ClusterOrigin, Configuration, Index, MemberId, Term } from './types.js'
@@ -45,13 +46,15 @@ const WAIT: ReformDecision = { do: 'wait' }
  */
 export class QuorumLoss {
   readonly #afterTicks: number
+  readonly #faults: CoreFaults
   #lostTicks = 0
   /** For how long all survivors have said that it is lost. Undefined: not all do. */
   #agreedTicks: number | undefined
 
   /** @param afterTicks For how long neither a leader nor bonds with a majority must have been there. */
-  constructor(afterTicks: number) {
+  constructor(afterTicks: number, faults: CoreFaults = {}) {
     this.#afterTicks = afterTicks
+    this.#faults = faults
   }
 
   /** Whether this member has given the majority up for lost. */
@@ -68,11 +71,11 @@ export class QuorumLoss {
     else this.#agreedTicks = this.#agreedTicks === undefined ? 0 : this.#agreedTicks + ticks
     if (!this.isLost) return WAIT
 
-    const adopted = successorOf(facts)
+    const adopted = successorOf(facts, this.#faults)
     if (adopted !== undefined) return { do: 'adopt', clusterId: adopted }
     // Whom the others have taken out has no say, though it may be good enough to follow.
     if (this.#agreedTicks === undefined || !isMember(facts)) return WAIT
-    const aheadCount = others.filter((other) => isAhead(other, facts)).length
+    const aheadCount = others.filter((other) => isAhead(other, facts, this.#faults)).length
     if (this.#agreedTicks < aheadCount * this.#afterTicks) return WAIT
     return { do: 'reform', learners: others.map(({ member }) => member) }
   }
@@ -94,13 +97,20 @@ function isMember({ self, configuration: { voters, learners } }: ReformFacts): b
   return voters.includes(self) || learners.includes(self)
 }
 
-function isAhead({ member, survivor }: KnownMember, { self, end }: ReformFacts): boolean {
-  const order = survivor === undefined ? 0 : compareLogEnds(survivor, end)
+function isAhead(
+  { member, survivor }: KnownMember,
+  { self, end }: ReformFacts,
+  { reformIgnoresLogEnds }: CoreFaults,
+): boolean {
+  const order = survivor === undefined || reformIgnoresLogEnds ? 0 : compareLogEnds(survivor, end)
   return order < 0 || (order === 0 && member < self)
 }
 
 /** The cluster of a bonded member that came of this one, through logs that had all that is committed here. */
-function successorOf({ clusterId, configuration, end, bonded }: ReformFacts): ClusterId | undefined {
+function successorOf(
+  { clusterId, configuration, end, bonded }: ReformFacts,
+  { reformIgnoresLogEnds = false }: CoreFaults,
+): ClusterId | undefined {
   // What the log is of: another cluster than that of the member, if it has gone over and got nothing yet.
   const own = configuration.lineage?.at(-1)?.clusterId
   if (own === undefined) return undefined
@@ -108,7 +118,7 @@ function successorOf({ clusterId, configuration, end, bonded }: ReformFacts): Cl
     if (other.clusterId === clusterId) return false
     const origins = originsAfter(own, other.lineage)
     const isOfOther = origins?.at(-1)?.clusterId === other.clusterId
-    return isOfOther && origins?.every((origin) => compareLogEnds(origin, end) <= 0)
+    return isOfOther && (reformIgnoresLogEnds || origins?.every((origin) => compareLogEnds(origin, end) <= 0))
   })
   return successors.map((other) => other.clusterId).sort()[0]
 }

@@ -177,6 +177,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
             member,
             noteOf: (bond) => this.#keeper.noteOf(bond),
             random,
+            faults: options.raft.faults,
             onNews: () => this.#keeper.announce(),
             onReformed: (before, clusterId) => this.#onReformed(before, clusterId),
           })
@@ -430,7 +431,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   /** What this member had and the other part has not is handed to the application, and all is forgotten. */
   async #giveWay({ winner, loser }: Verdict): Promise<void> {
-    const { clock, membership, logger } = this.#options
+    const { clock, membership, logger, raft } = this.#options
     const { signal } = this.#closing
     // The others of the cluster must hear that the entry is committed before nobody is left who knows.
     await clock.sleep(2 * membership.parameters.timing.heartbeatIntervalMs, { signal }).catch(() => {})
@@ -444,7 +445,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
         return { from: Math.min(shared, applicationIndex) + 1, to: applicationIndex, commands: [] }
       },
     )
-    this.events.emit({ type: 'forked', ...discarded })
+    if (raft.faults?.discardsSilently !== true) this.events.emit({ type: 'forked', ...discarded })
     this.#beginAnew()
   }
 

@@ -2,7 +2,7 @@ import { toHex, type Random } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
 import type { Mesh } from '../bond/mesh.js'
 import type { Member } from '../member/member.js'
-import { QuorumLoss, type ClusterId, type KnownMember, type LogEnd } from '../raft/index.js'
+import { QuorumLoss, type ClusterId, type CoreFaults, type KnownMember, type LogEnd } from '../raft/index.js'
 import type { Note } from '../wire/notes.js'
 import { clusterIdBytes } from './membership-keeper.js'
 
@@ -15,6 +15,8 @@ export interface ReformingOptions {
   /** What the other end of a bond has said of itself. */
   readonly noteOf: (bond: Bond) => Note | undefined
   readonly random: Random
+  /** @internal Known bugs, for the simulator to find. */
+  readonly faults?: CoreFaults | undefined
   /** What this member says of itself may be another thing now. */
   readonly onNews: () => void
   /** The member is in another cluster, with all that it had. */
@@ -43,14 +45,14 @@ export class Reforming {
   }
 
   onTick(ticks: number): void {
-    const { onNews, onReformed, random } = this.#options
+    const { onNews, onReformed, random, afterTicks, faults } = this.#options
     const member = this.#options.member()
     const before = member?.clusterId
     if (member === undefined || before === undefined || member.isOver) {
       this.#loss = undefined
       return
     }
-    if (this.#loss?.of !== before) this.#loss = { of: before, by: new QuorumLoss(this.#options.afterTicks) }
+    if (this.#loss?.of !== before) this.#loss = { of: before, by: new QuorumLoss(afterTicks, faults) }
     const { by: loss } = this.#loss
     const wasLost = loss.isLost
     const decision = loss.onTick(ticks, {

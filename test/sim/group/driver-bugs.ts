@@ -20,6 +20,8 @@ export interface DriverBugs {
   readonly hasNoSessions?: boolean
   /** The operator proposes the configuration that it wants and not the next step towards it. */
   readonly reconfiguresAtOnce?: boolean
+  /** A member that has given up its cluster goes on with the state of its machine. */
+  readonly machineSurvivesMerge?: boolean
   /** Takes any snapshot that arrives, also one older than what is applied. */
   readonly restoresOldSnapshot?: boolean
 }

@@ -1,9 +1,8 @@
 import { isMosaikError, type Random } from '#framework/primitives'
 import type { GroupHandle } from '../../../framework/groups/group-handle.js'
-import type { Index } from '../../../framework/groups/raft/types.js'
+import type { ClusterId, Index } from '../../../framework/groups/raft/types.js'
 import type { ClientHabits } from '../clients/client.js'
 import { chooseInput } from '../clients/choose-input.js'
-import type { History } from '../clients/history.js'
 import type { RegisterInput, RegisterOutput } from '../clients/register.js'
 import type { Timeline } from '../environment/timeline.js'
 import type { AnsweredRead } from '../group/watched-member.js'
@@ -16,6 +15,22 @@ export type Handle = GroupHandle<Write, RegisterOutput, string, string>
 export interface Place {
   readonly process: Process
   readonly handle: () => Handle
+  /** The cluster that it is in at the moment. */
+  readonly cluster: () => ClusterId | undefined
+}
+
+/** Whoever writes down what clients saw. */
+export interface Chronicle {
+  complete(
+    client: number,
+    input: RegisterInput,
+    invokedAt: number,
+    at: number,
+    output: RegisterOutput,
+    cluster: ClusterId,
+  ): void
+  giveUp(client: number, input: RegisterInput, invokedAt: number): void
+  refuse(input: RegisterInput): void
 }
 
 export interface HandleClientOptions {
@@ -23,15 +38,15 @@ export interface HandleClientOptions {
   readonly habits: ClientHabits
   readonly timeline: Timeline
   readonly random: Random
-  readonly history: History
+  readonly history: Chronicle
   /** A bug of the client: takes what the leader has appended for done. */
   readonly answersWhenAppended: boolean
   /** Nodes that run at the moment. */
   readonly places: () => readonly Place[]
   /** The highest application index of a write that was done, as far as clients know. */
-  readonly knownIndex: () => Index
-  readonly learnIndex: (index: Index) => void
-  readonly answeredRead: (read: AnsweredRead, index: Index) => void
+  readonly knownIndex: (cluster: ClusterId | undefined) => Index
+  readonly learnIndex: (index: Index, cluster: ClusterId) => void
+  readonly answeredRead: (read: AnsweredRead, index: Index, cluster: ClusterId) => void
   /** Something was done that the client asked for at that time. */
   readonly completed: (client: number, invokedAt: number) => void
 }
@@ -40,6 +55,9 @@ interface OpenOperation {
   readonly input: RegisterInput
   readonly invokedAt: number
   readonly knownIndex: Index
+  readonly place: Place
+  /** That of the place when it began. */
+  readonly cluster: ClusterId | undefined
 }
 
 /** Codes by which a client is told that none of it will happen. */
@@ -83,9 +101,11 @@ export class HandleClient {
     const { timeline, random, habits, number, places, knownIndex } = this.#options
     const there = places()
     if (there.length === 0) return this.#think()
-    const { process, handle } = there[random.int(there.length)]!
+    const place = there[random.int(there.length)]!
+    const { process, handle } = place
     const input = chooseInput(random, habits, this.#seen, number, ++this.#sequence)
-    const open = { input, invokedAt: timeline.nowMs, knownIndex: knownIndex() }
+    const cluster = place.cluster()
+    const open = { input, invokedAt: timeline.nowMs, knownIndex: knownIndex(cluster), place, cluster }
     this.#open = open
     if (!this.#handles.has(process)) {
       this.#handles.set(process, handle())
@@ -113,7 +133,10 @@ export class HandleClient {
       if (input.kind === 'read') {
         const { answer, index } = await handle.query(input.key, { consistency, deadlineMs })
         if (open !== this.#open) return
-        answeredRead({ client: number, consistency, knownIndex }, index)
+        const cluster = open.place.cluster()
+        // What was known to be done in another cluster says nothing of this one.
+        if (cluster !== undefined && cluster === open.cluster)
+          answeredRead({ client: number, consistency, knownIndex }, index, cluster)
         return this.#complete(open, { value: answer, done: true })
       }
       if (answersWhenAppended) {
@@ -122,7 +145,8 @@ export class HandleClient {
       }
       const { result, index } = await handle.execute(input, { deadlineMs })
       if (open !== this.#open) return
-      learnIndex(index)
+      const cluster = open.place.cluster()
+      if (cluster !== undefined) learnIndex(index, cluster)
       this.#complete(open, result)
     } catch (error) {
       if (open !== this.#open) return
@@ -136,7 +160,9 @@ export class HandleClient {
   #complete(open: OpenOperation, output: RegisterOutput): void {
     if (open !== this.#open) return
     const { number, timeline, history, completed } = this.#options
-    history.complete(number, open.input, open.invokedAt, timeline.nowMs, output)
+    const cluster = open.place.cluster() ?? open.cluster
+    if (cluster === undefined) throw new Error('something is done without a cluster')
+    history.complete(number, open.input, open.invokedAt, timeline.nowMs, output, cluster)
     this.#seen.set(open.input.key, output.value)
     completed(number, open.invokedAt)
     this.#finish()

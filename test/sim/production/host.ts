@@ -2,7 +2,7 @@ import { messageOf, type PeerId, type Random } from '#framework/primitives'
 import type { ByteStream } from '../../../framework/network/byte-stream.js'
 import { memberIdOf } from '../../../framework/groups/raft/member-id.js'
 import type { Message } from '../../../framework/groups/raft/messages.js'
-import type { Entry, MemberId } from '../../../framework/groups/raft/types.js'
+import type { ClusterId, Entry, MemberId } from '../../../framework/groups/raft/types.js'
 import { GroupStorageError } from '../../../framework/groups/storage/storage-error.js'
 import { MemoryStorages } from '../../../framework/groups/storage/memory-storage.js'
 import type { StorageProvider, StorageWrite } from '../../../framework/groups/storage/storage.js'
@@ -20,17 +20,22 @@ import { ObservedMachine } from './observed-machine.js'
 import { ObservedStorages } from './observed-storages.js'
 import { ProcessClock } from './process-clock.js'
 import { Process } from './process.js'
+import type { Write } from './registers-machine.js'
 import { bytesDamage, type DiskRecord } from './storage/disk-records.js'
 import { JournalStorages } from './storage/journal-storages.js'
 import { traceLogger } from './trace-logger.js'
 
 /** What happens at a host, for those who watch that all is well. None of it may throw. */
 export interface NodeHostObserver {
-  started(member: NodeMember, found: FoundOnDisk): void
+  started(member: NodeMember, found: FoundOnDisk, cluster: ClusterId | undefined): void
+  /** It is about to write that it belongs to this cluster. */
+  entering(member: NodeMember, cluster: ClusterId): void
   handedOut(member: NodeMember, handedOut: HandedOut): void
   durable(member: MemberId, change: DurableChange): void
   applied(member: NodeMember, entry: Entry, commands: readonly WatchedCommand[]): void
   restored(member: NodeMember): void
+  /** The application was told what is taken back. */
+  discarded(commands: readonly Write[]): void
   arriving(from: number, message: Message): void
   failed(why: string): void
 }
@@ -75,6 +80,7 @@ export class ProductionHost implements Reachable {
   #unnoticedMs = 0
   #pausedAtMs = 0
   #hasLeft = false
+  #isRetired = false
 
   constructor(options: HostOptions) {
     const { number, setup, driftMax, random, observer } = options
@@ -124,7 +130,7 @@ export class ProductionHost implements Reachable {
 
   /** Starts the program, unless it runs and is in the group. */
   start(): void {
-    if (this.#process !== undefined && !this.#hasLeft) return
+    if (this.#isRetired || (this.#process !== undefined && !this.#hasLeft)) return
     this.#end(true)
     const { timeline, onRun, trace } = this.#options
     const process = new Process(timeline, onRun)
@@ -143,6 +149,17 @@ export class ProductionHost implements Reachable {
     this.#end(loss === 'none')
     this.disk.crash(loss, this.#options.random)
     if (this.#options.isVolatile) this.#incarnation = 'none'
+  }
+
+  /** Crashes, and nobody starts it again before {@link comeBack}. */
+  retire(loss: CrashLoss): void {
+    this.crash(loss)
+    this.#isRetired = true
+  }
+
+  comeBack(): void {
+    this.#isRetired = false
+    this.start()
   }
 
   /** A new and empty disk, for a host that is down. */
@@ -210,6 +227,7 @@ export class ProductionHost implements Reachable {
     const machine = new ObservedMachine({
       groupId: groupOf(setup),
       forgetsSessions: bugs.snapshotForgetsSessions === true,
+      survivesMerge: bugs.machineSurvivesMerge === true,
       observer: {
         applied: (entry, commands) => observer.applied(this.#member!, entry, commands),
         restored: () => observer.restored(this.#member!),
@@ -240,6 +258,7 @@ export class ProductionHost implements Reachable {
         },
         onBond: (bond, what) => trace(number, `bond with ${setup.peers.indexOf(bond.peer)} ${what}`),
       })
+      void this.#listen(this.#node)
     } catch (error) {
       trace(number, `does not start: ${messageOf(error)}`)
       if (!(error instanceof GroupStorageError)) observer.failed(`does not start: ${messageOf(error)}`)
@@ -248,6 +267,11 @@ export class ProductionHost implements Reachable {
         this.start()
       })
     }
+  }
+
+  async #listen({ worker }: Node): Promise<void> {
+    for await (const event of worker.events.subscribe())
+      if (event.type === 'forked') this.#options.observer.discarded(event.commands as Write[])
   }
 
   #storages(process: Process): StorageProvider {
@@ -269,9 +293,11 @@ export class ProductionHost implements Reachable {
         this.#incarnation = restored.incarnation
         const live = () => this.#node?.worker.member
         this.#member = new NodeMember({ id: this.id, host: number, machine, live }, restored)
-        observer.started(this.#member, { restored })
+        observer.started(this.#member, { restored }, restored.hardState.clusterId)
       },
       writing: (write) => {
+        if (write.hardState?.clusterId !== undefined)
+          observer.entering(this.#member!, write.hardState.clusterId)
         this.#member!.onWrite(write)
         observer.handedOut(this.#member!, handedOutOf(write))
       },

@@ -14,6 +14,8 @@ const setup: GroupSetup = {
   timing: timingOf(),
   peers,
   founding: { type: 'declared', founders: peers, patienceTicks: Infinity },
+  stillbornAfterTicks: Infinity,
+  reformAfterTicks: undefined,
   limits: { maxVoters: 3, evictAfterTicks: 600 },
   raft: { heartbeatTicks: 10, electionTicks: 40, electionJitterTicks: 10 },
   checkpointEntries: 1_000,
@@ -48,6 +50,8 @@ class Group implements Disposable {
           trace: nothing,
           observer: {
             started: nothing,
+            entering: nothing,
+            discarded: nothing,
             handedOut: nothing,
             durable: nothing,
             applied: nothing,

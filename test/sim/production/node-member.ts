@@ -1,5 +1,11 @@
 import type { RaftStatus } from '../../../framework/groups/raft/ready.js'
-import type { Configuration, Entry, Index, MemberId } from '../../../framework/groups/raft/types.js'
+import type {
+  Configuration,
+  Entry,
+  Index,
+  MemberId,
+  SnapshotFacts,
+} from '../../../framework/groups/raft/types.js'
 import type { RestoredGroup, StorageWrite } from '../../../framework/groups/storage/storage.js'
 import type { WatchedMember } from '../group/watched-member.js'
 
@@ -10,10 +16,16 @@ export interface LiveMember {
   readonly configuration: Configuration
 }
 
+interface Machine {
+  readonly digest: number
+  readonly appliedIndex: Index
+  readonly values: ReadonlyMap<string, string>
+}
+
 export interface NodeMemberOptions {
   readonly id: MemberId
   readonly host: number
-  readonly machine: { readonly digest: number; readonly appliedIndex: Index }
+  readonly machine: Machine
   /** The one that lives on the node now, if any does. */
   readonly live: () => LiveMember | undefined
 }
@@ -22,8 +34,10 @@ export interface NodeMemberOptions {
 export class NodeMember implements WatchedMember {
   readonly id: MemberId
   readonly host: number
-  readonly machine: { readonly digest: number; readonly appliedIndex: Index }
+  readonly machine: Machine
   readonly core
+  /** What is in front of the entries, unless that is the beginning. */
+  #base: SnapshotFacts | undefined
   /** By index, as they were handed to the storage. */
   #entries: (Entry | undefined)[] = []
 
@@ -31,6 +45,7 @@ export class NodeMember implements WatchedMember {
     this.id = id
     this.host = host
     this.machine = machine
+    this.#base = restored.base
     for (const entry of restored.entries) this.#entries[entry.index] = entry
     const self = (): LiveMember => {
       const member = live()
@@ -52,8 +67,16 @@ export class NodeMember implements WatchedMember {
     return this.machine.appliedIndex
   }
 
-  onWrite({ resetLog = false, truncateFrom, entries = [] }: StorageWrite): void {
-    if (resetLog) this.#entries = []
+  /** As it was handed to the storage. */
+  get log(): { readonly base: SnapshotFacts | undefined; readonly entries: readonly Entry[] } {
+    return { base: this.#base, entries: this.#entries.filter((entry) => entry !== undefined) }
+  }
+
+  onWrite({ snapshot, resetLog = false, truncateFrom, entries = [] }: StorageWrite): void {
+    if (resetLog) {
+      this.#entries = []
+      this.#base = snapshot?.facts
+    }
     if (truncateFrom !== undefined) this.#entries.length = Math.min(this.#entries.length, truncateFrom)
     for (const entry of entries) this.#entries[entry.index] = entry
   }

@@ -31,6 +31,8 @@ import { RegistersMachine, type Write } from './registers-machine.js'
 export interface GroupSetup {
   readonly timing: GroupTiming
   readonly founding: FoundingPolicy
+  readonly stillbornAfterTicks: number
+  readonly reformAfterTicks: number | undefined
   readonly limits: MembershipLimits
   readonly raft: Pick<
     RaftOptions,
@@ -89,7 +91,16 @@ export class Node {
   /** @throws GroupStorageError */
   static async start(options: NodeOptions): Promise<Node> {
     const { setup, peerId, machine, storages, clock, random, logger, openStream } = options
-    const { timing, founding, limits, raft, checkpointEntries, peers } = setup
+    const {
+      timing,
+      founding,
+      stillbornAfterTicks,
+      reformAfterTicks,
+      limits,
+      raft,
+      checkpointEntries,
+      peers,
+    } = setup
     const id = groupOf(setup)
     const host = new NodeHost({ peerId, clock, openStream })
     const discovery = new NodeDiscovery(peerId, peers, id)
@@ -104,9 +115,9 @@ export class Node {
       raft,
       checkpointEntries,
       founding,
-      stillbornAfterTicks: Infinity,
+      stillbornAfterTicks,
       limits,
-      reformAfterTicks: undefined,
+      reformAfterTicks,
       ticker: new Ticker(clock),
       bundles: new Bundles(host.metrics),
       clock,

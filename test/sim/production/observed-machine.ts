@@ -21,6 +21,8 @@ export interface ObservedMachineOptions {
   readonly observer: MachineObserver
   /** A bug: a command that comes again after a snapshot takes effect again. */
   readonly forgetsSessions: boolean
+  /** A bug: what is given up with a cluster stays in the machine. */
+  readonly survivesMerge: boolean
 }
 
 /** The machine of production around the registers, with somebody who looks on. */
@@ -48,6 +50,14 @@ export class ObservedMachine extends ReplicatedMachine<Write, RegisterOutput, st
     }))
     this.#options.observer.applied(entry, commands)
     return submission
+  }
+
+  get values(): ReadonlyMap<string, string> {
+    return this.#latest.registers.values
+  }
+
+  override reset(): void {
+    if (!this.#options.survivesMerge) super.reset()
   }
 
   override async restore(pieces: AsyncIterable<Uint8Array>): Promise<void> {

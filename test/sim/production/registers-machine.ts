@@ -37,6 +37,10 @@ export class RegistersMachine implements StateMachine<Write, RegisterOutput, str
     return this.#digest
   }
 
+  get values(): ReadonlyMap<string, string> {
+    return this.#values
+  }
+
   apply(input: Write): RegisterOutput {
     const output = applyToRegister(this.query(input.key), input)
     this.#values.set(input.key, output.value)

@@ -1,5 +1,6 @@
 import { hashBytes, encodeUtf8, messageOf, seededRandom, type PeerId } from '#framework/primitives'
 import type { GroupTiming } from '../../../framework/groups/bond/group-timing.js'
+import type { FoundingPolicy } from '../../../framework/groups/raft/founding.js'
 import type { MemberId } from '../../../framework/groups/raft/types.js'
 import { tickMs } from '../../../framework/groups/worker/ticker.js'
 import { SimNetwork } from '../environment/network.js'
@@ -7,13 +8,16 @@ import { Timeline } from '../environment/timeline.js'
 import { ViolationError } from '../invariants/invariant.js'
 import { Nemesis } from '../world/nemesis.js'
 import type { WorldPlan } from '../world/plan.js'
+import type { Story } from '../world/story.js'
 import { isMajorityGone, latestVoters, Referee, type WorldResult } from '../world/referee.js'
+import { ClusterBook } from './cluster-book.js'
 import { SimConnections } from './connections.js'
 import { HandleClient } from './handle-client.js'
 import { ProductionHost } from './host.js'
 import type { GroupSetup } from './node.js'
 import type { NodeMember } from './node-member.js'
 import type { Process } from './process.js'
+import { planTurningPoint } from './turning-point.js'
 import { simulateTurns } from './turns.js'
 
 /** The number of the first client. Those of hosts are lower. */
@@ -24,6 +28,7 @@ export class ProductionWorld {
   readonly #plan: WorldPlan
   readonly #timeline = new Timeline()
   readonly #referee: Referee
+  readonly #book: ClusterBook
   readonly #hosts: readonly ProductionHost[]
   readonly #clients: readonly HandleClient[]
   /** The process that something happens to at the moment. */
@@ -34,6 +39,7 @@ export class ProductionWorld {
   constructor(plan: WorldPlan) {
     this.#plan = plan
     this.#referee = new Referee(plan)
+    this.#book = new ClusterBook(plan)
     const random = (part: string) => seededRandom(`${plan.seed}/${part}`)
     const network = new SimNetwork<unknown>(this.#timeline, random('network'), plan.calmNetwork, () => {})
     const hosts = (): readonly ProductionHost[] => this.#hosts
@@ -50,6 +56,14 @@ export class ProductionWorld {
       network,
       mayLose: () => this.#isSettled,
       operator: { toggle: (number) => this.#toggle(number) },
+      trace: (what) => this.#say(undefined, what),
+    })
+    planTurningPoint({
+      plan,
+      timeline: this.#timeline,
+      random: random('story'),
+      hosts: this.#hosts,
+      network,
       trace: (what) => this.#say(undefined, what),
     })
     this.#onArriving = (from, message) => {
@@ -79,7 +93,11 @@ export class ProductionWorld {
       process.off('unhandledRejection', onUncaught)
     }
     const statuses = this.#members.map(({ core }) => core.status)
-    return this.#referee.result({ violation: this.#violation, isStalled: this.#isStalled() }, statuses)
+    const result = this.#referee.result(
+      { violation: this.#violation, isStalled: this.#isStalled() },
+      statuses,
+    )
+    return { ...result, committedIndex: this.#book.committedIndex }
   }
 
   async #passUntil(untilMs: number, settled: () => Promise<void>): Promise<void> {
@@ -96,7 +114,6 @@ export class ProductionWorld {
 
   #makeHost(number: number, setup: GroupSetup, connections: SimConnections): ProductionHost {
     const { isVolatile, driftMax, syncMs, settings, seed } = this.#plan
-    const all = this.#referee.invariants
     return new ProductionHost({
       number,
       setup,
@@ -110,22 +127,25 @@ export class ProductionWorld {
       onRun: (running) => (this.#running = running),
       trace: (host, what) => this.#say(host, what),
       observer: {
-        started: (member, found) => {
+        started: (member, found, cluster) => {
           this.#say(number, `is ${nameOf(number, member.id)}`)
-          this.#watch(() => all.forEach((invariant) => invariant.started?.(member, found)))
+          this.#watch(() => this.#book.started(member, found, cluster, this.#timeline.nowMs))
         },
-        handedOut: (member, handedOut) =>
-          this.#watch(() => all.forEach((invariant) => invariant.handedOut?.(member, handedOut))),
-        durable: (member, change) =>
-          this.#watch(() => all.forEach((invariant) => invariant.durable?.(member, change))),
+        entering: (member, cluster) =>
+          this.#watch(() => this.#book.entering(member, cluster, this.#timeline.nowMs)),
+        handedOut: (member, handedOut) => this.#watch(() => this.#book.handedOut(member, handedOut)),
+        durable: (member, change) => this.#watch(() => this.#book.durable(member, change)),
         applied: (member, entry, commands) => {
           this.#say(number, `applies ${entry.index} ${entry.kind} of term ${entry.term}`)
-          this.#watch(() => all.forEach((invariant) => invariant.applied?.(member, entry, commands)))
+          this.#watch(() => this.#book.applied(member, entry, commands))
         },
         restored: (member) => {
           this.#say(number, `goes on from a snapshot at ${member.appliedIndex}`)
-          const snapshot = { facts: { index: member.appliedIndex }, machine: member.machine }
-          this.#watch(() => all.forEach((invariant) => invariant.restored?.(member, snapshot)))
+          this.#watch(() => this.#book.restored(member))
+        },
+        discarded: (commands) => {
+          this.#say(number, `gives up ${commands.length} commands`)
+          this.#book.discarded(commands)
         },
         arriving: (from, message) => this.#onArriving(from, message),
         failed: (why) => this.#fail(`no divergence: h${number} ${why}`),
@@ -140,22 +160,28 @@ export class ProductionWorld {
       habits,
       timeline: this.#timeline,
       random: seededRandom(`${seed}/client ${number}`),
-      history: this.#referee.history,
+      history: {
+        complete: (client, input, invokedAt, at, output, cluster) => {
+          this.#referee.history.complete(client, input, invokedAt, at, output)
+          this.#book.complete({ client, input, invokedAt, at, output, cluster })
+        },
+        giveUp: (client, input, invokedAt) => {
+          this.#referee.history.giveUp(client, input, invokedAt)
+          this.#book.giveUp({ client, input, invokedAt })
+        },
+        refuse: (input) => this.#book.refuse(input),
+      },
       answersWhenAppended: settings.driverBugs.answersWhenAppended === true,
       places: () =>
         this.#hosts.flatMap((host) => {
           const { process, node, hasLeft } = host
           if (process === undefined || node === undefined || hasLeft) return []
-          return [{ process, handle: () => node.handle() }]
+          return [{ process, handle: () => node.handle(), cluster: () => node.worker.status.value.clusterId }]
         }),
-      knownIndex: () => this.#referee.knownIndex,
-      learnIndex: (index) => this.#referee.learnIndex(index),
-      answeredRead: (read, index) => {
-        const reader = { id: `client ${number}` as MemberId, appliedIndex: index }
-        this.#watch(() =>
-          this.#referee.invariants.forEach((invariant) => invariant.answeredRead?.(reader, read)),
-        )
-      },
+      knownIndex: (cluster) => this.#book.knownIndexOf(cluster),
+      learnIndex: (index, cluster) => this.#book.learnIndex(cluster, index),
+      answeredRead: (read, index, cluster) =>
+        this.#watch(() => this.#book.answeredRead(`client ${number}`, cluster, read, index)),
       completed: (client, invokedAt) => this.#referee.completed(client, invokedAt),
     })
   }
@@ -188,24 +214,37 @@ export class ProductionWorld {
       const { phase, cause } = node.worker.status.value
       throw new ViolationError('no member fails', `h${number} has ${phase}: ${describe(cause)}`)
     }
-    if (member !== undefined) this.#referee.stepped(member)
+    if (member !== undefined) this.#book.stepped(member)
   }
 
   #checkEnd(): void {
-    this.#referee.checkHistory()
+    this.#book.checkHistories()
     if (this.#isStalled()) return
+    if (this.#plan.story !== undefined) this.#checkClusters(this.#plan.story)
     this.#referee.checkProgress(
       this.#clients.map((_, i) => FIRST_CLIENT + i),
       this.#hosts,
     )
   }
 
+  /** All have found together, whatever they were parts of in between. */
+  #checkClusters(story: Story): void {
+    const nodes = this.#hosts.flatMap(({ node }) => node ?? [])
+    const [last, ...others] = new Set(nodes.map(({ worker }) => worker.status.value.clusterId))
+    if (last === undefined || others.length > 0) {
+      const names = [last, ...others].map((cluster) => cluster ?? 'none')
+      throw new ViolationError('progress', `at the end members are of the clusters ${names.join(', ')}`)
+    }
+    if (story === 'islands') this.#book.checkNothingIsLost(last)
+  }
+
   get #members(): NodeMember[] {
     return this.#hosts.flatMap(({ member }) => member ?? [])
   }
 
-  /** Not before the group is founded. */
+  /** Not before the group is founded, nor where storage is never lost for good without a way to go on. */
   #isStalled(): boolean {
+    if (this.#plan.story !== undefined) return false
     const voters = latestVoters(this.#members) ?? []
     if (voters.length === 0) return false
     return isMajorityGone(
@@ -233,7 +272,7 @@ export class ProductionWorld {
 }
 
 function setupOf(plan: WorldPlan): GroupSetup {
-  const { seed, hostCount, founderCount, settings } = plan
+  const { seed, hostCount, settings } = plan
   const random = seededRandom(`${seed}/production`)
   const pick = <T>(...choices: readonly T[]): T => choices[random.int(choices.length)]!
   const ms = (ticks: number): number => Math.round(ticks * plan.tickMs)
@@ -250,15 +289,14 @@ function setupOf(plan: WorldPlan): GroupSetup {
     (_, n) => hashBytes(encodeUtf8(`${seed}/peer ${n}`)) as string as PeerId,
   )
   const { appendEntriesMax, inFlightMessagesMax, tailEntriesMax } = settings
+  const foundingTicks = 2 * ticks(timing.electionTimeoutMs)
   return {
     timing,
     peers,
-    // One founder alone that has lost its storage would found the group once more.
-    founding: {
-      type: 'declared',
-      founders: peers.slice(0, Math.max(2, founderCount)),
-      patienceTicks: Infinity,
-    },
+    founding: foundingOf(plan, peers, foundingTicks),
+    stillbornAfterTicks: plan.story === undefined ? Infinity : 3 * foundingTicks,
+    reformAfterTicks:
+      plan.story === 'reform' ? (2 + random.int(3)) * ticks(timing.electionTimeoutMs) : undefined,
     limits: {
       maxVoters: pick(3, 5),
       evictAfterTicks: pick(600, 4 * ticks(timing.electionTimeoutMs)),
@@ -272,6 +310,19 @@ function setupOf(plan: WorldPlan): GroupSetup {
     },
     checkpointEntries: settings.checkpointEvery,
   }
+}
+
+function foundingOf(plan: WorldPlan, peers: readonly PeerId[], patienceTicks: number): FoundingPolicy {
+  const { story, seed, hostCount, founderCount } = plan
+  if (story === 'islands') {
+    const random = seededRandom(`${seed}/founding`)
+    // Few enough for either side.
+    const count = 1 + random.int(Math.max(1, Math.floor(hostCount / 2)))
+    return random.float() < 0.5 ? { type: 'auto', patienceTicks } : { type: 'expect', count }
+  }
+  // One founder alone that has lost its storage would found the group once more.
+  const founders = peers.slice(0, Math.max(2, founderCount))
+  return { type: 'declared', founders, patienceTicks: Infinity }
 }
 
 function nameOf(number: number, id: MemberId): string {

@@ -38,6 +38,17 @@ test(
   timeoutMs,
 )
 
+test.each(['islands', 'reform'] as const)(
+  'a world about %s breaks no invariant',
+  async (story) => {
+    const job: Job = { seed: 2, minutes: 1, fault: undefined, members, story }
+    const { violation, completedCount } = await thread.run(job)
+    expect(violation).toBeUndefined()
+    expect(completedCount).toBeGreaterThan(20)
+  },
+  timeoutMs,
+)
+
 describe('every bug that is planted around the member is found, in a world that is fine without it', () => {
   /** Some times the seeds that are needed, for the day when members draw other numbers. */
   const seedsMax = 60
@@ -51,6 +62,10 @@ describe('every bug that is planted around the member is found, in a world that 
     ['snapshot-forgets-sessions', 1],
     ['answers-when-appended', 1],
     ['loses-ticks-in-pause', 17],
+    ['discards-silently', 1],
+    ['machine-survives-merge', 1],
+    ['reform-ignores-log-ends', 1],
+    ['reform-keeps-only-committed', 2],
   ])(
     '%s',
     async (fault, likelySeed) => {

@@ -1,6 +1,7 @@
 import type { WorldResult } from '../world/referee.js'
 import { planWorld } from '../world/plan.js'
 import { NO_BUG, PLANTED_BUGS, type Members } from '../world/planted-bugs.js'
+import type { Story } from '../world/story.js'
 import { World } from '../world/world.js'
 
 /** One world to run. */
@@ -14,6 +15,8 @@ export interface Job {
   readonly isControl?: boolean
   /** Default `core`. */
   readonly members?: Members
+  /** Default: the one that the planted bug needs, or none. */
+  readonly story?: Story | undefined
 }
 
 export async function runJob({
@@ -22,13 +25,15 @@ export async function runJob({
   fault,
   isControl = false,
   members = 'core',
+  story,
 }: Job): Promise<WorldResult> {
   const bug = fault === undefined ? NO_BUG : PLANTED_BUGS.get(fault)
   if (!bug)
     throw new Error(`there is no planted bug "${fault}"; there are: ${[...PLANTED_BUGS.keys()].join(', ')}`)
   if (bug.members !== undefined && bug.members !== members)
     throw new Error(`"${fault}" cannot be planted in members that are ${members}`)
-  const plan = planWorld(seed, minutes, isControl ? { ...bug, core: {}, driver: {} } : bug)
+  const plan = planWorld(seed, minutes, isControl ? { ...bug, core: {}, driver: {} } : bug, story)
+  if (plan.story !== undefined && members === 'core') throw new Error('only nodes of production have stories')
   if (members === 'core') return new World(plan).run()
   // Loaded here, because it takes longer than most worlds of the other kind.
   const { ProductionWorld } = await import('../production/world.js')
@@ -36,8 +41,9 @@ export async function runJob({
 }
 
 /** What runs this world again, exactly. */
-export function replayCommand({ seed, minutes, fault, members = 'core' }: Job): string {
+export function replayCommand({ seed, minutes, fault, members = 'core', story }: Job): string {
   const planted = fault === undefined ? '' : ` --fault ${fault}`
   const kind = members === 'core' ? '' : ` --members ${members}`
-  return `npm run sim -- --seeds 1 --minutes ${minutes} --from ${seed}${planted}${kind}`
+  const told = story === undefined ? '' : ` --story ${story}`
+  return `npm run sim -- --seeds 1 --minutes ${minutes} --from ${seed}${planted}${kind}${told}`
 }

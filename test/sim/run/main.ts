@@ -14,12 +14,15 @@ export async function main(args: string[]): Promise<number> {
       from: { type: 'string', default: '1' },
       fault: { type: 'string' },
       members: { type: 'string', default: 'core' },
+      story: { type: 'string' },
       threads: { type: 'string', default: String(availableParallelism()) },
       trace: { type: 'string', default: '60' },
     },
   })
-  const { fault, members } = values
+  const { fault, members, story } = values
   if (members !== 'core' && members !== 'production') throw new Error('--members is core or production')
+  if (story !== undefined && story !== 'islands' && story !== 'reform')
+    throw new Error('--story is islands or reform')
   const from = Number(values.from)
   const minutes = Number(values.minutes)
   const jobs = Array.from({ length: Number(values.seeds) }, (_, i): Job => ({
@@ -27,6 +30,7 @@ export async function main(args: string[]): Promise<number> {
     minutes,
     fault,
     members,
+    story,
   }))
   const startedAt = performance.now()
   const results: WorldResult[] = []

@@ -1,4 +1,4 @@
-// npm run sim -- [--seeds n] [--minutes n] [--from seed] [--fault name] [--trace lines] [--threads n]
+// npm run sim -- [--seeds n] [--minutes n] [--from seed] [--members kind] [--story name] [--fault name] [--trace lines] [--threads n]
 import { bundle } from './bundle.ts'
 
 const folder = await bundle()

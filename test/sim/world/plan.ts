@@ -3,6 +3,7 @@ import type { ClientHabits } from '../clients/client.js'
 import type { NetworkConditions } from '../environment/network.js'
 import type { MemberSettings } from '../group/member.js'
 import { NO_BUG, type PlantedBug } from './planted-bugs.js'
+import { planStory, type Story } from './story.js'
 
 /** What may go wrong in a world. */
 export type FaultKind =
@@ -52,6 +53,8 @@ const DURABLE_ONLY: ReadonlySet<FaultKind> = new Set(['crash-all', 'disk-full', 
 /** Everything about a world that is decided before it begins. Times in simulated milliseconds. */
 export interface WorldPlan {
   readonly seed: number
+  /** Default: what goes wrong by chance. */
+  readonly story?: Story | undefined
   readonly hostCount: number
   /** The first hosts, whose members found the group. */
   readonly founderCount: number
@@ -81,7 +84,17 @@ export interface WorldPlan {
 const CALM_SHARE = 0.25
 
 /** The world of a seed. @param minutes Simulated, of which the last quarter is calm. */
-export function planWorld(seed: number, minutes: number, bug: PlantedBug = NO_BUG): WorldPlan {
+export function planWorld(
+  seed: number,
+  minutes: number,
+  bug: PlantedBug = NO_BUG,
+  story: Story | undefined = bug.story,
+): WorldPlan {
+  const plan = planByChance(seed, minutes, bug)
+  return story === undefined ? plan : planStory(plan, story, bug)
+}
+
+function planByChance(seed: number, minutes: number, bug: PlantedBug): WorldPlan {
   const random = seededRandom(`${seed}/plan`)
   const hostCount = bug.hosts ?? 1 + weighted(random, [1, 2, 6, 3, 6, 1, 1])
   const founderCount = bug.founders ?? 1 + random.int(hostCount)

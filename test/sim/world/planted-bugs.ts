@@ -3,6 +3,7 @@ import type { ClientHabits } from '../clients/client.js'
 import type { DriverBugs } from '../group/driver-bugs.js'
 import type { MemberSettings } from '../group/member.js'
 import type { FaultKind } from './plan.js'
+import type { Story } from './story.js'
 
 /** How often a fault happens and how long it lasts, in election timeouts. */
 interface FaultPace {
@@ -29,6 +30,8 @@ export interface PlantedBug {
   readonly invariants?: readonly string[]
   /** The only members that it can be planted in. Default: any. */
   readonly members?: Members
+  /** The story in which it shows. */
+  readonly story?: Story
 }
 
 /**
@@ -186,6 +189,31 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
       driver: { losesTicksInPause: true },
       faults: { pause: { every: 4, lasting: 3 }, partial: { every: 4, lasting: 3 } },
       habits: leaseReaders,
+    },
+  ],
+  ['discards-silently', { members: 'production', story: 'islands', core: { discardsSilently: true } }],
+  [
+    'machine-survives-merge',
+    { members: 'production', story: 'islands', driver: { machineSurvivesMerge: true } },
+  ],
+  [
+    'reform-ignores-log-ends',
+    {
+      members: 'production',
+      story: 'reform',
+      hosts: 5,
+      core: { reformIgnoresLogEnds: true },
+      faults: { 'slow-links': often, partial: often },
+    },
+  ],
+  [
+    'reform-keeps-only-committed',
+    {
+      members: 'production',
+      story: 'reform',
+      hosts: 3,
+      core: { reformKeepsOnlyCommitted: true },
+      faults: { 'slow-links': often, 'one-way': often },
     },
   ],
   ['has-no-sessions', { members: 'core', driver: { hasNoSessions: true }, faults: { 'bad-network': often } }],

@@ -1,5 +1,5 @@
 import type { RaftStatus } from '../../../framework/groups/raft/ready.js'
-import type { Index, MemberId } from '../../../framework/groups/raft/types.js'
+import type { Entry, Index, MemberId } from '../../../framework/groups/raft/types.js'
 import { History } from '../clients/history.js'
 import type { WatchedMember } from '../group/watched-member.js'
 import { allInvariants } from '../invariants/index.js'
@@ -36,14 +36,27 @@ export class Referee {
   readonly invariants: readonly Invariant[]
   readonly #plan: WorldPlan
   /** Up to where somebody has committed. */
-  #committedIndex: Index = 0
+  #committedIndex: Index
+  /** What was committed, by index. */
+  readonly #committed: (Entry | undefined)[] = []
   #knownIndex: Index = 0
   /** Clients that did something since everything healed. */
   readonly #progressed = new Set<number>()
 
-  constructor(plan: WorldPlan) {
+  /** @param committedIndex Up to where the log was committed when the account begins. */
+  constructor(plan: WorldPlan, committedIndex: Index = 0) {
     this.#plan = plan
+    this.#committedIndex = committedIndex
     this.invariants = allInvariants().filter(({ name }) => plan.invariants?.includes(name) ?? true)
+  }
+
+  get committedIndex(): Index {
+    return this.#committedIndex
+  }
+
+  /** Undefined for what is not committed, or was before the account began. */
+  committedAt(index: Index): Entry | undefined {
+    return this.#committed[index]
   }
 
   /** The latest index that any client was told. */
@@ -66,6 +79,7 @@ export class Referee {
     while (this.#committedIndex < status.commitIndex) {
       const entry = member.core.entryAt(++this.#committedIndex)
       if (!entry) continue
+      this.#committed[entry.index] = entry
       for (const invariant of this.invariants) invariant.committed?.(member, entry)
     }
   }
