@@ -1,7 +1,7 @@
 import { hashBytes, encodeUtf8, messageOf, seededRandom, type PeerId } from '#framework/primitives'
 import type { GroupTiming } from '../../../framework/groups/bond/group-timing.js'
 import type { FoundingPolicy } from '../../../framework/groups/raft/founding.js'
-import type { MemberId } from '../../../framework/groups/raft/types.js'
+import type { ClusterId, MemberId } from '../../../framework/groups/raft/types.js'
 import { tickMs } from '../../../framework/groups/worker/ticker.js'
 import { SimNetwork } from '../environment/network.js'
 import { Timeline } from '../environment/timeline.js'
@@ -229,8 +229,7 @@ export class ProductionWorld {
 
   /** All have found together, whatever they were parts of in between. */
   #checkClusters(story: Story): void {
-    const nodes = this.#hosts.flatMap(({ node }) => node ?? [])
-    const [last, ...others] = new Set(nodes.map(({ worker }) => worker.status.value.clusterId))
+    const [last, ...others] = new Set(this.#clusters)
     if (last === undefined || others.length > 0) {
       const names = [last, ...others].map((cluster) => cluster ?? 'none')
       throw new ViolationError('progress', `at the end members are of the clusters ${names.join(', ')}`)
@@ -238,13 +237,19 @@ export class ProductionWorld {
     if (story === 'islands') this.#book.checkNothingIsLost(last)
   }
 
+  /** Of every node that runs. */
+  get #clusters(): (ClusterId | undefined)[] {
+    return this.#hosts.flatMap(({ node }) => (node === undefined ? [] : [node.worker.status.value.clusterId]))
+  }
+
   get #members(): NodeMember[] {
     return this.#hosts.flatMap(({ member }) => member ?? [])
   }
 
-  /** Not before the group is founded, nor where storage is never lost for good without a way to go on. */
+  /** Not before the group is founded. Stories have a way to go on, unless a majority was lost before the others heard of the founding. */
   #isStalled(): boolean {
-    if (this.#plan.story !== undefined) return false
+    const { story } = this.#plan
+    if (story !== undefined) return story === 'reform' && this.#clusters.every((id) => id === undefined)
     const voters = latestVoters(this.#members) ?? []
     if (voters.length === 0) return false
     return isMajorityGone(
