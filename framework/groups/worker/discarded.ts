@@ -48,10 +48,13 @@ export async function discardedUpTo<C, R, Q, A>(
     if (commands.length > 2 * commandsMax) commands.splice(0, commands.length - commandsMax)
     from = entries.at(-1)!.index + 1
   }
-  const { applicationIndex } = machine
-  return {
-    from: Math.min(shared, applicationIndex) + 1,
-    to: applicationIndex,
-    commands: commands.slice(-commandsMax),
-  }
+  return { ...discardedRange(machine, shared), commands: commands.slice(-commandsMax) }
+}
+
+/** Which application indices a machine has carried out behind those that the other part has as well. */
+export function discardedRange(
+  { applicationIndex }: { readonly applicationIndex: Index },
+  shared: Index,
+): Pick<Discarded<never>, 'from' | 'to'> {
+  return { from: Math.min(shared, applicationIndex) + 1, to: applicationIndex }
 }

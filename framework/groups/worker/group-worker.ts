@@ -42,7 +42,7 @@ import { MalformedMessageError } from '../wire/message-bytes.js'
 import { decodeMessage, encodeMessage } from '../wire/raft-wire.js'
 import { bundling, type Bundles } from './bundles.js'
 import { CommitWords } from './commit-words.js'
-import { discardedUpTo } from './discarded.js'
+import { discardedRange, discardedUpTo } from './discarded.js'
 import { ForwardError, Forwarding } from './forwarding.js'
 import { Islands } from './islands.js'
 import { LeaderRequests } from './leader-requests.js'
@@ -437,12 +437,12 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     await clock.sleep(2 * membership.parameters.timing.heartbeatIntervalMs, { signal }).catch(() => {})
     const { member, storage } = this.#life
     if (signal.aborted || member === undefined || storage === undefined) return
-    const { applicationIndex, appliedIndex } = this.machine
+    const { appliedIndex } = this.machine
     const shared = sharedCommands(winner.lineage ?? [], loser.lineage ?? [])
     const discarded = await discardedUpTo(this.machine, storage, appliedIndex, shared).catch(
       (error: unknown) => {
         logger.error('what a group gives up cannot be read', { group: this.id, cause: messageOf(error) })
-        return { from: Math.min(shared, applicationIndex) + 1, to: applicationIndex, commands: [] }
+        return { ...discardedRange(this.machine, shared), commands: [] }
       },
     )
     if (raft.faults?.discardsSilently !== true) this.events.emit({ type: 'forked', ...discarded })
