@@ -61,46 +61,50 @@ describe('declared founders', () => {
       expect(new Set(groups.slice(0, 4).map(({ status }) => status.value.clusterId)).size).toBe(1)
     },
   )
-})
 
-test('given a founder with a founding that nobody else remembers, then it forgets it after a while, and all found one group', async () => {
-  const network = randomDigest(systemRandom)
-  const folder = await mkdtemp(join(tmpdir(), 'group-founding-'))
-  await using stack = new AsyncDisposableStack()
-  stack.defer(() => rm(folder, { recursive: true, force: true }))
-  const storage = stack.use(await openLmdbStorages({ folder, random: systemRandom, hasher: murmurChain }))
-  const own = stack.use(await GroupNode.start(network, { storage }))
-  const others = await Promise.all([GroupNode.start(network), GroupNode.start(network)])
-  for (const node of others) stack.use(node)
-  const nodes = [own, ...others]
-  const founding = { type: 'declared', founders: nodes.map(({ peerId }) => peerId) } as const
-  const first = await others[0]!.join({ founding })
+  test.concurrent(
+    'given a founder with a founding that nobody else remembers, then it forgets it after a while, and all found one group',
+    async () => {
+      const network = randomDigest(systemRandom)
+      const folder = await mkdtemp(join(tmpdir(), 'group-founding-'))
+      await using stack = new AsyncDisposableStack()
+      stack.defer(() => rm(folder, { recursive: true, force: true }))
+      const storage = stack.use(await openLmdbStorages({ folder, random: systemRandom, hasher: murmurChain }))
+      const own = stack.use(await GroupNode.start(network, { storage }))
+      const others = await Promise.all([GroupNode.start(network), GroupNode.start(network)])
+      for (const node of others) stack.use(node)
+      const nodes = [own, ...others]
+      const founding = { type: 'declared', founders: nodes.map(({ peerId }) => peerId) } as const
+      const first = await others[0]!.join({ founding })
 
-  const opened = await storage.open(first.id)
-  const former = founding.founders.map((peer) => memberIdOf(peer, opened.restored.incarnation))
-  const forgotten = clusterIdOf(former)
-  const fields = {
-    index: 1,
-    term: 1,
-    kind: 'configuration',
-    commandCount: 0,
-    applicationIndex: 0,
-    timestampMs: 0,
-    payload: encodeConfiguration(configurationOf(former)),
-  } as const
-  await opened.storage.write({
-    hardState: { clusterId: forgotten, term: 1, votedFor: undefined },
-    entries: [{ ...fields, hash: murmurChain.next(0, fields) }],
-  })
-  await opened.storage.close()
+      const opened = await storage.open(first.id)
+      const former = founding.founders.map((peer) => memberIdOf(peer, opened.restored.incarnation))
+      const forgotten = clusterIdOf(former)
+      const fields = {
+        index: 1,
+        term: 1,
+        kind: 'configuration',
+        commandCount: 0,
+        applicationIndex: 0,
+        timestampMs: 0,
+        payload: encodeConfiguration(configurationOf(former)),
+      } as const
+      await opened.storage.write({
+        hardState: { clusterId: forgotten, term: 1, votedFor: undefined },
+        entries: [{ ...fields, hash: murmurChain.next(0, fields) }],
+      })
+      await opened.storage.close()
 
-  const rest = await Promise.all([own, others[1]!].map((node) => node.join({ founding })))
-  const groups = [first, ...rest]
-  expect(rest[0]!.status.value.clusterId).toBe(forgotten)
-  await discoverAll(nodes)
-  for (const group of groups) await within(patienceMs, group.when().voters(3))
-  for (const group of groups) await within(patienceMs, group.execute({ add: 1 }, { deadlineMs: patienceMs }))
-  const [clusterId, ...more] = new Set(groups.map(({ status }) => status.value.clusterId))
-  expect(more).toEqual([])
-  expect(clusterId).not.toBe(forgotten)
+      const rest = await Promise.all([own, others[1]!].map((node) => node.join({ founding })))
+      const groups = [first, ...rest]
+      expect(rest[0]!.status.value.clusterId).toBe(forgotten)
+      await discoverAll(nodes)
+      for (const group of groups) await within(patienceMs, group.when().voters(3))
+      for (const group of groups)
+        await within(patienceMs, group.execute({ add: 1 }, { deadlineMs: patienceMs }))
+      const [clusterId, ...more] = new Set(groups.map(({ status }) => status.value.clusterId))
+      expect(more).toEqual([])
+      expect(clusterId).not.toBe(forgotten)
+    },
+  )
 })
