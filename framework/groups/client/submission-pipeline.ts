@@ -105,13 +105,11 @@ export class SubmissionPipeline<R> {
    * Who leads now. With another leader, everything of which the outcome is not known is submitted again.
    *
    * @param leader Different for each leadership; undefined while nobody is known to lead.
-   * @returns Whether it is another one.
    */
-  onLeader(leader: string | undefined): boolean {
-    if (leader === this.#leader) return false
+  onLeader(leader: string | undefined): void {
+    if (leader === this.#leader) return
     this.#leader = leader
     this.resubmit()
-    return true
   }
 
   /** What was submitted may have got lost: all of it is submitted again. */

@@ -62,10 +62,7 @@ export class Submitter<R> {
 
   onLeader(leader: LeaderFacts | undefined): void {
     this.#leader = leader
-    for (const [pipeline, { told }] of this.#pipelines) {
-      // What was asked of another leader is of no interest any more.
-      if (pipeline.onLeader(this.#epoch)) forget(told)
-    }
+    for (const pipeline of this.#pipelines.keys()) pipeline.onLeader(this.#epoch)
     this.dispatchSoon()
   }
 

@@ -58,6 +58,11 @@ describe('refused is', () => {
     submissions: [{ commandCount: 1, payload: Uint8Array.of(1, 2, 3) }],
   })
 
+  test('a request to submit nothing', () => {
+    const nothing = encodeForward({ type: 'submit', id: 1, isQuiet: true, submissions: [] })
+    expect(() => decodeForward(nothing)).toThrow(MalformedMessageError)
+  })
+
   test('what ends early, or goes on', () => {
     fc.assert(
       fc.property(messages, fc.nat(), (message, at) => {
@@ -84,7 +89,6 @@ describe('refused is', () => {
     ['another type', 0, 200],
     ['a submission without commands', 1 + 8 + 1 + 4 + 4, 0],
     ['more submissions than there are bytes for', 1 + 8 + 1 + 4 + 3, 255],
-    ['no submission', 1 + 8 + 1 + 4, 0],
   ])('%s', (_, place, value) => {
     const bytes = Uint8Array.from(submit)
     bytes[place] = value
