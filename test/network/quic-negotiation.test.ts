@@ -27,6 +27,14 @@ describe('what an opener says that does not wait for an answer', () => {
     )
   })
 
+  test.each([125, 126, 127, 128, 255, 256, 1023])(
+    'given a line of %i bytes, its length is read as it was written',
+    (length) => {
+      const protocol = 'p'.repeat(length - 1)
+      expect(readProposal(join(proposalOf(protocol), bytes('more')))?.protocol).toBe(protocol)
+    },
+  )
+
   test('is nothing as long as anything of it is missing, or nothing follows: then an answer is awaited', () => {
     const whole = proposalOf('/a/1')
     for (let length = 0; length <= whole.byteLength; length++) {
