@@ -71,7 +71,9 @@ export function decideFounding(
   mintClusterId: () => ClusterId,
 ): FoundingDecision {
   // A founder that founded first may have seen this member among the voters: then it is one, with the same first entry.
-  const own = facts.foundings.find(({ configuration }) => configuration.voters.includes(facts.self))
+  const own = facts.foundings.find(
+    (founding) => founding.configuration.voters.includes(facts.self) && isAsFounded(policy, founding),
+  )
   if (own) return { do: 'found', founding: own }
   if (facts.foundings.length > 0 || policy.type === 'join-only') return JOIN
   // A policy that founds without waiting would found before the cluster that it gave way to is heard of.
@@ -89,6 +91,19 @@ export function decideFounding(
       return found(mintClusterId(), [facts.self])
     }
   }
+}
+
+/**
+ * Whether a cluster can still have the configuration that it was founded with. If not, its first entry is another one, which
+ * a member that comes late must not write by guess: somebody leads it, or did, and sends what is in the log.
+ */
+function isAsFounded(policy: FoundingPolicy, { clusterId, configuration }: Founding): boolean {
+  const { voters, learners } = configuration
+  if (learners.length > 0) return false
+  if (policy.type === 'declared') return clusterIdOf(voters) === clusterId
+  if (policy.type === 'expect') return voters.length === policy.count
+  // With "auto" founders are alone.
+  return policy.type !== 'auto'
 }
 
 /** What a member knows of the cluster that it is in. */

@@ -70,11 +70,30 @@ test('given two incarnations of a founder, when both seem to be there, then noth
 
 test('given a founding that names this member a voter, when it is heard of, then it is taken on as it is', () => {
   const founding = { clusterId: minted, configuration: { voters: [a, b], learners: [] } }
-  for (const policy of [declared, { type: 'auto', patienceTicks: 1 }, { type: 'join-only' }] as const)
+  const expected = { type: 'expect', count: 2 } as const
+  for (const policy of [expected, { type: 'join-only' }] as const)
     expect(decideFounding(policy, facts(b, { foundings: [founding] }), mint)).toEqual({
       do: 'found',
       founding,
     })
+})
+
+test('given a cluster that names this member a voter, when others were added before it had come, then its first entry is not written by guess', () => {
+  const policies: FoundingPolicy[] = [
+    { ...declared, founders: peers.slice(0, 2) },
+    { type: 'expect', count: 2 },
+  ]
+  const clusterId = clusterIdOf([a, b])
+  const configurations = [
+    { voters: [a, b], learners: [c] },
+    { voters: [a, b, c], learners: [] },
+  ]
+  for (const policy of policies) {
+    for (const configuration of configurations) {
+      const foundings = [{ clusterId, configuration }]
+      expect(decideFounding(policy, facts(b, { foundings }), mint)).toEqual({ do: 'join' })
+    }
+  }
 })
 
 test('given declared founders, when their cluster has an id, then it is the same for the same incarnations only', () => {
