@@ -62,17 +62,11 @@ const JOIN: FoundingDecision = { do: 'join' }
  * cluster at a time, and does not leave one of which it has more than the founding ({@link isStillborn}). What that rests on
  * is that the founder in common has not lost its storage in between. If it has, the rest of its cluster, being no
  * longer fresh, keeps another one from being founded where it is seen.
- *
- * @param mintClusterId Chance, for clusters whose founders are not declared.
  */
-export function decideFounding(
-  policy: FoundingPolicy,
-  facts: FoundingFacts,
-  mintClusterId: () => ClusterId,
-): FoundingDecision {
+export function decideFounding(policy: FoundingPolicy, facts: FoundingFacts): FoundingDecision {
   // A founder that founded first may have seen this member among the voters: then it is one, with the same first entry.
   const own = facts.foundings.find(
-    (founding) => founding.configuration.voters.includes(facts.self) && isAsFounded(policy, founding),
+    (founding) => founding.configuration.voters.includes(facts.self) && isAsFounded(founding),
   )
   if (own) return { do: 'found', founding: own }
   if (facts.foundings.length > 0 || policy.type === 'join-only') return JOIN
@@ -84,26 +78,21 @@ export function decideFounding(
       return declared(policy, facts, fresh)
     case 'expect':
       if (fresh.length < policy.count || fresh[0] !== facts.self) return WAIT
-      return found(mintClusterId(), fresh.slice(0, policy.count))
+      return found(fresh.slice(0, policy.count))
     case 'auto': {
       const patienceTicks = policy.patienceTicks + (facts.hasGivenWay ? REJOIN_TICKS : 0)
       if (facts.waitedTicks < patienceTicks || fresh[0] !== facts.self) return WAIT
-      return found(mintClusterId(), [facts.self])
+      return found([facts.self])
     }
   }
 }
 
 /**
- * Whether a cluster can still have the configuration that it was founded with. If not, its first entry is another one, which
- * a member that comes late must not write by guess: somebody leads it, or did, and sends what is in the log.
+ * Whether a cluster has the configuration that it was founded with. If not, its first entry is another one, which a member
+ * that comes late must not write by guess: somebody leads it, or did, and sends what is in the log.
  */
-function isAsFounded(policy: FoundingPolicy, { clusterId, configuration }: Founding): boolean {
-  const { voters, learners } = configuration
-  if (learners.length > 0) return false
-  if (policy.type === 'declared') return clusterIdOf(voters) === clusterId
-  if (policy.type === 'expect') return voters.length === policy.count
-  // With "auto" founders are alone.
-  return policy.type !== 'auto'
+function isAsFounded({ clusterId, configuration: { voters, learners } }: Founding): boolean {
+  return learners.length === 0 && clusterIdOf(voters) === clusterId
 }
 
 /** What a member knows of the cluster that it is in. */
@@ -147,9 +136,9 @@ function declared(
   const voters = [...members, ...absent]
   const mayDoWithout =
     waitedTicks >= patienceTicks && members[0] === self && members.length >= majorityOf(voters.length)
-  return absent.length === 0 || mayDoWithout ? found(clusterIdOf(voters), voters) : WAIT
+  return absent.length === 0 || mayDoWithout ? found(voters) : WAIT
 }
 
-function found(clusterId: ClusterId, voters: readonly MemberId[]): FoundingDecision {
-  return { do: 'found', founding: { clusterId, configuration: configurationOf(voters) } }
+function found(voters: readonly MemberId[]): FoundingDecision {
+  return { do: 'found', founding: { clusterId: clusterIdOf(voters), configuration: configurationOf(voters) } }
 }

@@ -2,7 +2,7 @@ import type { RaftLimits } from './options.js'
 import type { MemberProgress } from './ready.js'
 import type { Index, MemberId } from './types.js'
 
-/** So far behind, and no more, counts as caught up. */
+/** So far behind, and no more, counts as caught up: one that has anything at all, for a young log is no longer than this. */
 const CAUGHT_UP_LAG_MAX = 64
 /** Caught up for so many rounds in a row, a member is taken to stay so. */
 const CAUGHT_UP_ROUNDS = 2
@@ -105,7 +105,7 @@ export class Progress {
     if (round <= this.#ackedRound) return
     this.#ackedRound = round
     this.#ackedTick = roundTick
-    const isCaughtUp = leaderLastIndex - this.#matchIndex <= CAUGHT_UP_LAG_MAX
+    const isCaughtUp = this.#state === 'replicate' && leaderLastIndex - this.#matchIndex <= CAUGHT_UP_LAG_MAX
     this.#caughtUpRounds = isCaughtUp ? this.#caughtUpRounds + 1 : 0
   }
 

@@ -156,7 +156,6 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       stillbornAfterTicks,
       limits,
       mesh: this.bonds.mesh,
-      random,
       member,
       survivor: () => this.#reforming?.survivor,
       onStillborn: () => this.#onStillborn(),

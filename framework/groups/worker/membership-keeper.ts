@@ -1,4 +1,3 @@
-import { toHex, type Random } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
 import type { Mesh } from '../bond/mesh.js'
 import type { Member } from '../member/member.js'
@@ -21,7 +20,6 @@ import { encodeNote, type Note } from '../wire/notes.js'
 
 /** How many ticks lie between two looks at who should be in the configuration. */
 const lookEveryTicks = 4
-export const clusterIdBytes = 16
 
 export interface MembershipKeeperOptions {
   readonly founding: FoundingPolicy
@@ -29,7 +27,6 @@ export interface MembershipKeeperOptions {
   readonly stillbornAfterTicks: number
   readonly limits: MembershipLimits
   readonly mesh: Mesh
-  readonly random: Random
   /** Undefined while there is none. */
   readonly member: () => Member | undefined
   /** Where its log ends, while it has given the majority up for lost and may go on without. */
@@ -171,7 +168,7 @@ export class MembershipKeeper {
   }
 
   #maybeFound(member: Member): void {
-    const { founding, random } = this.#options
+    const { founding } = this.#options
     const foundings: Founding[] = []
     const freshPeers: MemberId[] = []
     for (const [bond, { cluster, isLeaving }] of this.#notes) {
@@ -189,7 +186,7 @@ export class MembershipKeeper {
       waitedTicks: this.#waitedTicks,
       hasGivenWay: this.#gaveWay !== undefined,
     }
-    const decision = decideFounding(founding, facts, () => toHex(random.bytes(clusterIdBytes)) as ClusterId)
+    const decision = decideFounding(founding, facts)
     if (decision.do !== 'found') return
     member.found(decision.founding.clusterId, decision.founding.configuration)
     this.announce()

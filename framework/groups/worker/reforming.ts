@@ -4,7 +4,8 @@ import type { Mesh } from '../bond/mesh.js'
 import type { Member } from '../member/member.js'
 import { QuorumLoss, type ClusterId, type CoreFaults, type KnownMember, type LogEnd } from '../raft/index.js'
 import type { Note } from '../wire/notes.js'
-import { clusterIdBytes } from './membership-keeper.js'
+
+const clusterIdBytes = 16
 
 export interface ReformingOptions {
   /** How long no majority must have been seen. */

@@ -106,3 +106,16 @@ test('thesis §4.2.1: given a learner that falls behind, when it answers, then i
   cluster.tick(10)
   expect(roundsOf()).toBe(0)
 })
+
+test('given a learner that cannot write anything down, when the log to catch up with is short, then it has not', () => {
+  const cluster = led()
+  cluster.start('d').isDiskHeld = true
+  cluster.core('a').proposeConfiguration(configurationOf(['a', 'b', 'c'] as MemberId[], ['d' as MemberId]), 0)
+  cluster.tick(40)
+  const progressOf = () => cluster.core('a').progress.find(({ member }) => member === 'd')
+  expect(progressOf()).toMatchObject({ matchIndex: 0, caughtUpRounds: 0 })
+  cluster.get('d').isDiskHeld = false
+  cluster.get('d').flushDisk()
+  cluster.tick(40)
+  expect(progressOf()!.caughtUpRounds).toBeGreaterThanOrEqual(2)
+})
