@@ -125,17 +125,20 @@ export class Connections {
     if (this.#admission.peers.has(peer)) this.#usedAtMs.set(peer, this.#context.clock.monotonic())
   }
 
-  /** What the connections with each admitted peer are used for. */
+  /** What the connections with each admitted peer are used for, where they are not about to end. */
   uses(gossipsWith: ReadonlySet<PeerId>): PeerUse[] {
-    return [...this.#admission.peers].map((peer) => {
-      const entries = this.#admittedOf(peer)
+    const uses: PeerUse[] = []
+    for (const peer of this.#admission.peers) {
+      const entries = this.#admittedOf(peer).filter(({ isEnded }) => !isEnded)
+      if (entries.length === 0) continue
       const openedAt = Math.max(...entries.map((entry) => entry.openedAt))
-      return {
+      uses.push({
         peer,
         usedAtMs: Math.max(openedAt, this.#usedAtMs.get(peer) ?? -Infinity),
         isIdle: !gossipsWith.has(peer) && entries.every(isUnused),
-      }
-    })
+      })
+    }
+    return uses
   }
 
   /** Ends the connections with peers that are not needed, without waiting for it, and says so. */
