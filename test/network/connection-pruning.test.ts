@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { CloseReasons, defaultLimits, type Disconnect } from '#framework/network'
+import { CloseReasons, defaultLimits, type Disconnect, type Host } from '#framework/network'
 import type { PeerId } from '#framework/primitives'
 import { choosePruned } from '../../framework/network/connection-pruning.js'
 import { eventually } from '../support/eventually.js'
@@ -48,7 +48,7 @@ describe('a host with more connections than it needs', () => {
     await using server = await startHost({ limits: { ...limits, connectionsHigh: 2, pruneGraceMs: 0 } })
     echo(server, served)
     await using stack = new AsyncDisposableStack()
-    const clients = []
+    const clients: Host[] = []
     const ends: Disconnect[] = []
     for (let i = 0; i < 6; i++) {
       const client = stack.use(await startHost())
