@@ -1,6 +1,6 @@
 // A member of a group, which may write, and may be killed.
 import { Condition, type PeerId } from '#framework/primitives'
-import type { MemberStatus } from '#framework/groups'
+import type { MemberId, MemberStatus } from '#framework/groups'
 import { answerCalls } from './calls.ts'
 import { groupKey, groupNode, Register, type RegisterGroup } from './group-node.ts'
 
@@ -38,9 +38,18 @@ const peer = {
     return (await group!.when().online()).leader!
   },
 
-  /** Resolves when so many members vote and are here, and nobody votes who is not. */
-  async complete(memberCount: number): Promise<void> {
-    const isHere = ({ peer: other, isBonded }: MemberStatus): boolean => other === self || isBonded
+  /** As which member of the group it takes part. */
+  async member(): Promise<MemberId> {
+    const members = await new Condition(group!.members, (all) =>
+      all.some(({ peer: other }) => other === self),
+    )
+    return members.find(({ peer: other }) => other === self)!.member
+  },
+
+  /** @param gone Who was killed, and may seem to be here for a while. Resolves when so many vote and are here, and nobody votes who is not. */
+  async complete(memberCount: number, gone?: MemberId): Promise<void> {
+    const isHere = ({ member, peer: other, isBonded }: MemberStatus): boolean =>
+      other === self || (isBonded && member !== gone)
     await new Condition(group!.members, (members) => {
       const voters = members.filter(({ role }) => role === 'voter')
       return voters.length === memberCount && voters.every(isHere)

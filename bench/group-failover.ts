@@ -1,6 +1,7 @@
 // How long a group is without a leader when its leader is killed.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Benchmark, median, table } from './benchmark.ts'
+import type { MemberId } from '#framework/groups'
 import { Callable } from './calls.ts'
 import type { GroupFailoverPeer } from './group-failover-peer.ts'
 
@@ -60,15 +61,16 @@ class KillableGroup implements AsyncDisposable {
   async killLeader(): Promise<number> {
     const leader = await this.#leaderPlace()
     const { process } = this.#members[leader]!
+    const gone = await process.call('member')
     const writer = this.#members[(leader + 1) % memberCount]!.process
     await writer.call('beginWriting')
     await sleep(heartbeatIntervalMs * (1 + Math.random()))
     const killedAt = performance.timeOrigin + performance.now()
-    const gone = process.kill()
+    const end = process.kill()
     const acknowledgedAt = await writer.call('acknowledgedAfter', killedAt)
-    await gone
+    await end
     await this.#join(leader)
-    await this.#complete()
+    await this.#complete(gone)
     return acknowledgedAt - killedAt
   }
 
@@ -84,9 +86,9 @@ class KillableGroup implements AsyncDisposable {
   }
 
   /** Resolves when all members vote, as the leader sees it. */
-  async #complete(): Promise<void> {
+  async #complete(gone?: MemberId): Promise<void> {
     const leader = this.#members[await this.#leaderPlace()]!
-    await leader.process.call('complete', memberCount)
+    await leader.process.call('complete', memberCount, gone)
   }
 
   async #leaderPlace(): Promise<number> {
