@@ -1,29 +1,15 @@
 import { invariant } from '#framework/primitives'
 import { configurationOf, encodeConfiguration, isWellFormed } from './configuration.js'
-import type { HeldAnswers } from './held-answers.js'
+import type { CoreParts } from './core-parts.js'
 import { foundedLineage, lineageWith } from './lineage.js'
-import type { MemberState } from './member-state.js'
 import type { Message } from './messages.js'
-import type { OwnMembership } from './own-membership.js'
-import type { Replica } from './replica.js'
-import type { Settings } from './settings.js'
-import type { ClusterId, Configuration, MemberId, Term } from './types.js'
-
-/** What a change of cluster has to do with the rest of a member. */
-export interface ClusterContext {
-  readonly settings: Settings
-  readonly replica: Replica
-  readonly state: MemberState
-  readonly membership: OwnMembership
-  readonly answers: HeldAnswers
-  readonly becomeFollower: (term: Term, leader: MemberId | undefined) => void
-}
+import type { ClusterId, Configuration, MemberId } from './types.js'
 
 /** How a member comes to belong to a cluster, and from one to another. None of it is in Raft: see "Departures" in README.md. */
 export class ClusterChanges {
-  readonly #context: ClusterContext
+  readonly #context: CoreParts
 
-  constructor(context: ClusterContext) {
+  constructor(context: CoreParts) {
     this.#context = context
   }
 

@@ -40,6 +40,10 @@ export function decodeConfiguration(payload: Uint8Array): Configuration | undefi
   return isWellFormed(configuration) ? configuration : undefined
 }
 
+export function isMember({ voters, learners }: Configuration, member: MemberId): boolean {
+  return voters.includes(member) || learners.includes(member)
+}
+
 /** Whether it has a voter, both lists are in order, and nobody is in it twice. */
 export function isWellFormed({ voters, learners }: Configuration): boolean {
   return (

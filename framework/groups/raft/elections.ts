@@ -1,29 +1,17 @@
+import type { CoreParts } from './core-parts.js'
 import { ElectionTimer } from './election-timer.js'
-import type { HeldAnswers } from './held-answers.js'
-import type { MemberState } from './member-state.js'
 import type { PreVoteAnswer, PreVoteRequest, TimeoutNow, VoteAnswer, VoteRequest } from './messages.js'
-import type { Outbox } from './outbox.js'
-import type { OwnMembership } from './own-membership.js'
 import { electorateOf } from './quorum.js'
 import type { StepOutcome } from './ready.js'
-import type { Replica } from './replica.js'
-import type { Settings } from './settings.js'
-import type { MemberId, Term } from './types.js'
+import type { MemberId } from './types.js'
 import { Votes } from './votes.js'
 
 /** What elections have to do with the rest of a member. */
-export interface ElectionContext {
-  readonly settings: Settings
-  readonly replica: Replica
-  readonly state: MemberState
-  readonly membership: OwnMembership
-  readonly answers: HeldAnswers
-  readonly outbox: Outbox
+export interface ElectionContext extends CoreParts {
   /** Whether a majority follows this member. Undefined unless it leads. */
   readonly isFollowed: () => boolean | undefined
   /** Only for a fault. */
   readonly isReachable: (member: MemberId) => boolean
-  readonly becomeFollower: (term: Term, leader: MemberId | undefined) => void
   readonly becomeLeader: () => void
 }
 

@@ -1,25 +1,13 @@
 import { judgeAppend } from './append-verdict.js'
+import type { CoreParts } from './core-parts.js'
 import type { Elections } from './elections.js'
-import type { HeldAnswers } from './held-answers.js'
-import type { MemberState } from './member-state.js'
 import type { AppendRequest, SyncRequired } from './messages.js'
-import type { Outbox } from './outbox.js'
-import type { OwnMembership } from './own-membership.js'
 import type { StepOutcome } from './ready.js'
-import type { Replica } from './replica.js'
-import type { Settings } from './settings.js'
-import type { Entry, Index, MemberId, SnapshotFacts, Term } from './types.js'
+import type { Entry, Index, MemberId, SnapshotFacts } from './types.js'
 
 /** What following has to do with the rest of a member. */
-export interface FollowingContext {
-  readonly settings: Settings
-  readonly replica: Replica
-  readonly state: MemberState
-  readonly membership: OwnMembership
-  readonly answers: HeldAnswers
-  readonly outbox: Outbox
+export interface FollowingContext extends CoreParts {
   readonly elections: Elections
-  readonly becomeFollower: (term: Term, leader: MemberId | undefined) => void
 }
 
 /** How a member's log follows the leader's: by appends (Raft, §5.3), and by what was got from others when it is far behind. */

@@ -1,3 +1,4 @@
+import { isMember } from './configuration.js'
 import type { MemberState } from './member-state.js'
 import type { Outbox } from './outbox.js'
 import type { Replica } from './replica.js'
@@ -67,7 +68,6 @@ export class OwnMembership {
   }
 
   #isMemberAt(index: Index): boolean {
-    const { voters, learners } = this.#replica.configurations.at(index)
-    return voters.includes(this.#state.id) || learners.includes(this.#state.id)
+    return isMember(this.#replica.configurations.at(index), this.#state.id)
   }
 }

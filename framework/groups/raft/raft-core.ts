@@ -1,4 +1,5 @@
 import { ClusterChanges } from './cluster-changes.js'
+import type { CoreParts } from './core-parts.js'
 import { Elections } from './elections.js'
 import { Following } from './following.js'
 import { HeldAnswers } from './held-answers.js'
@@ -85,14 +86,14 @@ export class RaftCore {
     this.#state = state
     this.#membership = membership
     this.#answers = answers
-    const parts = {
+    const parts: CoreParts = {
       settings,
       replica,
       state,
       membership,
       answers,
       outbox,
-      becomeFollower: (term: Term, leader: MemberId | undefined) => this.#becomeFollower(term, leader),
+      becomeFollower: (term, leader) => this.#becomeFollower(term, leader),
     }
     this.#clusters = new ClusterChanges(parts)
     this.#elections = new Elections({

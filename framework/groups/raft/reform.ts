@@ -1,3 +1,4 @@
+import { isMember } from './configuration.js'
 import type { CoreFaults } from './faults.js'
 import { originsAfter } from './lineage.js'
 import { majorityOf } from './quorum.js'
@@ -74,7 +75,7 @@ export class QuorumLoss {
     const adopted = successorOf(facts, this.#faults)
     if (adopted !== undefined) return { do: 'adopt', clusterId: adopted }
     // Whom the others have taken out has no say, though it may be good enough to follow.
-    if (this.#agreedTicks === undefined || !isMember(facts)) return WAIT
+    if (this.#agreedTicks === undefined || !isMember(facts.configuration, facts.self)) return WAIT
     const aheadCount = others.filter((other) => isAhead(other, facts, this.#faults)).length
     if (this.#agreedTicks < aheadCount * this.#afterTicks) return WAIT
     return { do: 'reform', learners: others.map(({ member }) => member) }
@@ -91,10 +92,6 @@ function seesMajority({ self, clusterId, configuration, bonded }: ReformFacts): 
   const here = new Set(bonded.filter((other) => other.clusterId === clusterId).map(({ member }) => member))
   const reached = configuration.voters.filter((voter) => voter === self || here.has(voter))
   return reached.length >= majorityOf(configuration.voters.length)
-}
-
-function isMember({ self, configuration: { voters, learners } }: ReformFacts): boolean {
-  return voters.includes(self) || learners.includes(self)
 }
 
 function isAhead(

@@ -92,7 +92,7 @@ export function encodeForward(message: ForwardMessage): Uint8Array {
  */
 export function decodeForward(bytes: Uint8Array): ForwardMessage {
   const reader = new MessageReader(bytes)
-  const type = chosen(types, reader)
+  const type = reader.oneOf(types, 'choice')
   const message = readBody(reader, type, reader.number())
   reader.finish()
   return message
@@ -130,7 +130,7 @@ function readBody(reader: MessageReader, type: ForwardMessage['type'], id: numbe
     case 'submit':
       return readSubmit(reader, id)
     case 'read':
-      return { type, id, consistency: chosen(consistencies, reader) }
+      return { type, id, consistency: reader.oneOf(consistencies, 'choice') }
     case 'transfer':
       return { type, id, to: Buffer.from(reader.sized()).toString() as MemberId }
     case 'appended':
@@ -140,14 +140,14 @@ function readBody(reader: MessageReader, type: ForwardMessage['type'], id: numbe
     case 'transferring':
       return { type, id }
     case 'refused':
-      return { type, id, reason: chosen(refusals, reader) }
+      return { type, id, reason: reader.oneOf(refusals, 'choice') }
   }
 }
 
 function readSubmit(reader: MessageReader, id: number): SubmitRequest {
   const isQuiet = reader.flag()
   const opening = reader.sized()
-  const submissions = Array.from({ length: readCount(reader, submissionHeadBytes) }, () => {
+  const submissions = Array.from({ length: reader.count(submissionHeadBytes) }, () => {
     const commandCount = reader.u32()
     if (commandCount === 0) throw new MalformedMessageError('a submission without commands')
     return { commandCount, payload: reader.sized() }
@@ -157,18 +157,5 @@ function readSubmit(reader: MessageReader, id: number): SubmitRequest {
 }
 
 function readIndices(reader: MessageReader): Index[] {
-  return Array.from({ length: readCount(reader, indexBytes) }, () => reader.number())
-}
-
-/** What is claimed is not allocated before it has come. */
-function readCount(reader: MessageReader, bytesEach: number): number {
-  const count = reader.u32()
-  if (count * bytesEach > reader.remaining) throw new MalformedMessageError('a message ends early')
-  return count
-}
-
-function chosen<T>(choices: readonly T[], reader: MessageReader): T {
-  const choice = choices[reader.u8()]
-  if (choice === undefined) throw new MalformedMessageError('there is no such choice')
-  return choice
+  return Array.from({ length: reader.count(indexBytes) }, () => reader.number())
 }

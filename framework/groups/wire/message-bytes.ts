@@ -99,14 +99,32 @@ export class MessageReader {
     return this.bytes(this.u32())
   }
 
+  /** How many follow, each of so many bytes at least: what is claimed is not allocated before it has come. */
+  count(bytesEach: number): number {
+    const count = this.u32()
+    if (count * bytesEach > this.remaining) throw endsEarly()
+    return count
+  }
+
+  /** One of these, by its place. */
+  oneOf<T>(choices: readonly T[], what: string): T {
+    const choice = choices[this.u8()]
+    if (choice === undefined) throw new MalformedMessageError(`there is no such ${what}`)
+    return choice
+  }
+
   finish(): void {
     if (this.remaining > 0) throw new MalformedMessageError('a message goes on behind its end')
   }
 
   #skip(byteLength: number): number {
     const start = this.#offset
-    if (byteLength > this.remaining) throw new MalformedMessageError('a message ends early')
+    if (byteLength > this.remaining) throw endsEarly()
     this.#offset = start + byteLength
     return start
   }
+}
+
+function endsEarly(): MalformedMessageError {
+  return new MalformedMessageError('a message ends early')
 }

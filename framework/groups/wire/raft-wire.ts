@@ -55,8 +55,7 @@ export function encodeMessage(message: Message): Uint8Array {
  */
 export function decodeMessage(bytes: Uint8Array, ends: Ends): Message {
   const reader = new MessageReader(bytes)
-  const type = types[reader.u8()]
-  if (type === undefined) throw new MalformedMessageError('there is no such type of messages')
+  const type = reader.oneOf(types, 'type of messages')
   const clusterId = toHex(reader.bytes(16)) as ClusterId
   const term = reader.number()
   const message = readFields(reader, type, { ...ends, clusterId, term })
@@ -136,7 +135,7 @@ function readFields(
         commitIndex: reader.number(),
         round: reader.number(),
         roundTick: reader.number(),
-        answer: readAnswer(reader),
+        answer: reader.oneOf(answers, 'kind of answers'),
         entries: readEntries(reader, prevIndex + 1),
       }
     }
@@ -165,12 +164,6 @@ function readFields(
     case 'timeout-now':
       return { ...envelope, type }
   }
-}
-
-function readAnswer(reader: MessageReader): AnswerWish {
-  const answer = answers[reader.u8()]
-  if (answer === undefined) throw new MalformedMessageError('there is no such kind of answers')
-  return answer
 }
 
 /** Entries that follow each other, for messages that carry some. */
@@ -212,9 +205,7 @@ function writeEntries(writer: MessageWriter, entries: readonly Entry[]): void {
 }
 
 function readEntries(reader: MessageReader, firstIndex: number): Entry[] {
-  const count = reader.u32()
-  // What is claimed is not allocated before it has come.
-  if (count * entryHeadBytes > reader.remaining) throw new MalformedMessageError('a message ends early')
+  const count = reader.count(entryHeadBytes)
   const entries: Entry[] = []
   for (let index = firstIndex; index < firstIndex + count; index++) {
     const kind = entryKindOf(reader.u8())
