@@ -2,22 +2,8 @@ import { expect, test } from '@jest/globals'
 import { ManualClock, MosaikError, nextTurn } from '#framework/primitives'
 import { NodeOrders } from '../../cli/node-orders.js'
 import type { NodeRun } from '../../cli/node-run.js'
-import type { FromNode, ToNode } from '../../cli/supervisor/messages.js'
-
-const start: ToNode = {
-  type: 'start',
-  manifest: 'mosaik.yaml',
-  node: 'greeter',
-  replica: 0,
-  seed: '07'.repeat(32),
-  listen: [],
-  seeds: [],
-  discovery: {},
-  founders: {},
-  logLevel: 'info',
-}
-const dial: ToNode = { type: 'dial', addresses: ['/ip4/127.0.0.1/udp/9/quic-v1'] }
-const stop: ToNode = { type: 'stop' }
+import type { FromNode } from '../../cli/supervisor/messages.js'
+import { dial, start, stop } from './node-order.js'
 
 /** Orders to a node of which the test says when it has started, closes and is closed. */
 function ordersOf() {

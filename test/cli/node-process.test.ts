@@ -6,21 +6,7 @@ import { expect, test } from '@jest/globals'
 import type { FromNode, ToNode } from '../../cli/supervisor/messages.js'
 import { within } from '../support/eventually.js'
 import { repository } from '../support/mosaik-process.js'
-
-const start: ToNode = {
-  type: 'start',
-  manifest: join(repository, 'apps/hello/mosaik.yaml'),
-  node: 'greeter',
-  replica: 0,
-  seed: '07'.repeat(32),
-  listen: ['/ip4/127.0.0.1/udp/0/quic-v1'],
-  seeds: [],
-  discovery: {},
-  founders: {},
-  logLevel: 'info',
-}
-const dial: ToNode = { type: 'dial', addresses: ['/ip4/127.0.0.1/udp/9/quic-v1'] }
-const stop: ToNode = { type: 'stop' }
+import { dial, start, stop } from './node-order.js'
 
 /** Runs the process of a replica to its end, on these orders. */
 async function nodeProcess(orders: readonly ToNode[]) {

@@ -1,15 +1,11 @@
-import { isMosaikError, messageOf, nextTurn, raceSignal } from '#framework/primitives'
+import { isMosaikError, nextTurn, raceSignal } from '#framework/primitives'
 import type { ByteStreamEnd, ByteStreamHandlers } from '../byte-stream.js'
 import type { LinkStream } from '../link-streams.js'
 import { isResetByPeer } from './native-error.js'
+import { discard, ignoreOutcome, isQuiet, readEnded, WRITE_BYTES_MAX, writeRefused } from './native-stream.js'
 import { ReadSize } from './read-size.js'
 import type { NativeStream } from './binding.js'
 import type { Answer } from './negotiation.js'
-
-/** One write hands over at most this much, because a pending write cannot be called off. */
-const WRITE_BYTES_MAX = 256 * 1024
-/** A read that brings less than this is not in a hurry for the next one. */
-const FEW_BYTES = 4 * 1024
 
 export interface QuicByteStreamInit {
   readonly native: NativeStream
@@ -81,7 +77,7 @@ export class QuicByteStream implements LinkStream {
           resolve()
         },
         // What the other side may have said before it went can still be read.
-        (cause: unknown) => reject(new Error(`QUIC write refused: ${messageOf(cause)}`, { cause })),
+        (cause: unknown) => reject(writeRefused(cause)),
       )
     })
   }
@@ -117,8 +113,7 @@ export class QuicByteStream implements LinkStream {
 
   abort(error: Error): void {
     if (this.#failure !== undefined) return
-    this.#release(this.#native.resetWrite())
-    this.#release(this.#native.stopRead())
+    discard(this.#native)
     this.#fail(error)
   }
 
@@ -147,9 +142,7 @@ export class QuicByteStream implements LinkStream {
       }
       this.#readSize.onRead(chunk.byteLength)
       this.#deliver(chunk)
-      // Little came, so little is waiting. The call for more takes longer than what those do who wait for this: they go
-      // first. A busy stream has the next read under way meanwhile.
-      if (chunk.byteLength < FEW_BYTES) await nextTurn()
+      if (isQuiet(chunk.byteLength)) await nextTurn()
     }
     this.#isReading = false
   }
@@ -185,13 +178,11 @@ export class QuicByteStream implements LinkStream {
 
   #onReadFailed(cause: unknown): void {
     if (this.#failure !== undefined) return
-    // The text of quinn's error says only "connection lost"; why it was lost, the connection knows.
-    const text = isResetByPeer(cause)
-      ? 'the other side reset the stream'
-      : `QUIC stream ended: ${messageOf(cause)}`
     // The other direction is of no use either, and a stream is only forgotten when both are over.
-    this.#release(this.#native.resetWrite())
-    this.#fail(new Error(text, { cause }))
+    ignoreOutcome(this.#native.resetWrite())
+    this.#fail(
+      isResetByPeer(cause) ? new Error('the other side reset the stream', { cause }) : readEnded(cause),
+    )
   }
 
   #fail(error: Error): void {
@@ -209,10 +200,5 @@ export class QuicByteStream implements LinkStream {
     this.#handlers?.onEnd(end)
     // The owner may have broken the stream off, being told.
     if (end.clean && this.#isWriteOver && this.#failure === undefined) this.#onOver(this)
-  }
-
-  /** For native calls whose outcome changes nothing. */
-  #release(call: Promise<void>): void {
-    call.catch(() => {})
   }
 }

@@ -10,6 +10,7 @@ import { MosaikError, messageOf, raceSignal, type Clock } from '#framework/primi
 import { offerLinkStreams, type LinkStream, type LinkStreamRoute, type LinkStreams } from '../link-streams.js'
 import { QuicByteStream, type QuicByteStreamInit } from './byte-stream.js'
 import { Answer, proposalOf, readProposal, refusal } from './negotiation.js'
+import { discard, ignoreOutcome } from './native-stream.js'
 import { QuicStream } from './stream.js'
 import type { NativeConnection, NativeStream } from './binding.js'
 
@@ -195,15 +196,6 @@ function connectionClosed(): MosaikError {
 
 /** Answers an opener whose protocol nobody speaks. What it has said behind the proposal is of no interest. */
 function refuse(native: NativeStream): void {
-  native.stopRead().catch(() => {})
-  native
-    .write(refusal())
-    .then(() => native.finishWrite())
-    .catch(() => {})
-}
-
-/** Closes a stream that nobody wants. */
-function discard(native: NativeStream): void {
-  native.resetWrite().catch(() => {})
-  native.stopRead().catch(() => {})
+  ignoreOutcome(native.stopRead())
+  ignoreOutcome(native.write(refusal()).then(() => native.finishWrite()))
 }

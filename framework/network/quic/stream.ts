@@ -1,16 +1,13 @@
 import { AbstractStream, type AbstractStreamInit, type SendResult } from '@libp2p/utils'
 import type { AbortOptions } from '@libp2p/interface'
-import { messageOf, nextTurn, type Clock, type Timer } from '#framework/primitives'
+import { nextTurn, type Clock, type Timer } from '#framework/primitives'
 import { isResetByPeer, isStoppedByPeer } from './native-error.js'
+import { discard, ignoreOutcome, isQuiet, readEnded, WRITE_BYTES_MAX, writeRefused } from './native-stream.js'
 import { ReadSize } from './read-size.js'
 import type { NativeStream } from './binding.js'
 
-/** One write hands over at most this much, because a pending write cannot be called off. */
-const WRITE_BYTES_MAX = 256 * 1024
 /** How much is read before anybody listens, for instance while a protocol's handler is being looked up. */
 const UNHEARD_BYTES_MAX = 128 * 1024
-/** A read that brings less than this is not in a hurry for the next one. */
-const FEW_BYTES = 4 * 1024
 /** How long after a refused write the other side's last words may still come in. */
 const LAST_WORDS_MS = 1_000
 
@@ -54,8 +51,7 @@ export class QuicStream extends AbstractStream {
   }
 
   sendReset(): void {
-    this.#release(this.#native.resetWrite())
-    this.#release(this.#native.stopRead())
+    discard(this.#native)
   }
 
   /** Called when everything written is in the transport's hands. */
@@ -64,7 +60,7 @@ export class QuicStream extends AbstractStream {
   }
 
   async sendCloseRead(_options?: AbortOptions): Promise<void> {
-    this.#release(this.#native.stopRead())
+    ignoreOutcome(this.#native.stopRead())
     // Whatever still comes is of no interest, and neither is its end.
     this.onRemoteCloseWrite()
   }
@@ -102,9 +98,7 @@ export class QuicStream extends AbstractStream {
       }
       this.#readSize.onRead(chunk.byteLength)
       this.onData(chunk)
-      // Little came, so little is waiting. The call for more takes longer than what those do who wait for this: they go
-      // first. A busy stream has the next read under way meanwhile.
-      if (chunk.byteLength < FEW_BYTES) await nextTurn()
+      if (isQuiet(chunk.byteLength)) await nextTurn()
     }
   }
 
@@ -127,16 +121,15 @@ export class QuicStream extends AbstractStream {
     if (isResetByPeer(error)) {
       this.onRemoteReset()
       // The other direction is of no use either, and a stream is only forgotten when both are over.
-      this.#release(this.#native.resetWrite())
+      ignoreOutcome(this.#native.resetWrite())
       return
     }
-    // The text of quinn's error says only "connection lost"; why it was lost, the connection knows.
-    this.abort(new Error(`QUIC stream ended: ${messageOf(error)}`, { cause: error }))
+    this.abort(readEnded(error))
   }
 
   #onWriteRefused(error: unknown): void {
     if (!this.#isAlive) return
-    const failure = new Error(`QUIC write refused: ${messageOf(error)}`, { cause: error })
+    const failure = writeRefused(error)
     if (!isStoppedByPeer(error)) {
       this.abort(failure)
       return
@@ -149,10 +142,5 @@ export class QuicStream extends AbstractStream {
   #onOver(): void {
     this.#lastWords?.cancel()
     this.#wakeReader?.()
-  }
-
-  /** For native calls whose outcome changes nothing. */
-  #release(call: Promise<void>): void {
-    call.catch(() => {})
   }
 }

@@ -1,19 +1,25 @@
 import { expect, test } from '@jest/globals'
 import { configurationOf, type MemberId, type Message } from '#framework/groups/raft'
-import { Cluster } from './cluster.js'
+import { Cluster, type ClusterOptions } from './cluster.js'
 
 const inFlightMessagesMax = 8
 const members = ['a', 'b', 'c', 'l'] as const
 
-/** Led by a, with a learner l, after so many heartbeats that everybody has been seen to follow along. */
-function ledWithLearner(): Cluster {
-  const cluster = Cluster.founded(['a', 'b', 'c'], { core: { limits: { inFlightMessagesMax } } })
+/** Led by a, with a learner l that has just come. */
+function ledWithLearner(options?: ClusterOptions): Cluster {
+  const cluster = Cluster.founded(['a', 'b', 'c'], options)
   cluster.elect('a')
   cluster.start('l')
   cluster
     .core('a')
     .proposeConfiguration(configurationOf(['a', 'b', 'c'] as MemberId[], ['l'] as MemberId[]), 0)
   cluster.settle()
+  return cluster
+}
+
+/** After so many heartbeats that everybody has been seen to follow along. */
+function ledWithKnownLearner(): Cluster {
+  const cluster = ledWithLearner({ core: { limits: { inFlightMessagesMax } } })
   cluster.tick(30)
   return cluster
 }
@@ -32,7 +38,7 @@ const answersOf = (messages: readonly Message[], from: string): Message[] =>
   messages.filter((message) => message.type === 'append-answer' && message.from === from)
 
 test('given a learner that follows along, when single entries come, then it answers for half a window of them at a time', () => {
-  const cluster = ledWithLearner()
+  const cluster = ledWithKnownLearner()
   const messages = overheard(cluster)
   for (let count = 1; count <= inFlightMessagesMax; count++) cluster.propose('a', `${count}`)
   expect(answersOf(messages, 'b')).toHaveLength(inFlightMessagesMax)
@@ -41,7 +47,7 @@ test('given a learner that follows along, when single entries come, then it answ
 })
 
 test('given a learner that follows along, when what it did not answer got lost, then a heartbeat finds out and it is sent again', () => {
-  const cluster = ledWithLearner()
+  const cluster = ledWithKnownLearner()
   cluster.drops = ({ to, type }) => to === 'l' && type === 'append'
   cluster.propose('a', 'lost')
   cluster.drops = () => false
@@ -50,20 +56,14 @@ test('given a learner that follows along, when what it did not answer got lost, 
 })
 
 test('given a member that has just come, when it gets entries, then it answers each time: it may have everything', () => {
-  const cluster = Cluster.founded(['a', 'b', 'c'])
-  cluster.elect('a')
-  cluster.start('l')
-  cluster
-    .core('a')
-    .proposeConfiguration(configurationOf(['a', 'b', 'c'] as MemberId[], ['l'] as MemberId[]), 0)
-  cluster.settle()
+  const cluster = ledWithLearner()
   const messages = overheard(cluster)
   cluster.propose('a', 'x')
   expect(answersOf(messages, 'l')).toHaveLength(1)
 })
 
 test('thesis §6.4: given a learner, when a read has to be confirmed, then only voters are asked', () => {
-  const cluster = ledWithLearner()
+  const cluster = ledWithKnownLearner()
   const messages = overheard(cluster)
   cluster.core('a').read('strong')
   cluster.settle()
