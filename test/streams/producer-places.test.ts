@@ -103,6 +103,22 @@ test('given two producers that are less preferred than the one attempted, of whi
   expect(places.plan([c], activeOf({ b: 'connected', c: 'connecting' }))).toEqual(nothing)
 })
 
+test('given two preferred producers of which the second works, when it is not preferred any more before the first works, then it is kept until then', () => {
+  const places = placesOf(a)
+  places.plan([d, c], activeOf({ a: 'connecting' }))
+  places.plan([d, c], activeOf({ a: 'connecting', d: 'connecting', c: 'connected' }))
+  expect(places.plan([d], activeOf({ a: 'connecting', d: 'connecting', c: 'connected' }))).toEqual({
+    subscribe: [],
+    leave: [a],
+    failovers: [{ from: a, to: undefined, cause: 'lost' }],
+  })
+  expect(places.plan([d], activeOf({ d: 'connected', c: 'connected' }))).toEqual({
+    subscribe: [],
+    leave: [c],
+    failovers: [{ from: c, to: d, cause: 'better' }],
+  })
+})
+
 test('given a producer that may not be preferred any more, and no other, then it is left', () => {
   expect(placesOf(a).plan([], activeOf({ a: 'connected' }))).toEqual({
     subscribe: [],

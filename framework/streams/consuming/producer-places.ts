@@ -87,6 +87,9 @@ export class ProducerPlaces {
       this.#replace(from, to)
       failovers.push({ from, to, cause: to === undefined ? 'lost' : 'better' })
     }
+    // Whoever works holds a place before an attempt does, so that it is kept when it stops being preferred.
+    const attempts = chosen.filter((peer) => this.#holders.has(peer) && !isConnected(peer))
+    for (const [index, from] of attempts.slice(0, ready.length).entries()) this.#replace(from, ready[index])
     return failovers
   }
 
