@@ -115,8 +115,9 @@ describe('mosaik dht', () => {
 
   test('given --json, then one document says the same', async () => {
     const network = 'json'
-    await using node = await published(network)
+    // Put first, so that the node chooses another slot.
     await put(network, 0, undefined)
+    await using node = await published(network)
     const { stdout } = await run(network, '--json')
     const document = JSON.parse(stdout) as { slots: { state: string; peer?: string }[] }
     expect(document).toMatchObject({ network, networkId: digestOf(network), epochSlots: [] })
@@ -126,6 +127,7 @@ describe('mosaik dht', () => {
       addresses: [expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/udp\/\d+\/quic-v1$/)],
       check: { healthy: true, connectMs: expect.any(Number) },
     })
+    expect(document.slots[0]).toMatchObject({ slot: 0, state: 'unreadable' })
   })
 
   test('given that no node of the DHT answers, then exit 3, with a reason', async () => {
