@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import {
   MosaikError,
@@ -44,7 +44,8 @@ export interface MetricsEndpoint extends AsyncDisposable {
 export async function serveMetrics(options: MetricsEndpointOptions): Promise<MetricsEndpoint> {
   const { registry, listen = '127.0.0.1:0', logger = silentLogger } = options
   const { host, port } = parseListen(listen)
-  const server = createServer(
+  // Only for those who want it, and not by an import, which reads every export of the module: one of them loads undici.
+  const server = process.getBuiltinModule('node:http').createServer(
     {
       requestTimeout: REQUEST_TIMEOUT_MS,
       headersTimeout: REQUEST_TIMEOUT_MS,
