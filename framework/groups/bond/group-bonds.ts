@@ -170,12 +170,14 @@ export class GroupBonds {
     await this.#run(attempt, (signal) => this.#handshakes.answer(attempt, hello, incoming, signal))
   }
 
-  /** This node is another member from now on: bonds of the one it was end, and others are made. */
+  /** This node is another member from now on: bonds of the one it was end, and others are made at once, whatever failed before. */
   renew(incarnation: string): void {
     if (incarnation === this.#incarnation) return
     this.#incarnation = incarnation
     for (const abort of this.#aborts.values()) abort.abort(new BondRefusedError(CloseReasons.Cancelled))
     for (const bond of this.#table) void bond.close(CloseReasons.Cancelled)
+    this.#plan.retryAll(this.#context.clock.monotonic())
+    this.#settle()
   }
 
   /** Ends all bonds in good order, within `departureMs`. Idempotent. */

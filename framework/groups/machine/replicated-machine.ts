@@ -160,7 +160,6 @@ export class ReplicatedMachine<C = unknown, R = unknown, Q = unknown, A = unknow
         return undefined
       case 'noop':
       case 'configuration':
-      case 'yield':
         return undefined
     }
   }

@@ -149,6 +149,11 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     return this.#core.configuration
   }
 
+  /** The latest one that is known to be committed. */
+  get committedConfiguration(): Configuration {
+    return this.#core.committedConfiguration
+  }
+
   /** What the leader knows of the others; empty elsewhere. */
   get progress(): readonly MemberProgress[] {
     return this.#core.progress

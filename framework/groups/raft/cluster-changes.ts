@@ -5,6 +5,13 @@ import { foundedLineage, lineageWith } from './lineage.js'
 import type { Message } from './messages.js'
 import type { ClusterId, Configuration, MemberId } from './types.js'
 
+const joining: ReadonlySet<Message['type']> = new Set([
+  'append',
+  'sync-required',
+  'pre-vote-request',
+  'vote-request',
+])
+
 /** How a member comes to belong to a cluster, and from one to another. None of it is in Raft: see "Departures" in README.md. */
 export class ClusterChanges {
   readonly #context: CoreParts
@@ -38,6 +45,7 @@ export class ClusterChanges {
     state.enterCluster(clusterId)
     this.#appendAxiom({
       ...next,
+      verdicts: configuration.verdicts,
       lineage: lineageWith(configuration.lineage, { clusterId, lastTerm, lastIndex, committed }),
     })
   }
@@ -55,11 +63,16 @@ export class ClusterChanges {
     state.enterCluster(clusterId)
   }
 
-  /** A member of no cluster belongs to that of the first leader that sends it something. @returns Whether this is it. */
+  /**
+   * A member of no cluster belongs to that of the first leader that sends it something; or of the first candidate, which asks
+   * it because it was named a founder before it knew, and may need its vote. It has never been in a cluster, so that there
+   * is nothing that it could have said there before and has forgotten.
+   *
+   * @returns Whether this is it.
+   */
   join(message: Message): boolean {
     const { state } = this.#context
-    if (state.clusterId !== undefined) return false
-    if (message.type !== 'append' && message.type !== 'sync-required') return false
+    if (state.clusterId !== undefined || !joining.has(message.type)) return false
     state.enterCluster(message.clusterId)
     return true
   }

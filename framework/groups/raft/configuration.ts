@@ -1,6 +1,7 @@
 import { decode, encode } from '#framework/primitives'
 import { lineageOfTuples, lineageToTuples } from './lineage.js'
 import type { Configuration, MemberId } from './types.js'
+import { verdictsOfTuples, verdictsToTuples } from './verdicts.js'
 
 /** Before the first one: nobody counts, so nobody is elected. */
 export const NO_CONFIGURATION: Configuration = Object.freeze({
@@ -19,8 +20,15 @@ export function configurationOf(
 }
 
 /** The payload of an entry. Equal configurations have equal payloads. */
-export function encodeConfiguration({ voters, learners, lineage }: Configuration): Uint8Array {
-  return encode(lineage === undefined ? [voters, learners] : [voters, learners, lineageToTuples(lineage)])
+export function encodeConfiguration({
+  voters,
+  learners,
+  lineage = [],
+  verdicts = [],
+}: Configuration): Uint8Array {
+  const fields = [voters, learners, lineageToTuples(lineage), verdictsToTuples(verdicts)]
+  // What is empty at the end is left out.
+  return encode(fields.slice(0, verdicts.length > 0 ? 4 : lineage.length > 0 ? 3 : 2))
 }
 
 /** Undefined when these are not the bytes of a configuration in order. */
@@ -31,12 +39,18 @@ export function decodeConfiguration(payload: Uint8Array): Configuration | undefi
   } catch {
     return undefined
   }
-  if (!Array.isArray(value) || value.length < 2 || value.length > 3) return undefined
-  const [voters, learners, tuples] = value as readonly unknown[]
+  if (!Array.isArray(value) || value.length < 2 || value.length > 4) return undefined
+  const [voters, learners, origins = [], decisions = []] = value as readonly unknown[]
   if (!isMemberList(voters) || !isMemberList(learners)) return undefined
-  const lineage = lineageOfTuples(tuples)
-  if (tuples !== undefined && lineage === undefined) return undefined
-  const configuration = { voters, learners, ...(lineage && { lineage }) }
+  const lineage = lineageOfTuples(origins)
+  const verdicts = verdictsOfTuples(decisions)
+  if (lineage === undefined || verdicts === undefined) return undefined
+  const configuration = {
+    voters,
+    learners,
+    ...(lineage.length > 0 && { lineage }),
+    ...(verdicts.length > 0 && { verdicts }),
+  }
   return isWellFormed(configuration) ? configuration : undefined
 }
 

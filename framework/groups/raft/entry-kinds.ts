@@ -6,7 +6,6 @@ export const entryKindCodes: Readonly<Record<EntryKind, number>> = {
   session: 2,
   noop: 3,
   configuration: 4,
-  yield: 5,
 }
 
 const kinds = new Map(Object.entries(entryKindCodes).map(([kind, code]) => [code, kind as EntryKind]))

@@ -107,13 +107,15 @@ export interface ClusterFacts {
  * Whether a member should forget a founding of which nothing has come, and look for others as if it had just begun: those
  * who founded saw different parts of each other, and none of these is a majority, or those that were there are gone.
  * Harmless even if something has come of it elsewhere: this member has nothing but the first entry, so nothing that was
- * committed was committed with it, and for the others it is as if it had crashed.
+ * committed was committed with it, and for the others it is as if it had crashed. The same holds for one that has joined a
+ * cluster and got nothing.
  */
 export function isStillborn(
   { configuration, lastIndex, leaderlessTicks }: ClusterFacts,
   afterTicks: number,
 ): boolean {
-  return lastIndex === 1 && configuration.voters.length > 1 && leaderlessTicks >= afterTicks
+  const hasNothing = lastIndex === 0 || (lastIndex === 1 && configuration.voters.length > 1)
+  return hasNothing && leaderlessTicks >= afterTicks
 }
 
 /** Same founders, same cluster: the incarnations are part of it, so that it is another one when a storage is new. */

@@ -11,16 +11,15 @@ export {
   type FoundingPolicy,
 } from './founding.js'
 export {
-  IslandMerge,
   compareStandings,
-  decodeVerdict,
-  encodeVerdict,
+  onMergeMessage,
+  onOtherCluster,
   type ClusterStanding,
   type MergeDecision,
+  type MergeFacts,
   type MergeMessage,
-  type Verdict,
 } from './island-merge.js'
-export { originsMax, sharedCommands } from './lineage.js'
+export { originsMax } from './lineage.js'
 export { absentMember, memberIdOf } from './member-id.js'
 export {
   nextMembershipStep,
@@ -36,3 +35,4 @@ export { RaftCore } from './raft-core.js'
 export type * from './ready.js'
 export { QuorumLoss, type KnownMember, type LogEnd, type ReformDecision, type ReformFacts } from './reform.js'
 export type * from './types.js'
+export { agreedLossOf, verdictsMax, verdictsWith } from './verdicts.js'

@@ -1,6 +1,6 @@
-import { decode, encode } from '#framework/primitives'
-import { lineageOfTuples, lineageToTuples } from './lineage.js'
-import type { ClusterId, ClusterOrigin, Index, Term } from './types.js'
+import { sharedCommands } from './lineage.js'
+import type { ClusterId, ClusterOrigin, Configuration, Index, Term, Verdict } from './types.js'
+import { verdictBetween } from './verdicts.js'
 
 /** What two clusters of one group compare when they meet: who has committed more goes on. */
 export interface ClusterStanding {
@@ -19,9 +19,14 @@ export type MergeMessage =
   /** From the arbiter to the other: final for both. */
   | { readonly type: 'verdict'; readonly verdict: Verdict }
 
-export interface Verdict {
-  readonly winner: ClusterStanding
-  readonly loser: ClusterStanding
+/** What the leader of a cluster knows that has met another one. */
+export interface MergeFacts {
+  /** Where its cluster stands now. */
+  readonly standing: ClusterStanding
+  /** The latest one in its log. */
+  readonly configuration: Configuration
+  /** The latest one that is committed. */
+  readonly committed: Configuration
 }
 
 /** What a leader is to do about another cluster of its group. */
@@ -30,7 +35,7 @@ export type MergeDecision =
   /** Tell the other leader where this cluster stands. */
   | { readonly do: 'send-standing'; readonly standing: ClusterStanding }
   /**
-   * Commit a `yield` entry with this verdict. Once it is committed: if this cluster is the loser, its members give up
+   * Commit a configuration with this verdict. Once it is committed: if this cluster is the loser, its members give up
    * their logs and join the winner; an arbiter tells the other leader.
    */
   | { readonly do: 'commit-verdict'; readonly verdict: Verdict }
@@ -47,98 +52,46 @@ export function compareStandings(a: ClusterStanding, b: ClusterStanding): number
   return a.clusterId < b.clusterId ? -1 : 1
 }
 
-/**
- * How two leaders of clusters that were founded apart agree which of them goes on. The leader of the cluster with the
- * lower id is the arbiter: it compares where both stand, once, and commits the verdict in its own cluster before anybody
- * hears of it, so that a later leader of it cannot decide otherwise. If both compared by themselves, at different
- * moments, both could come to yield. Pure; one for each other cluster.
- */
-export class IslandMerge {
-  readonly #own: ClusterId
-  readonly #other: ClusterId
-  /** The arbiter's, on its way into its log or in it. */
-  #verdict: Verdict | undefined
-  #isCommitted: boolean
+// How two leaders of clusters that were founded apart agree which of them goes on. The leader of the cluster with the
+// lower id is the arbiter: it compares where both stand, once, and commits the verdict in its own cluster before anybody
+// hears of it, so that a later leader of it cannot decide otherwise. If both compared by themselves, at different
+// moments, both could come to give way.
 
-  /** @param committed The verdict about the two that this cluster's log has, from an earlier leader. */
-  constructor(own: ClusterId, other: ClusterId, committed?: Verdict) {
-    this.#own = own
-    this.#other = other
-    this.#verdict = committed
-    this.#isCommitted = committed !== undefined
-  }
-
-  get isArbiter(): boolean {
-    return this.#own < this.#other
-  }
-
-  /** A bond with a member of the other cluster is there, or it is time to try again. */
-  onMet(current: ClusterStanding): MergeDecision {
-    return this.#verdict ? this.#announce() : { do: 'send-standing', standing: current }
-  }
-
-  /** @param current Where this cluster stands now. */
-  onMessage(message: MergeMessage, current: ClusterStanding): MergeDecision {
-    return message.type === 'standing'
-      ? this.#onStanding(message.standing, current)
-      : this.#onVerdict(message.verdict)
-  }
-
-  /** The verdict of this arbiter is in its cluster's log for good. */
-  onCommitted(): MergeDecision {
-    this.#isCommitted = true
-    return this.#announce()
-  }
-
-  #onStanding(theirs: ClusterStanding, current: ClusterStanding): MergeDecision {
-    if (theirs.clusterId !== this.#other) return NOTHING
-    // An invitation: the arbiter decides when it has the answer.
-    if (!this.isArbiter) return { do: 'send-standing', standing: current }
-    if (this.#verdict) return this.#announce()
-    const isOursBetter = compareStandings(current, theirs) < 0
-    const verdict = isOursBetter ? { winner: current, loser: theirs } : { winner: theirs, loser: current }
-    this.#verdict = verdict
-    return { do: 'commit-verdict', verdict }
-  }
-
-  #onVerdict(verdict: Verdict): MergeDecision {
-    const { winner, loser } = verdict
-    const isAboutUs = loser.clusterId === this.#own && winner.clusterId === this.#other
-    return !this.isArbiter && isAboutUs ? { do: 'commit-verdict', verdict } : NOTHING
-  }
-
-  #announce(): MergeDecision {
-    return this.#verdict && this.#isCommitted ? { do: 'send-verdict', verdict: this.#verdict } : NOTHING
-  }
+/** A bond with a member of the other cluster is there, or it is time to try again, or something was committed. */
+export function onOtherCluster(other: ClusterId, facts: MergeFacts): MergeDecision {
+  return decided(other, facts) ?? { do: 'send-standing', standing: facts.standing }
 }
 
-/** The payload of a `yield` entry. */
-export function encodeVerdict({ winner, loser }: Verdict): Uint8Array {
-  return encode(
-    [winner, loser].map(({ clusterId, committed, lastTerm, lineage = [] }) => [
-      clusterId,
-      committed,
-      lastTerm,
-      lineageToTuples(lineage),
-    ]),
-  )
-}
-
-/** Undefined when these are not the bytes of a verdict. */
-export function decodeVerdict(payload: Uint8Array): Verdict | undefined {
-  try {
-    const [winner, loser] = (decode(payload) as unknown[]).map((standing) => standingOf(standing))
-    return winner && loser ? { winner, loser } : undefined
-  } catch {
-    return undefined
+/** The leader of another cluster has sent this. */
+export function onMergeMessage(message: MergeMessage, facts: MergeFacts): MergeDecision {
+  const own = facts.standing.clusterId
+  if (message.type === 'verdict') {
+    const { winner, loser } = message.verdict
+    const isOurs = loser === own && winner < own && decided(winner, facts) === undefined
+    return isOurs ? { do: 'commit-verdict', verdict: message.verdict } : NOTHING
   }
+  const theirs = message.standing
+  if (theirs.clusterId === own) return NOTHING
+  const known = decided(theirs.clusterId, facts)
+  if (known !== undefined) return known
+  // An invitation: the arbiter decides when it has the answer.
+  if (theirs.clusterId < own) return { do: 'send-standing', standing: facts.standing }
+  const [winner, loser] = [facts.standing, theirs].sort(compareStandings) as [
+    ClusterStanding,
+    ClusterStanding,
+  ]
+  const shared = sharedCommands(winner.lineage ?? [], loser.lineage ?? [])
+  const verdict = { winner: winner.clusterId, loser: loser.clusterId, shared, isAgreed: false }
+  return { do: 'commit-verdict', verdict }
 }
 
-function standingOf(value: unknown): ClusterStanding | undefined {
-  if (!Array.isArray(value)) return undefined
-  const [clusterId, committed, lastTerm, tuples] = value as unknown[]
-  if (typeof clusterId !== 'string' || typeof committed !== 'number' || typeof lastTerm !== 'number')
-    return undefined
-  const lineage = lineageOfTuples(tuples)
-  return { clusterId: clusterId as ClusterId, committed, lastTerm, ...(lineage && { lineage }) }
+/** What is left to do when the log has a verdict. Undefined when it has none. */
+function decided(
+  other: ClusterId,
+  { standing: { clusterId: own }, configuration, committed }: MergeFacts,
+): MergeDecision | undefined {
+  if (verdictBetween(configuration.verdicts, own, other) === undefined) return undefined
+  const verdict = verdictBetween(committed.verdicts, own, other)
+  const isArbiter = own < other
+  return isArbiter && verdict !== undefined ? { do: 'send-verdict', verdict } : NOTHING
 }

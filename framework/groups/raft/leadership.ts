@@ -148,7 +148,11 @@ export class Leadership {
       kind: 'configuration',
       commandCount: 0,
       timestampMs,
-      payload: encodeConfiguration({ ...next, lineage: configuration.lineage }),
+      payload: encodeConfiguration({
+        ...next,
+        lineage: configuration.lineage,
+        verdicts: next.verdicts ?? configuration.verdicts,
+      }),
     })
     this.#followMembership()
     return {

@@ -50,7 +50,7 @@ export function lineageToTuples(
 
 /** Undefined when this is not what {@link lineageToTuples} makes. */
 export function lineageOfTuples(value: unknown): readonly ClusterOrigin[] | undefined {
-  if (!Array.isArray(value) || value.length === 0 || value.length > originsMax) return undefined
+  if (!Array.isArray(value) || value.length > originsMax) return undefined
   const origins = value.map(originOf)
   return origins.every((origin) => origin !== undefined) ? origins : undefined
 }

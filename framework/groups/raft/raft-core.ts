@@ -119,6 +119,11 @@ export class RaftCore {
     return this.#replica.configuration
   }
 
+  /** The latest one that is known to be committed. */
+  get committedConfiguration(): Configuration {
+    return this.#replica.configurations.at(this.#replica.commitIndex)
+  }
+
   /** What is to be remembered, durable yet or not. */
   get hardState(): HardState {
     return this.#state.hardState
@@ -215,7 +220,10 @@ export class RaftCore {
     return this.#leadership?.propose(proposals, timestampMs) ?? this.#refuse('not-leader')
   }
 
-  /** Appends a new configuration, at the leader: at most one voter more or fewer, and any learners. */
+  /**
+   * Appends a new configuration, at the leader: at most one voter more or fewer, and any learners. Lineage and verdicts
+   * stay what they are; verdicts that it brings take the place of those.
+   */
   proposeConfiguration(next: Configuration, timestampMs: number): ProposeOutcome {
     return this.#leadership?.proposeConfiguration(next, timestampMs) ?? this.#refuse('not-leader')
   }

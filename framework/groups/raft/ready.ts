@@ -121,7 +121,7 @@ export interface Refusal {
 export interface Proposal {
   readonly payload: Uint8Array
   /** Default `command`. */
-  readonly kind?: 'command' | 'session' | 'yield' | undefined
+  readonly kind?: 'command' | 'session' | undefined
   /** How many commands the payload holds. Default 1, and 0 for other kinds. */
   readonly commandCount?: number | undefined
 }

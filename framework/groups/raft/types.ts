@@ -32,6 +32,21 @@ export interface Configuration {
    * reformed. The last is the one that the configuration is of. Written by the core; absent where it does not matter.
    */
   readonly lineage?: readonly ClusterOrigin[] | undefined
+  /**
+   * What was decided when this cluster, or one that has become part of it, met others: the last 32 (see verdicts.ts).
+   * Absent: nothing.
+   */
+  readonly verdicts?: readonly Verdict[] | undefined
+}
+
+/** Which of two clusters of one group goes on, now that they have met. Final. */
+export interface Verdict {
+  readonly winner: ClusterId
+  readonly loser: ClusterId
+  /** The application index up to which both have the same commands. What the loser has behind it counts no more. */
+  readonly shared: Index
+  /** Whether a majority of the loser has it in its log: its members may give up what they have. */
+  readonly isAgreed: boolean
 }
 
 /** With what a cluster began. At a founding that is nothing, so that all numbers are 0. */
@@ -48,10 +63,9 @@ export interface ClusterOrigin {
  * - `command`: for the state machine;
  * - `session`: about a client's session, for the layer between log and state machine;
  * - `noop`: the first entry of a leader;
- * - `configuration`: the payload is an encoded {@link Configuration};
- * - `yield`: how a merge of two clusters was decided; the loser gives up (see island-merge.ts).
+ * - `configuration`: the payload is an encoded {@link Configuration}.
  */
-export type EntryKind = 'command' | 'session' | 'noop' | 'configuration' | 'yield'
+export type EntryKind = 'command' | 'session' | 'noop' | 'configuration'
 
 /** One entry of the log. Immutable. */
 export interface Entry {

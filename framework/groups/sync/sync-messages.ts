@@ -1,7 +1,14 @@
 // Messages of the sync lane, as MessagePack: few, and entries within them in the form that consensus has for them.
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
-import { configurationOf, originsMax, type ClusterId, type Entry, type MemberId } from '../raft/index.js'
+import {
+  configurationOf,
+  originsMax,
+  verdictsMax,
+  type ClusterId,
+  type Entry,
+  type MemberId,
+} from '../raft/index.js'
 import { MalformedMessageError } from '../wire/message-bytes.js'
 import { decodeEntries, encodeEntries } from '../wire/raft-wire.js'
 
@@ -32,11 +39,18 @@ const members = z
   )
   .max(membersMax)
 const origin = z.object({ clusterId: cluster, lastTerm: whole, lastIndex: whole, committed: whole })
+const verdict = z.object({ winner: cluster, loser: cluster, shared: whole, isAgreed: z.boolean() })
 const configuration = z
-  .object({ voters: members, learners: members, lineage: z.array(origin).max(originsMax).optional() })
-  .transform(({ voters, learners, lineage }) => ({
+  .object({
+    voters: members,
+    learners: members,
+    lineage: z.array(origin).max(originsMax).optional(),
+    verdicts: z.array(verdict).max(verdictsMax).optional(),
+  })
+  .transform(({ voters, learners, lineage, verdicts }) => ({
     ...configurationOf(voters, learners),
     ...(lineage && { lineage }),
+    ...(verdicts && { verdicts }),
   }))
 const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array, 'expected bytes')
 

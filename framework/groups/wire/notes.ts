@@ -1,7 +1,7 @@
 // What members tell each other besides consensus, as MessagePack: few and small.
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
-import { originsMax, type ClusterId, type MemberId, type MergeMessage } from '../raft/index.js'
+import { originsMax, verdictsMax, type ClusterId, type MemberId, type MergeMessage } from '../raft/index.js'
 import { MalformedMessageError } from './message-bytes.js'
 
 const whole = z.int().min(0)
@@ -22,7 +22,8 @@ const standing = z.object({
   lastTerm: whole,
   lineage: lineage.optional(),
 })
-const verdict = z.object({ winner: standing, loser: standing })
+const verdict = z.object({ winner: clusterId, loser: clusterId, shared: whole, isAgreed: z.boolean() })
+const verdicts = z.array(verdict).max(verdictsMax).readonly()
 
 /** On the control lane: what a member says of itself when there is a bond, and again when it changes. */
 const noteSchema = z.object({
@@ -33,15 +34,14 @@ const noteSchema = z.object({
       voters: z.array(memberId),
       learners: z.array(memberId),
       lineage: lineage.optional(),
+      /** Those that are committed there: whoever is in a cluster that has given way may hear of it from anybody here. */
+      verdicts: verdicts.optional(),
     })
     .optional(),
   /** Where its log ends. Only while it has given the majority of its cluster up for lost and may go on without. */
   survivor: z.object({ lastTerm: whole, lastIndex: whole }).optional(),
-  /**
-   * That the cluster it was in before gives way, by an entry that was committed there. Who did not hear of that entry
-   * would wait for a majority of members that are gone.
-   */
-  gaveWay: verdict.optional(),
+  /** That it gives its cluster up, or did, because that has given way: as long as the other one does not have it in its log. */
+  gaveWay: verdicts.optional(),
   /** It is about to go. */
   isLeaving: z.boolean(),
 })

@@ -20,16 +20,13 @@ import { GroupError } from '../group-error.js'
 import type { ReplicatedMachine } from '../machine/replicated-machine.js'
 import type { Member } from '../member/member.js'
 import {
-  sharedCommands,
   type ClusterId,
-  type Entry,
   type FoundingPolicy,
   type Incident,
   type Index,
   type MembershipLimits,
   type Message,
   type RaftOptions,
-  type Verdict,
 } from '../raft/index.js'
 import { peerIdOf } from '../raft/member-id.js'
 import type { StorageProvider } from '../storage/index.js'
@@ -42,8 +39,8 @@ import { MalformedMessageError } from '../wire/message-bytes.js'
 import { decodeMessage, encodeMessage } from '../wire/raft-wire.js'
 import { bundling, type Bundles } from './bundles.js'
 import { CommitWords } from './commit-words.js'
-import { discardedRange, discardedUpTo } from './discarded.js'
 import { ForwardError, Forwarding } from './forwarding.js'
+import { GivingWay } from './giving-way.js'
 import { Islands } from './islands.js'
 import { LeaderRequests } from './leader-requests.js'
 import { Life } from './life.js'
@@ -52,7 +49,7 @@ import { MembershipKeeper } from './membership-keeper.js'
 import { Reforming } from './reforming.js'
 import { SharedReads, type Confirmation } from './shared-reads.js'
 import { Submitter } from './submitter.js'
-import type { Ticker } from './ticker.js'
+import { tickMs, type Ticker } from './ticker.js'
 
 /** How long a leader may take to confirm a read before it is asked again, in milliseconds. */
 const readPatienceMs = 2_000
@@ -95,6 +92,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #submitter: Submitter<R>
   readonly #keeper: MembershipKeeper
   readonly #islands: Islands
+  readonly #givingWay: GivingWay<C, R, Q, A>
   readonly #reforming: Reforming | undefined
   readonly #closing = new AbortController()
   readonly #status: ComposedWatch<GroupStatus>
@@ -104,8 +102,6 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #cause: unknown
   /** Of the member that there is. */
   #sync: SyncWorker | undefined
-  /** Another cluster goes on instead of this member's. */
-  #isGivingWay = false
   #closed: Promise<void> | undefined
 
   private constructor(options: GroupWorkerOptions<C, R, Q, A>, life: Life<C, R, Q, A>) {
@@ -120,6 +116,8 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       reformAfterTicks,
       random,
       ticker,
+      raft,
+      logger,
     } = options
     this.id = id
     this.machine = machine
@@ -148,7 +146,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     })
     this.#requests = new LeaderRequests({
       commitWords: this.#commitWords,
-      member: () => (this.#isGivingWay ? undefined : member()),
+      member: () => (this.#givingWay.isUnderWay ? undefined : member()),
       read: (leading, consistency) => this.#read(leading, consistency, this.#closing.signal),
     })
     this.#keeper = new MembershipKeeper({
@@ -157,6 +155,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       limits,
       mesh: this.bonds.mesh,
       member,
+      isGivingWay: () => this.#givingWay.isUnderWay,
       survivor: () => this.#reforming?.survivor,
       onStillborn: () => this.#onStillborn(),
       send: (bond, note) => void bond.send('control', controlMessage(NOTE, note)),
@@ -164,8 +163,19 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#islands = new Islands({
       mesh: this.bonds.mesh,
       member,
-      clusterOf: (bond) => this.#keeper.clusterOf(bond),
+      noteOf: (bond) => this.#keeper.noteOf(bond),
       send: (bond, message) => void bond.send('control', controlMessage(MERGE, message)),
+    })
+    this.#givingWay = new GivingWay({
+      machine,
+      storage: () => life.storage,
+      isOnRecord: (verdict) => this.#islands.isOnRecord(verdict),
+      wordTicks: Math.ceil((2 * membership.parameters.timing.heartbeatIntervalMs) / tickMs),
+      logger,
+      onDiscarded: (discarded) => {
+        if (raft.faults?.discardsSilently !== true) this.events.emit({ type: 'forked', ...discarded })
+      },
+      onOver: () => this.#beginAnew(),
     })
     this.#reforming =
       reformAfterTicks === undefined
@@ -187,11 +197,12 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       onMessage: (message) => this.#send(message),
       onApplied: (entry, submission) => {
         if (submission !== undefined) this.#submitter.onApplied(submission)
-        if (entry.kind === 'yield') this.#onYield(entry)
+        if (entry.kind === 'configuration') this.#onConfigurationCommitted()
         this.#refresh()
       },
       onRestored: () => {
         this.#submitter.onRestored()
+        this.#onConfigurationCommitted()
         this.#refresh()
       },
       onRole: () => this.#onRole(),
@@ -347,7 +358,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const { storage } = this.#life
     this.#phase = 'joining'
     this.#cause = undefined
-    this.#isGivingWay = false
+    this.#givingWay.stop()
     this.#endSync()
     if (storage !== undefined) {
       const stateSync = this.machine.hasSnapshots ? 'snapshot' : 'log-replay'
@@ -358,6 +369,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#submitter.onRestored()
     this.#keeper.announce()
     this.#keeper.look()
+    this.#maybeGiveWay()
     this.#onRole()
   }
 
@@ -409,43 +421,26 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     if (incident.type === 'quorum-lost') this.events.emit({ type: 'quorum-lost', term: incident.term })
   }
 
-  /** By this entry one of two clusters gives way. If it is ours, nothing is taken in any more. */
-  #onYield({ payload }: Entry): void {
-    const verdict = this.#islands.onYield(payload)
-    if (verdict !== undefined) this.#beginGivingWay(verdict)
+  /** What was decided about clusters is certain now, and may be about this one. */
+  #onConfigurationCommitted(): void {
+    this.#keeper.onCommitted()
+    this.#islands.onCommitted()
+    this.#maybeGiveWay()
   }
 
   #onNote(bond: Bond, note: Note): void {
-    const verdict = this.#keeper.onNote(bond, note)
-    if (verdict !== undefined) this.#beginGivingWay(verdict)
+    this.#keeper.onNote(bond, note)
+    this.#islands.onNote()
+    this.#maybeGiveWay()
   }
 
-  #beginGivingWay(verdict: Verdict): void {
-    if (this.#isGivingWay) return
-    this.#isGivingWay = true
+  /** If another cluster goes on instead of this one, nothing is taken in any more. */
+  #maybeGiveWay(): void {
+    const verdict = this.#givingWay.isUnderWay ? undefined : this.#islands.loss
+    if (verdict === undefined) return
+    this.#givingWay.begin(verdict)
     this.#keeper.giveWay(verdict)
     this.#tellLeader()
-    void this.#giveWay(verdict)
-  }
-
-  /** What this member had and the other part has not is handed to the application, and all is forgotten. */
-  async #giveWay({ winner, loser }: Verdict): Promise<void> {
-    const { clock, membership, logger, raft } = this.#options
-    const { signal } = this.#closing
-    // The others of the cluster must hear that the entry is committed before nobody is left who knows.
-    await clock.sleep(2 * membership.parameters.timing.heartbeatIntervalMs, { signal }).catch(() => {})
-    const { member, storage } = this.#life
-    if (signal.aborted || member === undefined || storage === undefined) return
-    const { appliedIndex } = this.machine
-    const shared = sharedCommands(winner.lineage ?? [], loser.lineage ?? [])
-    const discarded = await discardedUpTo(this.machine, storage, appliedIndex, shared).catch(
-      (error: unknown) => {
-        logger.error('what a group gives up cannot be read', { group: this.id, cause: messageOf(error) })
-        return { ...discardedRange(this.machine, shared), commands: [] }
-      },
-    )
-    if (raft.faults?.discardsSilently !== true) this.events.emit({ type: 'forked', ...discarded })
-    this.#beginAnew()
   }
 
   /** The cluster that the member has founded, or was named a founder of, never had a leader. */
@@ -455,7 +450,6 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   #beginAnew(): void {
-    this.#islands.reset()
     this.#keeper.reset()
     this.#life.beginAnew()
   }
@@ -470,7 +464,6 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       lastIndex,
       committed,
     })
-    this.#islands.reset()
     this.#keeper.announce()
     this.events.emit({ type: 'reformed', before, clusterId })
   }
@@ -478,8 +471,9 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #onTick(ticks: number, nowTick: number): void {
     this.#life.member?.tick(ticks, nowTick)
     this.#keeper.onTick(ticks)
-    if (!this.#isGivingWay) this.#reforming?.onTick(ticks)
+    if (!this.#givingWay.isUnderWay) this.#reforming?.onTick(ticks)
     this.#islands.onTick(ticks)
+    this.#givingWay.onTick(ticks)
     this.#submitter.onTick(ticks)
   }
 
@@ -584,7 +578,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #leaderBond(): Bond | 'self' | undefined {
     const member = this.#life.member
     const leader = member?.status.leader
-    if (member === undefined || leader === undefined || this.#isGivingWay) return undefined
+    if (member === undefined || leader === undefined || this.#givingWay.isUnderWay) return undefined
     if (leader === member.id) return 'self'
     const bond = this.bonds.mesh.get(peerIdOf(leader))
     return bond?.member === leader ? bond : undefined

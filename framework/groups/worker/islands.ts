@@ -1,106 +1,114 @@
 import type { Bond } from '../bond/bond.js'
-import type { Mesh } from '../bond/mesh.js'
 import type { Member } from '../member/member.js'
 import {
-  decodeVerdict,
-  encodeVerdict,
-  IslandMerge,
+  agreedLossOf,
+  onMergeMessage,
+  onOtherCluster,
+  verdictsWith,
   type ClusterId,
-  type ClusterStanding,
   type MergeDecision,
+  type MergeFacts,
   type MergeMessage,
   type Verdict,
 } from '../raft/index.js'
-import { decodeMerge, encodeMerge } from '../wire/notes.js'
+import { decodeMerge, encodeMerge, type Note } from '../wire/notes.js'
 
 /** How many ticks lie between two invitations to the same cluster. */
 const inviteEveryTicks = 10
 
+/** What islands have to do with a member. */
+export type IslandMember = Pick<
+  Member,
+  'isOver' | 'clusterId' | 'configuration' | 'committedConfiguration' | 'status' | 'proposeConfiguration'
+>
+
 export interface IslandsOptions {
-  readonly mesh: Mesh
-  readonly member: () => Member | undefined
-  /** Which cluster the other end of a bond has said that it belongs to. */
-  readonly clusterOf: (bond: Bond) => ClusterId | undefined
+  readonly mesh: Iterable<Bond>
+  /** Undefined while there is none. */
+  readonly member: () => IslandMember | undefined
+  /** What the other end of a bond has said of itself. */
+  readonly noteOf: (bond: Bond) => Note | undefined
   readonly send: (bond: Bond, message: Uint8Array) => void
 }
 
 /**
- * What is done when parts of a group that were founded apart find each other: their leaders agree which of them goes on, and
- * the other one gives way by an entry in its own log (groups.md §20.2). Only the leader of a cluster has anything to do.
+ * What is done when parts of a group that were founded apart find each other: their leaders agree which of them goes on, the
+ * other one gives way by an entry in its own log (groups.md §20.2), and the one that goes on keeps that in its log, so that
+ * whoever was away can be told by anybody. All that is remembered is in the configurations of the two.
  */
 export class Islands {
   readonly #options: IslandsOptions
-  /** By the other cluster. */
-  readonly #merges = new Map<ClusterId, IslandMerge>()
-  /** Verdicts that are in the log of this cluster, by the other cluster. */
-  readonly #committed = new Map<ClusterId, Verdict>()
   #ticksSinceInvitation = 0
 
   constructor(options: IslandsOptions) {
     this.#options = options
   }
 
+  /**
+   * By what the cluster of this member gives way: because its own log has a verdict that is committed, or because somebody
+   * says so whose log had, or has heard of it.
+   */
+  get loss(): Verdict | undefined {
+    const member = this.#options.member()
+    const own = member?.clusterId
+    if (member === undefined || own === undefined || member.isOver) return undefined
+    const verdict = member.committedConfiguration.verdicts?.find(({ loser }) => loser === own)
+    if (verdict !== undefined) return { ...verdict, isAgreed: true }
+    for (const { cluster, gaveWay } of this.#notes) {
+      const told = agreedLossOf(own, cluster?.verdicts) ?? agreedLossOf(own, gaveWay)
+      if (told !== undefined) return told
+    }
+    return undefined
+  }
+
+  /** Whether another cluster has in its log that this one gives way. */
+  isOnRecord({ loser }: Verdict): boolean {
+    return this.#notes.some(({ cluster }) => agreedLossOf(loser, cluster?.verdicts) !== undefined)
+  }
+
   onTick(ticks: number): void {
     this.#ticksSinceInvitation += ticks
     if (this.#ticksSinceInvitation < inviteEveryTicks) return
     this.#ticksSinceInvitation = 0
-    const own = this.#ownStanding()
-    if (own === undefined) {
-      // Whoever leads next begins with what is committed.
-      this.#merges.clear()
-      return
-    }
-    const others = new Set([...this.#options.mesh].map((bond) => this.#options.clusterOf(bond)))
+    const facts = this.#facts()
+    if (facts === undefined) return
+    const others = new Set([...this.#options.mesh].map((bond) => this.#clusterOf(bond)))
     for (const other of others) {
-      if (other === undefined || other === own.clusterId) continue
-      this.#act(other, this.#mergeWith(own.clusterId, other).onMet(own))
+      if (other !== undefined && other !== facts.standing.clusterId)
+        this.#act(other, onOtherCluster(other, facts))
     }
+    this.#record()
+  }
+
+  /** Somebody has said what it is part of, or was. */
+  onNote(): void {
+    this.#record()
   }
 
   /** @throws MalformedMessageError */
   onMessage(bytes: Uint8Array): void {
     const message = decodeMerge(bytes)
-    const own = this.#ownStanding()
-    if (own === undefined) return
-    const other =
-      message.type === 'standing'
-        ? message.standing.clusterId
-        : [message.verdict.winner, message.verdict.loser].find(({ clusterId }) => clusterId !== own.clusterId)
-            ?.clusterId
-    if (other === undefined || other === own.clusterId) return
-    this.#act(other, this.#mergeWith(own.clusterId, other).onMessage(message, own))
+    const facts = this.#facts()
+    const other = message.type === 'standing' ? message.standing.clusterId : message.verdict.winner
+    if (facts !== undefined) this.#act(other, onMergeMessage(message, facts))
   }
 
-  /**
-   * An entry of kind `yield` was applied.
-   *
-   * @returns The verdict, if by it this member's cluster gives way.
-   */
-  onYield(payload: Uint8Array): Verdict | undefined {
-    const own = this.#options.member()?.clusterId
-    const verdict = decodeVerdict(payload)
-    if (verdict === undefined || own === undefined) return undefined
-    const { winner, loser } = verdict
-    // It may be about a cluster that was reformed since.
-    if (winner.clusterId !== own && loser.clusterId !== own) return undefined
-    const other = winner.clusterId === own ? loser.clusterId : winner.clusterId
-    this.#committed.set(other, verdict)
-    if (this.#ownStanding() !== undefined) this.#act(other, this.#mergeWith(own, other).onCommitted())
-    return loser.clusterId === own ? verdict : undefined
+  /** A configuration was committed: its verdicts may be told. */
+  onCommitted(): void {
+    const facts = this.#facts()
+    if (facts === undefined) return
+    const own = facts.standing.clusterId
+    for (const { winner, loser, isAgreed } of facts.committed.verdicts ?? [])
+      if (winner === own && !isAgreed) this.#act(loser, onOtherCluster(loser, facts))
   }
 
-  /** This member has nothing to do with its former cluster any more. */
-  reset(): void {
-    this.#merges.clear()
-    this.#committed.clear()
+  get #notes(): readonly Note[] {
+    const { mesh, noteOf } = this.#options
+    return [...mesh].flatMap((bond) => noteOf(bond) ?? [])
   }
 
-  #mergeWith(own: ClusterId, other: ClusterId): IslandMerge {
-    const known = this.#merges.get(other)
-    if (known !== undefined) return known
-    const merge = new IslandMerge(own, other, this.#committed.get(other))
-    this.#merges.set(other, merge)
-    return merge
+  #clusterOf(bond: Bond): ClusterId | undefined {
+    return this.#options.noteOf(bond)?.cluster?.id
   }
 
   #act(other: ClusterId, decision: MergeDecision): void {
@@ -111,29 +119,52 @@ export class Islands {
         return this.#tell(other, { type: 'standing', standing: decision.standing })
       case 'send-verdict':
         return this.#tell(other, { type: 'verdict', verdict: decision.verdict })
-      case 'commit-verdict': {
-        const payload = encodeVerdict(decision.verdict)
-        const outcome = this.#options.member()?.propose([{ kind: 'yield', payload }])
-        // It is decided again when there is room.
-        if (outcome?.accepted !== true) this.#merges.delete(other)
-      }
+      case 'commit-verdict':
+        return this.#propose([decision.verdict])
     }
+  }
+
+  /** Keeps which clusters have given way, as those say who were in them, for others that were in them as well. */
+  #record(): void {
+    const facts = this.#facts()
+    if (facts === undefined) return
+    const heard = this.#notes.flatMap(({ gaveWay = [] }) => gaveWay)
+    const news = heard.filter(
+      ({ loser, isAgreed }) =>
+        isAgreed &&
+        loser !== facts.standing.clusterId &&
+        agreedLossOf(loser, facts.configuration.verdicts) === undefined,
+    )
+    if (news.length > 0) this.#propose(news)
+  }
+
+  /** What is refused now is decided again soon. */
+  #propose(verdicts: readonly Verdict[]): void {
+    const member = this.#options.member()!
+    const { configuration } = member
+    member.proposeConfiguration({
+      ...configuration,
+      verdicts: verdictsWith(configuration.verdicts, verdicts),
+    })
   }
 
   /** Whoever of the other cluster leads it will know what to do. */
   #tell(other: ClusterId, message: MergeMessage): void {
     const bytes = encodeMerge(message)
     for (const bond of this.#options.mesh) {
-      if (this.#options.clusterOf(bond) === other) this.#options.send(bond, bytes)
+      if (this.#clusterOf(bond) === other) this.#options.send(bond, bytes)
     }
   }
 
-  /** Undefined unless this member leads a cluster. */
-  #ownStanding(): ClusterStanding | undefined {
+  /** Undefined unless this member leads a cluster that goes on, as far as its log says. */
+  #facts(): MergeFacts | undefined {
     const member = this.#options.member()
     if (member?.clusterId === undefined || member.isOver) return undefined
-    const { role, committedApplicationIndex: committed, lastTerm } = member.status
-    const { lineage } = member.configuration
-    return role === 'leader' ? { clusterId: member.clusterId, committed, lastTerm, lineage } : undefined
+    const { clusterId, configuration, committedConfiguration, status } = member
+    const { role, committedApplicationIndex: committed, lastTerm } = status
+    const isLost = configuration.verdicts?.some(({ loser }) => loser === clusterId) === true
+    if (role !== 'leader' || isLost) return undefined
+    const standing = { clusterId, committed, lastTerm, lineage: configuration.lineage }
+    return { standing, configuration, committed: committedConfiguration }
   }
 }

@@ -2,12 +2,13 @@ import type { Bond } from '../bond/bond.js'
 import type { Mesh } from '../bond/mesh.js'
 import type { Member } from '../member/member.js'
 import {
+  agreedLossOf,
   configurationOf,
   decideFounding,
   isStillborn,
   nextMembershipStep,
   successorOf,
-  type ClusterId,
+  verdictsWith,
   type Founding,
   type FoundingPolicy,
   type LogEnd,
@@ -29,6 +30,8 @@ export interface MembershipKeeperOptions {
   readonly mesh: Mesh
   /** Undefined while there is none. */
   readonly member: () => Member | undefined
+  /** Whether another cluster goes on instead of this one, which nobody is to join any more. */
+  readonly isGivingWay: () => boolean
   /** Where its log ends, while it has given the majority up for lost and may go on without. */
   readonly survivor: () => LogEnd | undefined
   /** Nothing has come of the founding of the cluster that the member is in: it had better begin anew. */
@@ -46,9 +49,8 @@ export class MembershipKeeper {
   #ticksSinceLook = 0
   #leaderlessTicks = 0
   #isLeaving = false
-  #isGivingWay = false
-  /** By this it has given up a cluster for another one, the last time. */
-  #gaveWay: Verdict | undefined
+  /** By these it has given up clusters for others, as far as the log of the one that it is in now does not say so. */
+  #gaveWay: readonly Verdict[] = []
   /** What the others were told last. */
   #told: string | undefined
 
@@ -67,21 +69,25 @@ export class MembershipKeeper {
     return this.#notes.get(bond)
   }
 
-  /** Which cluster the other end of a bond has said that it belongs to. */
-  clusterOf(bond: Bond): ClusterId | undefined {
-    return this.#notes.get(bond)?.cluster?.id
+  /** Another cluster goes on instead of this one; and of those that are known to have given way to this one, it is to know. */
+  giveWay(verdict: Verdict): void {
+    const known = this.#options.member()?.committedConfiguration.verdicts ?? []
+    const agreed = known.filter(({ isAgreed }) => isAgreed)
+    this.#gaveWay = verdictsWith(this.#gaveWay, [...agreed, verdict])
+    this.announce()
   }
 
-  /** Another cluster goes on instead of this one, which nobody is to join any more. Until {@link reset}. */
-  giveWay(verdict: Verdict): void {
-    this.#isGivingWay = true
-    this.#gaveWay = verdict
+  /** What the log says for certain is another thing now. */
+  onCommitted(): void {
+    const { member, isGivingWay } = this.#options
+    const verdicts = member()?.committedConfiguration.verdicts
+    if (!isGivingWay())
+      this.#gaveWay = this.#gaveWay.filter(({ loser }) => agreedLossOf(loser, verdicts) === undefined)
     this.announce()
   }
 
   /** This member belongs to no cluster any more: it waits for others as if it had just begun. */
   reset(): void {
-    this.#isGivingWay = false
     this.#waitedTicks = 0
     this.#leaderlessTicks = 0
     this.#told = undefined
@@ -92,13 +98,9 @@ export class MembershipKeeper {
     this.#setObservers()
   }
 
-  /** @returns By what the cluster of this member gives way, if the other one says that it does. */
-  onNote(bond: Bond, note: Note): Verdict | undefined {
+  onNote(bond: Bond, note: Note): void {
     this.#notes.set(bond, note)
     this.look()
-    const { gaveWay } = note
-    const own = this.#options.member()?.clusterId
-    return own !== undefined && gaveWay?.loser.clusterId === own ? gaveWay : undefined
   }
 
   onLost(bond: Bond): void {
@@ -116,9 +118,9 @@ export class MembershipKeeper {
   }
 
   #lookForLeader(ticks: number): void {
-    const { onStillborn, stillbornAfterTicks } = this.#options
+    const { onStillborn, stillbornAfterTicks, isGivingWay } = this.#options
     const member = this.#options.member()
-    if (member?.clusterId === undefined || member.isOver || this.#isGivingWay) return
+    if (member?.clusterId === undefined || member.isOver || isGivingWay()) return
     const { leader, lastIndex } = member.status
     this.#leaderlessTicks = leader === undefined ? this.#leaderlessTicks + ticks : 0
     const { configuration } = member
@@ -129,7 +131,7 @@ export class MembershipKeeper {
   /** Does what is to be done. */
   look(): void {
     const member = this.#options.member()
-    if (member === undefined || member.isOver || this.#isGivingWay) return
+    if (member === undefined || member.isOver || this.#options.isGivingWay()) return
     if (member.clusterId === undefined) this.#maybeFound(member)
     else if (member.status.role === 'leader') this.#maybeChange(member)
   }
@@ -162,9 +164,11 @@ export class MembershipKeeper {
             voters: [...member.configuration.voters],
             learners: [...member.configuration.learners],
             lineage: member.configuration.lineage,
+            verdicts: member.committedConfiguration.verdicts,
           }
+    const gaveWay = this.#gaveWay.length > 0 ? this.#gaveWay : undefined
     const { survivor } = this.#options
-    return { cluster, survivor: survivor(), gaveWay: this.#gaveWay, isLeaving: this.#isLeaving }
+    return { cluster, survivor: survivor(), gaveWay, isLeaving: this.#isLeaving }
   }
 
   #maybeFound(member: Member): void {
@@ -184,7 +188,7 @@ export class MembershipKeeper {
       freshPeers,
       foundings,
       waitedTicks: this.#waitedTicks,
-      hasGivenWay: this.#gaveWay !== undefined,
+      hasGivenWay: this.#gaveWay.length > 0,
     }
     const decision = decideFounding(founding, facts)
     if (decision.do !== 'found') return

@@ -6,7 +6,7 @@ import { murmur3 } from '../../../framework/groups/raft/chain-hash.js'
 const anyFields: fc.Arbitrary<HashedFields> = fc.record({
   index: fc.nat(1_000),
   term: fc.nat(1_000),
-  kind: fc.constantFrom<EntryKind>('command', 'session', 'noop', 'configuration', 'yield'),
+  kind: fc.constantFrom<EntryKind>('command', 'session', 'noop', 'configuration'),
   commandCount: fc.nat(10),
   applicationIndex: fc.nat(1_000),
   timestampMs: fc.nat(2 ** 41),

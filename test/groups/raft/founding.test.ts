@@ -151,6 +151,8 @@ test('given a cluster that has nothing but its founding, when nobody leads it fo
   expect(isStillborn({ ...vain, leaderlessTicks: 99 }, 100)).toBe(false)
   expect(isStillborn({ ...vain, lastIndex: 2 }, 100)).toBe(false)
   expect(isStillborn({ ...vain, configuration: { voters: [a], learners: [] } }, 100)).toBe(false)
+  const joined = { configuration: { voters: [], learners: [] }, lastIndex: 0, leaderlessTicks: 100 }
+  expect(isStillborn(joined, 100)).toBe(true)
 })
 
 /** A founder's storage, and what it has. */

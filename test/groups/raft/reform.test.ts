@@ -3,7 +3,6 @@ import fc from 'fast-check'
 import {
   configurationOf,
   QuorumLoss,
-  sharedCommands,
   type ClusterId,
   type ClusterOrigin,
   type KnownMember,
@@ -11,6 +10,7 @@ import {
   type MemberId,
   type ReformFacts,
 } from '#framework/groups/raft'
+import { sharedCommands } from '../../../framework/groups/raft/lineage.js'
 import { CLUSTER, Cluster } from './cluster.js'
 
 const idOf = (digit: number): ClusterId => `${digit}`.repeat(32) as ClusterId

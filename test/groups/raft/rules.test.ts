@@ -172,6 +172,21 @@ test('given messages of another cluster or for another incarnation, when they co
   expect(cluster.core('b').status).toMatchObject({ lastIndex: before.lastIndex, term: before.term })
 })
 
+test('given a founder that does not know yet that it was named, when its vote is needed, then it votes, and gets the log', () => {
+  const cluster = new Cluster()
+  const founders = configurationOf(['a', 'b', 'c'] as MemberId[])
+  for (const name of ['a', 'b']) cluster.start(name).core.found(CLUSTER, founders)
+  cluster.start('c')
+  cluster.drops = ({ from, to }) => from === 'c' || to === 'c'
+  cluster.elect('a')
+  cluster.propose('a', 'x')
+  cluster.drops = ({ from, to }) => from === 'a' || to === 'a'
+  cluster.tick(200)
+  expect(cluster.leader === 'b' && cluster.core('b').status.role).toBe('leader')
+  expect(cluster.core('c').clusterId).toBe(CLUSTER)
+  expect(cluster.applied('c')).toEqual(['x'])
+})
+
 test('W-L1, W-L2: given answers that were lost, when the leader is idle, then its heartbeats are answered and it commits', () => {
   const cluster = led()
   cluster.drops = ({ type }) => type === 'append-answer'

@@ -66,7 +66,7 @@ export function describeStorage(name: string, { newPlace, isVolatile }: Complian
     test('given entries of every kind, when read, then they are what was written', async () => {
       const { storage } = await begin()
       const entries: Entry[] = []
-      for (const kind of ['noop', 'configuration', 'command', 'session', 'yield'] as const) {
+      for (const kind of ['noop', 'configuration', 'command', 'session'] as const) {
         entries.push(...entriesBehind(entries.at(-1), [`a ${kind}`, ''], { kind, term: entries.length + 1 }))
       }
       await storage.write({ entries })

@@ -23,7 +23,7 @@ const envelope = {
 function entriesFrom(firstIndex: number): fc.Arbitrary<Entry[]> {
   const entry = fc.record({
     term: count,
-    kind: fc.constantFrom('command', 'session', 'noop', 'configuration', 'yield'),
+    kind: fc.constantFrom('command', 'session', 'noop', 'configuration'),
     commandCount: fc.nat(2 ** 32 - 1),
     applicationIndex: count,
     timestampMs: count,

@@ -9,29 +9,34 @@ import { openRecord, placeOf, sealRecord } from './checked-record.js'
 const whole = z.number().int().nonnegative()
 const memberId = z.string().transform((text) => text as MemberId)
 const members = z.array(memberId)
+const clusterId = z.string().transform((text) => text as ClusterId)
 
 const hardStateSchema = z.object({
-  clusterId: z
-    .string()
-    .transform((text) => text as ClusterId)
-    .optional(),
+  clusterId: clusterId.optional(),
   term: whole,
   votedFor: memberId.optional(),
 })
 
 const originSchema = z.object({
-  clusterId: z.string().transform((text) => text as ClusterId),
+  clusterId,
   lastTerm: whole,
   lastIndex: whole,
   committed: whole,
 })
+
+const verdictSchema = z.object({ winner: clusterId, loser: clusterId, shared: whole, isAgreed: z.boolean() })
 
 const factsSchema = z.object({
   index: whole,
   term: whole,
   applicationIndex: whole,
   hash: whole,
-  configuration: z.object({ voters: members, learners: members, lineage: z.array(originSchema).optional() }),
+  configuration: z.object({
+    voters: members,
+    learners: members,
+    lineage: z.array(originSchema).optional(),
+    verdicts: z.array(verdictSchema).optional(),
+  }),
 })
 
 const snapshotSchema = z.object({
