@@ -244,3 +244,18 @@ describe('W-B10: a busy event loop', () => {
     expect([...groups[0].lost, ...groups[1].lost]).toEqual([])
   })
 })
+
+test('W-L8: given a node that becomes another member again and again, then its bonds are back at once each time, whatever failed before', async () => {
+  await using pair = await bondedPair()
+  const { groups, large, small } = pair
+  const startMs = performance.now()
+  for (let life = 1; life <= 7; life++) {
+    groups[0].bonds.renew(`${life}`.repeat(16))
+    await eventually(() => {
+      expect(groups[1].bondWith(small).member.endsWith(`${life}`.repeat(16))).toBe(true)
+      expect(groups[0].bondWith(large).end).toBeUndefined()
+    })
+  }
+  // With a back-off that grows it were 15 s.
+  expect(performance.now() - startMs).toBeLessThan(5_000 * timeFactor)
+})

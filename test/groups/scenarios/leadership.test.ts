@@ -133,4 +133,35 @@ describe('leaders that know nothing of each other', () => {
       expect(events).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] })
     },
   )
+
+  test.concurrent(
+    'given a member that was away when its part gave way, and of that part is nobody left, then it is told by the other part, and follows as well',
+    async () => {
+      await using nodes = await startNodes(4)
+      const [n0, ...rest] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
+      nodes.forEach(letIn)
+      const options = { requireTicket: validator } as const
+      const [g0] = (await ledByFirst([n0], options)) as [CounterGroup]
+      await g0.executeMany(adding(3, 2, 1))
+      const part = await declared(rest, options)
+      await part[0]!.execute({ add: 100 })
+      await allReach(part, 1, 100)
+      const away = part.find(({ status }) => status.value.role !== 'leader')!
+      const events = eventsOf(away)
+      const node = rest[part.indexOf(away)]!
+      cutOff(node)
+      await eventually(() => expect(away.bonds.size).toBe(0))
+      const others = part.filter((group) => group !== away)
+      await discoverAll(nodes)
+      await allReach([g0, ...others], 3, 6)
+      for (const group of others) await within(patienceMs, group.close())
+      expect(await localValue(away)).toBe(100)
+
+      letIn(node)
+      await discoverAll([n0, node])
+      await within(patienceMs, away.when().leaderIs(n0.peerId))
+      await allReach([away], 3, 6)
+      expect(events).toContainEqual({ type: 'forked', from: 1, to: 1, commands: [{ add: 100 }] })
+    },
+  )
 })

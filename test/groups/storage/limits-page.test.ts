@@ -31,6 +31,7 @@ const numbers: Readonly<Record<string, readonly (readonly [file: string, code: s
     ['worker/life.ts', 'const retry = { initialMs: 500, maxMs: 10_000 }'],
   ],
   'clusters that a log remembers to have been through': [['raft/lineage.ts', 'export const originsMax = 16']],
+  'verdicts that a configuration has': [['raft/verdicts.ts', 'export const verdictsMax = 32']],
 }
 
 const units: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 * 1024, s: 1_000 }

@@ -3,6 +3,7 @@ import { digestOf, encodeUtf8, seededRandom, type GroupId } from '#framework/pri
 import type { ChainHasher } from '../../../framework/groups/raft/chain-hash.js'
 import type {
   ChainHash,
+  ClusterId,
   Configuration,
   Entry,
   Index,
@@ -21,7 +22,14 @@ export const hasher: ChainHasher = {
 export const group: GroupId = digestOf('orders')
 export const otherGroup: GroupId = digestOf('trades')
 
-export const configuration: Configuration = { voters: ['a/1' as MemberId], learners: [] }
+const [first, second] = ['1', '2'].map((digit) => digit.repeat(32)) as [ClusterId, ClusterId]
+
+export const configuration: Configuration = {
+  voters: ['a/1' as MemberId],
+  learners: [],
+  lineage: [{ clusterId: first, lastTerm: 0, lastIndex: 0, committed: 0 }],
+  verdicts: [{ winner: first, loser: second, shared: 0, isAgreed: true }],
+}
 
 /** Entries right behind `after` (default: the beginning), one for each text. */
 export function entriesBehind(

@@ -12,7 +12,12 @@ import {
 
 const clusterId = 'c1'.repeat(16) as ClusterId
 const envelope = { clusterId, requestId: 7 }
-const configuration = configurationOf(['a/1', 'b/1'] as MemberId[], ['c/1' as MemberId])
+const [first, second] = ['1', '2'].map((digit) => digit.repeat(32)) as [ClusterId, ClusterId]
+const configuration = {
+  ...configurationOf(['a/1', 'b/1'] as MemberId[], ['c/1' as MemberId]),
+  lineage: [{ clusterId: first, lastTerm: 0, lastIndex: 0, committed: 0 }],
+  verdicts: [{ winner: first, loser: second, shared: 0, isAgreed: true }],
+}
 const facts = { index: 5, term: 2, applicationIndex: 3, hash: 2 ** 53 - 1, configuration }
 
 function entriesFrom(firstIndex: number, ...payloads: readonly Uint8Array[]): Entry[] {
