@@ -31,6 +31,7 @@ import { LinkOutbox, type OutboxOwner } from './link-outbox.js'
 import {
   defaultLinkLimits,
   type Frame,
+  type FrameReceiver,
   type Link,
   type LinkLimits,
   type LinkObserver,
@@ -48,6 +49,8 @@ export interface LinkOptions {
   readonly limits?: Partial<LinkLimits>
   readonly clock?: Clock
   readonly observer?: LinkObserver
+  /** Called when the link is over, once, just before {@link Link.closed} resolves. Must not throw. */
+  readonly onOver?: ((link: Link) => void) | undefined
   /** Gives up opening: the link is closed with Cancelled (102), and the opening rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
@@ -113,21 +116,24 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   readonly peer: PeerId
   readonly protocol: string
   readonly direction: Link['direction']
-  readonly closed: Promise<CloseReason>
   openPayload: unknown
   acceptPayload: unknown
 
   readonly #stream: ByteStream
   readonly #clock: Clock
   readonly #observer: LinkObserver
+  readonly #onOver: ((link: Link) => void) | undefined
   readonly #frameBytesMax: number
   readonly #lifecycle: LinkLifecycle
   readonly #intake: LinkIntake
   readonly #outbox: LinkOutbox
-  readonly #over = Promise.withResolvers<CloseReason>()
+  /** Made when somebody asks for it: most links are followed by nobody but their host, which is told. */
+  #over: PromiseWithResolvers<CloseReason> | undefined
+  #isOver = false
 
   #opening: LinkOpening | undefined
   #waitingRecv: WaitingRecv | undefined
+  #receiver: FrameReceiver | undefined
   readonly #openingTimeoutMs: number
   #closeTimeoutMs: number
   #deadline: Deadline | undefined
@@ -135,7 +141,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   #isApplying = false
 
   private constructor(options: OpenedLinkOptions, direction: Link['direction'], phase: 'opening' | 'open') {
-    const { stream, peer, protocol, limits, clock = systemClock, observer = {} } = options
+    const { stream, peer, protocol, limits, clock = systemClock, observer = {}, onOver } = options
     const { openingTimeoutMs, closeTimeoutMs, inboundFramesMax, inboundBytesMax, waitingSendsMax } = {
       ...defaultLinkLimits,
       ...limits,
@@ -146,6 +152,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     this.#stream = stream
     this.#clock = clock
     this.#observer = observer
+    this.#onOver = onOver
     this.#frameBytesMax = protocol.frameBytesMax
     this.#openingTimeoutMs = openingTimeoutMs
     this.#closeTimeoutMs = closeTimeoutMs
@@ -158,7 +165,6 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
       keptBytesMax: inboundBytesMax,
     })
     this.#outbox = new LinkOutbox({ stream, owner: this, waitingMax: waitingSendsMax })
-    this.closed = this.#over.promise
   }
 
   static async open(options: LinkOptions, payload: unknown): Promise<Link> {
@@ -186,6 +192,18 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     link.#intake.start()
     link.#observer.onOpened?.()
     return link
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  get closed(): Promise<CloseReason> {
+    if (this.#over === undefined) {
+      this.#over = Promise.withResolvers()
+      if (this.#isOver) this.#over.resolve(this.#ending.reason)
+    }
+    return this.#over.promise
   }
 
   get buffersReusable(): boolean {
@@ -222,7 +240,10 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   recv(options: RecvOptions = {}): Promise<Frame> {
     try {
       invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
-      invariant(this.#waitingRecv === undefined, 'a link has one receiver, and it waits already')
+      invariant(
+        this.#waitingRecv === undefined && this.#receiver === undefined,
+        'a link has one receiver, and it waits already',
+      )
       options.signal?.throwIfAborted()
       const frame = this.#intake.take()
       if (frame !== undefined) return Promise.resolve(this.#interpret(frame))
@@ -241,6 +262,20 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     } catch (cause) {
       throw this.#refuse(`a message is not as expected: ${messageOf(cause)}`, cause)
     }
+  }
+
+  deliverTo(receiver: FrameReceiver): void {
+    invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
+    invariant(
+      this.#waitingRecv === undefined && this.#receiver === undefined,
+      'a link has one receiver, and it waits already',
+    )
+    // What arrives meanwhile is kept behind these.
+    for (let frame = this.#intake.take(); frame !== undefined; frame = this.#intake.take()) {
+      this.#handOver(frame, receiver)
+    }
+    if (this.#lifecycle.ending === undefined) this.#receiver = receiver
+    else receiver.onEnded(this.#closedError())
   }
 
   async close(reason: CloseReason, options: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -354,6 +389,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   }
 
   #deliver(frame: RawFrame): void {
+    if (this.#receiver !== undefined) return this.#handOver(frame, this.#receiver)
     const waiting = this.#waitingRecv
     if (waiting === undefined) {
       this.#intake.keep(frame)
@@ -366,6 +402,17 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     } catch (error) {
       waiting.reject(error)
     }
+  }
+
+  #handOver(raw: RawFrame, receiver: FrameReceiver): void {
+    let frame
+    try {
+      frame = this.#interpret(raw)
+    } catch {
+      // The link has ended for it, of which the receiver is told.
+      return
+    }
+    receiver.onFrame(frame)
   }
 
   /** Messages are decoded only when they are taken, so that what waits is no larger in memory than on the wire. */
@@ -475,6 +522,9 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     const waiting = this.#waitingRecv
     this.#waitingRecv = undefined
     waiting?.reject(this.#closedError())
+    const receiver = this.#receiver
+    this.#receiver = undefined
+    receiver?.onEnded(this.#closedError())
     this.#opening?.fail(this.#closedError())
     this.#opening = undefined
   }
@@ -495,8 +545,10 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   #finish(): void {
     this.#deadline?.cancel()
     const { reason, by } = this.#ending
+    this.#isOver = true
     this.#observer.onClosed?.(reason, by)
-    this.#over.resolve(reason)
+    this.#onOver?.(this)
+    this.#over?.resolve(reason)
   }
 
   get #ending(): LinkEnding {

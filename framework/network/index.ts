@@ -27,7 +27,7 @@ export {
 export { LinkBusyError } from './link-outbox.js'
 export type { LinkHandler } from './link-service.js'
 export { linkPair, type LinkPairOptions } from './link-pair.js'
-export type { Frame, Link, LinkProtocol, RecvOptions } from './link.js'
+export type { Frame, FrameReceiver, Link, LinkProtocol, RecvOptions } from './link.js'
 export { serveMetrics, type MetricsEndpoint, type MetricsEndpointOptions } from './metrics-endpoint.js'
 export { NetworkKey } from './network-key.js'
 export type { QuicOptions } from './quic/transport.js'

@@ -36,7 +36,8 @@ export interface OutboxOptions {
  */
 export class LinkOutbox {
   readonly #options: OutboxOptions
-  readonly #waiting = new Set<PendingSend>()
+  /** Undefined while none has ever waited: a node may have thousands of links. */
+  #waiting: Set<PendingSend> | undefined
   /** The send whose frame the transport has taken without having room for more. It stays when the transport fails. */
   #inFlight: PendingSend | undefined
 
@@ -55,9 +56,10 @@ export class LinkOutbox {
   post(frame: Uint8Array, signal?: AbortSignal): undefined | Promise<void> {
     if (this.#isBusy) {
       const { waitingMax } = this.#options
-      if (this.#waiting.size >= waitingMax) return Promise.reject(new LinkBusyError(waitingMax))
+      const waiting = (this.#waiting ??= new Set())
+      if (waiting.size >= waitingMax) return Promise.reject(new LinkBusyError(waitingMax))
       const { pending, promise } = this.#pendingSend(frame, signal)
-      this.#waiting.add(pending)
+      waiting.add(pending)
       return promise
     }
     const room = this.#write(frame)
@@ -70,6 +72,7 @@ export class LinkOutbox {
   /** Sends a last frame behind all others, however many wait. `onOut` is told when the transport has room again. */
   postLast(frame: Uint8Array, onOut: () => void): void {
     const pending = { frame, done: onOut, failed: () => {} }
+    this.#waiting ??= new Set()
     this.#waiting.add(pending)
     if (!this.#isBusy) this.#drain()
   }
@@ -82,8 +85,8 @@ export class LinkOutbox {
 
   /** Rejects everybody who waits, for their turn or for room, and forgets their frames. */
   rejectAll(cause: () => unknown): void {
-    const pending = [...this.#waiting]
-    this.#waiting.clear()
+    const pending = [...(this.#waiting ?? [])]
+    this.#waiting?.clear()
     this.#inFlight?.failed(cause())
     for (const send of pending) send.failed(cause())
   }
@@ -99,7 +102,7 @@ export class LinkOutbox {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     if (signal === undefined) return { pending: { frame, done: resolve, failed: reject }, promise }
     const onAbort = (): void => {
-      if (this.#waiting.delete(pending)) reject(signal.reason)
+      if (this.#waiting?.delete(pending) === true) reject(signal.reason)
       else resolve()
     }
     const pending = {
@@ -143,8 +146,10 @@ export class LinkOutbox {
 
   /** Hands over what waits, for as long as there is room. */
   #drain(): void {
-    for (const pending of this.#waiting) {
-      this.#waiting.delete(pending)
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    for (const pending of waiting) {
+      waiting.delete(pending)
       const room = this.#write(pending.frame)
       if (room !== undefined) {
         this.#await(room, pending)

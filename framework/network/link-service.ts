@@ -35,6 +35,10 @@ export class LinkService {
   /** Who takes streams that come without libp2p, by protocol. */
   readonly #takers = new Map<string, (stream: LinkStream, connection: PeerConnection) => void>()
   readonly #unregister: (() => void)[]
+  /** One for all links: a promise for each is more than the rest of what is kept of one here. */
+  readonly #onLinkOver = (link: Link): void => {
+    if (this.#links.delete(link)) this.#connections.touch(link.peer)
+  }
   #isClosing = false
 
   constructor(context: HostContext, connections: Connections) {
@@ -228,16 +232,14 @@ export class LinkService {
       clock,
       limits: { closeTimeoutMs: limits.closeTimeoutMs },
       observer: metrics.linkObserver(protocol.id, direction),
+      onOver: this.#onLinkOver,
     }
   }
 
   #track(link: Link): void {
+    if (link.isOver) return
     this.#links.add(link)
     this.#connections.touch(link.peer)
-    void link.closed.then(() => {
-      this.#links.delete(link)
-      this.#connections.touch(link.peer)
-    })
     if (this.#isClosing) void link.close(CloseReasons.GracefulShutdown)
   }
 

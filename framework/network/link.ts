@@ -1,5 +1,5 @@
 import type { PeerId } from '#framework/primitives'
-import type { ClosedBy, CloseReason } from './close-reason.js'
+import type { ClosedBy, CloseReason, LinkClosedError } from './close-reason.js'
 
 /** What two peers have to agree on to speak over a link. */
 export interface LinkProtocol {
@@ -20,6 +20,13 @@ export type Frame =
    * there is of their buffer, nobody else has it.
    */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+
+/** Who takes the frames of a link as they come. Called synchronously; must not throw. */
+export interface FrameReceiver {
+  onFrame(frame: Frame): void
+  /** No more frames come. Called once, after the last; also from within the call that ends the link. */
+  onEnded(cause: LinkClosedError): void
+}
 
 /** How long an operation may wait. */
 export interface RecvOptions {
@@ -94,6 +101,13 @@ export interface Link extends AsyncDisposable {
   recvMessage<T>(schema: { parse(value: unknown): T }, options?: RecvOptions): Promise<T>
 
   /**
+   * Gives every frame to the receiver from now on, those first that are kept, instead of {@link recv}: for whoever takes
+   * each frame at once, and need not have a promise for it. What is not a message although it should be is never seen by
+   * the receiver; the link ends with ProtocolViolation (400). A link has one receiver.
+   */
+  deliverTo(receiver: FrameReceiver): void
+
+  /**
    * Ends the link in good order: sends what waits, then the reason, and waits until the other side has it too. What
    * was received but not taken is dropped. Idempotent; the first reason wins. Never rejects.
    *
@@ -104,7 +118,10 @@ export interface Link extends AsyncDisposable {
   /** Ends the link at once: tries to tell the reason without waiting, and resets the stream. Idempotent. */
   abort(reason: CloseReason): void
 
-  /** Resolves with the reason when the link is over and its stream released. Never rejects. */
+  /** Whether the link is over and its stream released. */
+  readonly isOver: boolean
+
+  /** Resolves with the reason when the link is over. Never rejects. */
   readonly closed: Promise<CloseReason>
 
   /** Closes with Success (200). */

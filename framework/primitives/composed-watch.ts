@@ -7,15 +7,15 @@ export type Telling = 'at-once' | 'each-turn'
 
 /**
  * A watch of what is made of many parts. It is made when it is read, so that a change of one part costs the same however
- * many there are, as long as nobody follows it.
+ * many there are, as long as nobody follows it; and kept no longer than until the next change, or the last follower has left.
  */
 export class ComposedWatch<T> implements ReadonlyWatch<T> {
   readonly #compose: () => T
   readonly #telling: Telling
-  /** What followers were told last. */
-  readonly #told: Watch<T>
-  #value: T
-  #isStale = false
+  /** What followers were told last; undefined while there are none. */
+  #told: Watch<T> | undefined
+  #made: { readonly value: T } | undefined
+  #end: { readonly cause: unknown } | undefined
   #followerCount = 0
   #isTellingDue = false
 
@@ -26,20 +26,15 @@ export class ComposedWatch<T> implements ReadonlyWatch<T> {
   constructor(compose: () => T, telling: Telling = 'each-turn') {
     this.#compose = compose
     this.#telling = telling
-    this.#value = compose()
-    this.#told = new Watch(this.#value)
   }
 
   get value(): T {
-    if (this.#isStale) {
-      this.#isStale = false
-      this.#value = this.#compose()
-    }
-    return this.#value
+    this.#made ??= { value: this.#compose() }
+    return this.#made.value
   }
 
   get ended(): boolean {
-    return this.#told.ended
+    return this.#end !== undefined
   }
 
   changes(options: { signal?: AbortSignal | undefined } = {}): AsyncIterable<T> {
@@ -56,13 +51,15 @@ export class ComposedWatch<T> implements ReadonlyWatch<T> {
   }
 
   subscribe(fn: (value: T) => void, onEnd?: (cause?: unknown) => void): () => void {
+    const told = (this.#told ??= new Watch(this.value))
     // What has changed before is not news to who comes now.
-    this.#told.set(this.value)
-    const unsubscribe = this.#told.subscribe(fn, onEnd)
+    told.set(this.value)
+    if (this.#end !== undefined) told.end(this.#end.cause)
+    const unsubscribe = told.subscribe(fn, onEnd)
     let isFollowing = true
     this.#followerCount++
     return () => {
-      if (isFollowing) this.#followerCount--
+      if (isFollowing && --this.#followerCount === 0) this.#forget()
       isFollowing = false
       unsubscribe()
     }
@@ -71,19 +68,32 @@ export class ComposedWatch<T> implements ReadonlyWatch<T> {
   /** A part has changed. */
   invalidate(): void {
     if (this.ended) return
-    this.#isStale = true
+    this.#made = undefined
     if (this.#followerCount === 0 || this.#isTellingDue) return
-    if (this.#telling === 'at-once') return this.#told.set(this.value)
+    if (this.#telling === 'at-once') return this.#tell()
     this.#isTellingDue = true
     void nextTurn().then(() => {
       this.#isTellingDue = false
-      this.#told.set(this.value)
+      this.#tell()
     })
   }
 
   /** No more changes. Followers are told the last value before they are told this. Idempotent. */
   end(cause?: unknown): void {
-    this.#told.set(this.value)
-    this.#told.end(cause)
+    if (this.#end !== undefined) return
+    // The last value, which nothing changes any more.
+    const { value } = this
+    this.#end = { cause }
+    this.#told?.set(value)
+    this.#told?.end(cause)
+  }
+
+  #tell(): void {
+    this.#told?.set(this.value)
+  }
+
+  #forget(): void {
+    this.#told = undefined
+    if (!this.ended) this.#made = undefined
   }
 }

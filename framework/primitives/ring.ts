@@ -1,6 +1,8 @@
 import { invariant } from './errors.js'
 
 const SLOTS_MIN = 16
+/** Of all rings that hold nothing yet: many never will. Never written to, because a ring grows before it takes the first item. */
+const NO_SLOTS: never[] = []
 
 /**
  * A first-in first-out queue of bounded length, in a circular array that grows with what it holds: every operation
@@ -9,7 +11,7 @@ const SLOTS_MIN = 16
 export class Ring<T> {
   readonly capacity: number
   /** Always a power of two long, so that positions wrap around with a mask. */
-  #slots: (T | undefined)[] = []
+  #slots: (T | undefined)[] = NO_SLOTS
   #head = 0
   #length = 0
 
@@ -50,7 +52,7 @@ export class Ring<T> {
 
   /** Lets go of every item and of the memory. */
   clear(): void {
-    this.#slots = []
+    this.#slots = NO_SLOTS
     this.#head = 0
     this.#length = 0
   }

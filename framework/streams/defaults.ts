@@ -1,6 +1,6 @@
 import type { ConsumerOptions } from './consumer.js'
 import type { StreamDefinition } from './definition.js'
-import type { Requirements } from './eligibility/eligibility.js'
+import { isAnythingRequired, type Requirements } from './eligibility/eligibility.js'
 import type { ProducerOptions } from './producer.js'
 
 /**
@@ -46,8 +46,9 @@ function present<O extends object>(options: O): O {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as O
 }
 
-/** What fulfils both. */
+/** What fulfils both; nothing where the first requires nothing, so that who asks for nothing pays for no judgement. */
 function bothOf(ours: Requirements = {}, theirs: Requirements = {}): Requirements {
+  if (!isAnythingRequired(ours)) return {}
   return {
     require: [ours.require ?? [], theirs.require ?? []].flat(),
     requireTicket: [ours.requireTicket ?? [], theirs.requireTicket ?? []].flat(),

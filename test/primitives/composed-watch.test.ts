@@ -17,9 +17,9 @@ function sumOf(parts: number[]) {
 test('given parts that change, then the value is true at once, and made only when it is read', () => {
   const { watch, change, composedCount } = sumOf([1, 2])
   for (let n = 0; n < 100; n++) change(0, n)
-  expect(composedCount()).toBe(1)
+  expect(composedCount()).toBe(0)
   expect([watch.value, watch.value]).toEqual([101, 101])
-  expect(composedCount()).toBe(2)
+  expect(composedCount()).toBe(1)
 })
 
 test('given several changes in a turn, then followers are told once, the last of them', async () => {
@@ -59,6 +59,29 @@ test('given somebody who no longer follows, then nothing is made for them', asyn
   change(0, 3)
   await nextTurn()
   expect(composedCount()).toBeGreaterThan(before + 1)
+})
+
+test('given several who follow, when the last has left, then the value that they were told is not kept', () => {
+  const { watch, composedCount } = sumOf([1])
+  const unsubscribes = [watch.subscribe(() => undefined), watch.subscribe(() => undefined)]
+  unsubscribes[0]!()
+  expect([watch.value, composedCount()]).toEqual([1, 1])
+  unsubscribes[1]!()
+  expect([watch.value, composedCount()]).toEqual([1, 2])
+})
+
+test('given one who begins to follow after the end, then it is told the end, and with which cause', async () => {
+  const { watch } = sumOf([1])
+  watch.subscribe(() => undefined)()
+  watch.end('because')
+  const told: unknown[] = []
+  watch.subscribe(
+    (value) => told.push(value),
+    (cause) => told.push(cause),
+  )
+  await nextTurn()
+  expect(told).toEqual(['because'])
+  expect(watch.value).toBe(1)
 })
 
 test('given the end in the turn of a change, then followers are told the change, then the end, and no more', async () => {
@@ -103,7 +126,7 @@ test('given one that tells at once, then followers are told of each change, and 
   }
   change(10)
   change(20)
-  expect(composedCount).toBe(1)
+  expect(composedCount).toBe(0)
   const told: number[] = []
   const unsubscribe = watch.subscribe((value) => told.push(value))
   change(30)

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals'
 import type { PeerEntry } from '#framework/discovery'
 import { ManualClock, silentLogger } from '#framework/primitives'
-import { LiveEligibility } from '../../framework/streams/eligibility/live-eligibility.js'
+import { liveEligibility } from '../../framework/streams/eligibility/live-eligibility.js'
 import type { StreamsContext } from '../../framework/streams/streams-context.js'
 import { entryNamed } from '../discovery/ranking-support.js'
 import { TestIssuer } from './tickets.js'
@@ -18,7 +18,7 @@ test('S-11: given tickets that expire together, when what comes of the first is 
   const until = clock.now() + 1_000
   const [first, renewed, left] = ['first', 'renewed', 'left'].map((name) => entryWith(name, until))
   const news: PeerEntry[] = []
-  using eligibility = new LiveEligibility({
+  using eligibility = liveEligibility({
     requirements: { requireTicket: issuer.validator },
     where: 'consumer',
     what: 'test',
@@ -37,4 +37,18 @@ test('S-11: given tickets that expire together, when what comes of the first is 
   expect(news).toEqual([first])
   clock.advance(1_000)
   expect(news).toEqual([first, entryWith('renewed', until + 1_000)])
+})
+
+test('given many who require nothing of anybody, then there is one eligibility for all of them, which lets everybody in', () => {
+  const unconditional = (what: string) =>
+    liveEligibility({
+      requirements: { maxRttMs: Infinity },
+      where: 'consumer',
+      what,
+      context: {} as StreamsContext,
+      onNews: () => {},
+    })
+  const first = unconditional('first')
+  expect(unconditional('second')).toBe(first)
+  expect(first.judge(entryNamed('anybody'))).toEqual({ isEligible: true, until: 'never' })
 })

@@ -38,8 +38,8 @@ class Scene {
   startsBySelf = true
   /** What comes of the entry in the producer's greeting. */
   onGreeting: () => void = () => undefined
+  readonly failures: unknown[] = []
   readonly #answers: Answer[]
-  readonly #running: Promise<void>
 
   /** @param answers What the attempts get, the last one again and again. */
   constructor(
@@ -73,10 +73,11 @@ class Scene {
       },
       onFrame: () => undefined,
       onLost: () => undefined,
+      onFailed: (cause: unknown) => void this.failures.push(cause),
       onInvalid: () => undefined,
     } satisfies UpstreamOwner
     this.upstream = new Upstream(first, owner)
-    this.#running = this.upstream.run()
+    this.upstream.begin()
   }
 
   get status(): SubscriptionStatus {
@@ -100,8 +101,7 @@ class Scene {
   }
 
   async end(): Promise<void> {
-    this.upstream.stop(CloseReasons.Cancelled)
-    await this.#running
+    await this.upstream.stop(CloseReasons.Cancelled)
   }
 
   #open(entry: PeerEntry, signal: AbortSignal): Promise<Link> {

@@ -86,7 +86,7 @@ export class QuicByteStream implements LinkStream {
     this.#handlers = handlers
     const failure = this.#failure
     if (failure !== undefined) queueMicrotask(() => handlers.onEnd({ clean: false, error: failure }))
-    else void this.#read()
+    else this.#read()
   }
 
   pause(): void {
@@ -95,7 +95,7 @@ export class QuicByteStream implements LinkStream {
 
   resume(): void {
     this.#isPaused = false
-    if (this.#handlers !== undefined) void this.#read()
+    if (this.#handlers !== undefined) this.#read()
   }
 
   async endWrite({ signal }: { readonly signal: AbortSignal }): Promise<void> {
@@ -123,34 +123,34 @@ export class QuicByteStream implements LinkStream {
     }
   }
 
-  /** Reads until it is paused, or to the end. */
-  async #read(): Promise<void> {
-    if (this.#isReading) return
+  /**
+   * Asks for more, unless it is paused or there is nothing more. Not an async function that reads on and on, which would hold
+   * several times as much while nothing comes: a node may have thousands of streams.
+   */
+  #read(): void {
+    if (this.#isReading || this.#isPaused || this.#isReadOver) return
     this.#isReading = true
-    while (!this.#isPaused && !this.#isReadOver) {
-      let chunk
-      try {
-        chunk = await (this.#takeUnread() ?? this.#native.read(this.#readSize.bytes))
-      } catch (error) {
-        this.#onReadFailed(error)
-        break
-      }
-      if (this.#isReadOver) break
-      if (chunk === null) {
-        this.#onReadEnded()
-        break
-      }
-      this.#readSize.onRead(chunk.byteLength)
-      this.#deliver(chunk)
-      if (isQuiet(chunk.byteLength)) await nextTurn()
-    }
-    this.#isReading = false
-  }
-
-  #takeUnread(): Uint8Array | undefined {
     const unread = this.#unread
     this.#unread = undefined
-    return unread
+    const read = unread === undefined ? this.#native.read(this.#readSize.bytes) : Promise.resolve(unread)
+    read.then(
+      (chunk) => this.#onRead(chunk),
+      (cause: unknown) => this.#onReadFailed(cause),
+    )
+  }
+
+  #onRead(chunk: Uint8Array | null): void {
+    if (this.#isReadOver) return
+    if (chunk === null) return this.#onReadEnded()
+    this.#readSize.onRead(chunk.byteLength)
+    this.#deliver(chunk)
+    if (isQuiet(chunk.byteLength)) void nextTurn().then(() => this.#readOn())
+    else this.#readOn()
+  }
+
+  #readOn(): void {
+    this.#isReading = false
+    this.#read()
   }
 
   #deliver(chunk: Uint8Array): void {

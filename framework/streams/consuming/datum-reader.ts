@@ -37,7 +37,8 @@ interface WaitingCall {
 export class DatumReader<T> {
   readonly #inbox: Inbox<T>
   readonly #what: string
-  readonly #waiting = new Set<WaitingCall>()
+  /** Undefined while none has ever waited. */
+  #waiting: Set<WaitingCall> | undefined
   /** What was taken in all when the event loop turned last for the sake of others. */
   #turnCount = 0
   #turnBytes = 0
@@ -84,6 +85,7 @@ export class DatumReader<T> {
 
   /** Something has arrived: gives it to those who wait. */
   onArrival(): void {
+    if (this.#waiting === undefined) return
     for (const call of this.#waiting) if (!call.serve()) return
   }
 
@@ -91,7 +93,7 @@ export class DatumReader<T> {
   end(cause?: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { cause }
-    for (const call of this.#waiting) {
+    for (const call of this.#waiting ?? []) {
       if (cause === undefined) call.end()
       else call.fail(cause)
     }
@@ -112,7 +114,7 @@ export class DatumReader<T> {
 
   /** Ends the calls of an iteration that still wait: nobody is there to take what they would be given. */
   #withdraw(iteration: object): void {
-    for (const call of this.#waiting) if (call.iteration === iteration) call.end()
+    for (const call of this.#waiting ?? []) if (call.iteration === iteration) call.end()
   }
 
   /** Costs a datum that is here no more than one promise. */
@@ -126,12 +128,13 @@ export class DatumReader<T> {
       const { cause } = this.#end
       return cause === undefined ? Promise.resolve(form.end) : Promise.reject(cause)
     }
-    if (this.#waiting.size >= waitingMax) {
+    const waiting = (this.#waiting ??= new Set())
+    if (waiting.size >= waitingMax) {
       return Promise.reject(
         new MosaikError('CONSUMER_BUSY', `${this.#what}: ${waitingMax} calls wait for a datum`),
       )
     }
-    return this.#wait(form, signal, iteration)
+    return this.#wait(waiting, form, signal, iteration)
   }
 
   /** Whether so much was taken that the event loop must turn: there may be far more here than fits into one turn. */
@@ -145,13 +148,14 @@ export class DatumReader<T> {
   }
 
   #wait<R>(
+    waiting: Set<WaitingCall>,
     { take, end }: Form<T, R>,
     signal: AbortSignal | undefined,
     iteration: object | undefined,
   ): Promise<R> {
     return new Promise((resolve, reject) => {
       const leave = (): void => {
-        this.#waiting.delete(call)
+        waiting.delete(call)
         signal?.removeEventListener('abort', onAbort)
       }
       const onAbort = (): void => call.fail(signal?.reason)
@@ -173,7 +177,7 @@ export class DatumReader<T> {
         },
       }
       signal?.addEventListener('abort', onAbort, { once: true })
-      this.#waiting.add(call)
+      waiting.add(call)
     })
   }
 }

@@ -3,7 +3,6 @@ import { CloseReasons, closeReason, type CloseReason, type Link } from '#framewo
 import {
   ComposedWatch,
   messageOf,
-  TaskScope,
   Watch,
   type PeerId,
   type ReadonlyWatch,
@@ -19,11 +18,11 @@ import {
 import type { Consumer, ConsumerEvent, ConsumerOptions, ConsumerStats, Envelope } from '../consumer.js'
 import type { ReadOptions } from './datum-reader.js'
 import type { StreamDefinition } from '../definition.js'
-import { LiveEligibility } from '../eligibility/live-eligibility.js'
+import { liveEligibility, type LiveEligibility } from '../eligibility/live-eligibility.js'
 import { isProducerOf } from './offers.js'
 import { PreferredProducers } from './preferred-producers.js'
 import type { ProducerState } from './producer-places.js'
-import { Reception } from './reception.js'
+import { Reception, type ReceptionOwner } from './reception.js'
 import type { StreamsContext } from '../streams-context.js'
 import type { SubscriptionStatus } from '../subscription-status.js'
 import { Upstream } from './upstream.js'
@@ -48,7 +47,7 @@ export interface FanInOwner {
 }
 
 /** A consumer: one subscription to each producer that qualifies, and one inbox for what all of them send. */
-export class FanIn<T> implements Consumer<T> {
+export class FanIn<T> implements Consumer<T>, ReceptionOwner {
   readonly stream: StreamDefinition<T>
   readonly subscriptions: ReadonlyWatch<readonly SubscriptionStatus[]>
 
@@ -60,7 +59,8 @@ export class FanIn<T> implements Consumer<T> {
   readonly #what: string
   readonly #reception: Reception<T>
   readonly #upstreams = new Map<PeerId, Upstream>()
-  readonly #tasks: TaskScope
+  /** Ends of subscriptions that are under way; undefined while no producer was left. */
+  #leaving: Set<Promise<void>> | undefined
   readonly #statuses = new ComposedWatch<readonly SubscriptionStatus[]>(
     () => Array.from(this.#upstreams.values(), (upstream) => upstream.status()),
     'at-once',
@@ -84,7 +84,7 @@ export class FanIn<T> implements Consumer<T> {
     this.#options = options
     this.#onlineWhen = onlineWhen(options.onlineWhen, 0)
     this.#what = `consumer of stream "${stream.name}"`
-    this.#eligibility = new LiveEligibility({
+    this.#eligibility = liveEligibility({
       requirements: options,
       where: 'consumer',
       what: this.#what,
@@ -92,15 +92,8 @@ export class FanIn<T> implements Consumer<T> {
       onNews: (entry) => this.#onNews(entry),
     })
     this.#online = new Watch(isSatisfied(this.#onlineWhen, []))
-    this.#tasks = new TaskScope({ onFailure: (cause) => this.#onFailure(cause) })
     this.#me = context.discovery.me
-    const isNearOnly = (options.maxRttMs ?? Infinity) < Infinity
-    this.#reception = new Reception(stream, options, context, this.#what, {
-      open: (entry, request, signal) => owner.open(entry, request, signal, isNearOnly),
-      nextAttempt: () => owner.nextAttempt(),
-      onStatus: (upstream) => this.#onStatus(upstream),
-      onIdle: (upstream) => this.#onIdle(upstream),
-    })
+    this.#reception = new Reception(stream, options, context, this.#what, this)
     this.subscriptions = this.#statuses
   }
 
@@ -195,6 +188,34 @@ export class FanIn<T> implements Consumer<T> {
     this.#preferred?.rechoose()
   }
 
+  /** From the reception, as are the next four. */
+  open(entry: PeerEntry, request: SubscribeRequest, signal: AbortSignal): Promise<Link> {
+    const { maxRttMs = Infinity } = this.#options
+    return this.#owner.open(entry, request, signal, maxRttMs < Infinity)
+  }
+
+  nextAttempt(): number {
+    return this.#owner.nextAttempt()
+  }
+
+  onStatus(upstream: Upstream): void {
+    this.#refresh()
+    if (this.#leaveIfRetired(upstream)) this.#refresh()
+    this.#replaceIfClosed(upstream)
+  }
+
+  onIdle(upstream: Upstream): void {
+    if (this.#preferred === undefined) upstream.start()
+    else this.#preferred.rechoose()
+  }
+
+  /** A mistake of ours in a subscription: the consumer ends with it, rather than limp on with some of its producers. */
+  onFailed(cause: unknown): void {
+    this.#failure ??= { cause }
+    this.#context.logger.error(`${this.#what} failed`, { cause: messageOf(cause) })
+    void this.close()
+  }
+
   /** Something other than its entry has changed about a peer. */
   #onNews(entry: PeerEntry): void {
     if (this.#isClosing || !this.#review(entry.peer, entry)) return
@@ -233,7 +254,7 @@ export class FanIn<T> implements Consumer<T> {
   #follow(entry: PeerEntry): void {
     const upstream = new Upstream(entry, this.#reception)
     this.#upstreams.set(entry.peer, upstream)
-    this.#tasks.spawn(`subscription to ${entry.peer}`, () => upstream.run())
+    upstream.begin()
   }
 
   /** Those with which there is, or may soon be, a subscription that is not about to end. */
@@ -282,7 +303,10 @@ export class FanIn<T> implements Consumer<T> {
 
   #leaveProducer(upstream: Upstream, reason: CloseReason): void {
     if (this.#upstreams.get(upstream.producer) === upstream) this.#upstreams.delete(upstream.producer)
-    upstream.stop(reason)
+    const left = upstream.stop(reason)
+    const leaving = (this.#leaving ??= new Set())
+    leaving.add(left)
+    void left.then(() => leaving.delete(left))
   }
 
   #noteOwnEntry(me: PeerEntry): void {
@@ -290,17 +314,6 @@ export class FanIn<T> implements Consumer<T> {
     this.#me = me
     if (!isNews) return
     for (const upstream of this.#upstreams.values()) upstream.onOwnEntry()
-  }
-
-  #onStatus(upstream: Upstream): void {
-    this.#refresh()
-    if (this.#leaveIfRetired(upstream)) this.#refresh()
-    this.#replaceIfClosed(upstream)
-  }
-
-  #onIdle(upstream: Upstream): void {
-    if (this.#preferred === undefined) upstream.start()
-    else this.#preferred.rechoose()
   }
 
   /** Who cannot be had at the moment is replaced at once, and who can may now be left for. */
@@ -326,22 +339,15 @@ export class FanIn<T> implements Consumer<T> {
     this.#preferred?.[Symbol.dispose]()
     this.#eligibility[Symbol.dispose]()
     this.#online.set(false)
-    for (const upstream of this.#upstreams.values()) upstream.stop(CloseReasons.Cancelled)
+    const lefts = Array.from(this.#upstreams.values(), (upstream) => upstream.stop(CloseReasons.Cancelled))
     const cause = this.#failure?.cause
     this.#reception.reader.end(cause)
-    await this.#tasks.close()
+    await Promise.all([...lefts, ...(this.#leaving ?? [])])
     this.#upstreams.clear()
     this.#refresh()
     this.#statuses.end(cause)
     this.#online.end(cause)
     this.#reception.end(cause)
     this.#owner.onClosed(this as FanIn<unknown>)
-  }
-
-  /** A mistake of ours in a subscription: the consumer ends with it, rather than limp on with some of its producers. */
-  #onFailure(cause: unknown): void {
-    this.#failure = { cause }
-    this.#context.logger.error(`${this.#what} failed`, { cause: messageOf(cause) })
-    void this.close()
   }
 }

@@ -1,10 +1,11 @@
 import {
   CloseReasons,
   closeReason,
-  LinkClosedError,
   type CloseReason,
   type Frame,
+  type FrameReceiver,
   type Link,
+  type LinkClosedError,
 } from '#framework/network'
 import { messageOf, nextTurn, type Clock } from '#framework/primitives'
 import type { DatumDecodeError } from '../codec/datum-codec.js'
@@ -27,6 +28,12 @@ export interface IntakeSink {
   onInvalid(): void
 }
 
+/** Who is told of the end of an intake. */
+export interface IntakeOwner {
+  /** The link has ended. Nothing has arrived since, and nothing will. */
+  onReceptionEnded(reason: CloseReason): void
+}
+
 export interface IntakeOptions {
   readonly link: Link
   /** The first datum that the producer sends. */
@@ -41,16 +48,18 @@ export interface IntakeOptions {
   readonly progress: ProducerProgress
   readonly clock: Clock
   readonly sink: IntakeSink
+  readonly owner: IntakeOwner
 }
 
 /** The consumer's end of one subscription: checks what arrives, accounts for what is missing, and grants credit. */
-export class Intake implements FrameSource {
+export class Intake implements FrameSource, FrameReceiver {
   readonly progress: ProducerProgress
   readonly #link: Link
   readonly #form: DatumFrameForm
   readonly #isAcknowledged: boolean
   readonly #clock: Clock
   readonly #sink: IntakeSink
+  readonly #owner: IntakeOwner
   readonly #credit: CreditWindow
   readonly #unfollow: () => void
   /** The producer wants to know when everything below was taken. */
@@ -65,13 +74,14 @@ export class Intake implements FrameSource {
   #isStopped = false
 
   constructor(options: IntakeOptions) {
-    const { link, first, form, windowBytes, initialBytes, isAcknowledged, progress, clock, sink } = options
+    const { link, first, form, windowBytes, initialBytes, isAcknowledged, progress } = options
     this.progress = progress
     this.#link = link
     this.#form = form
     this.#isAcknowledged = isAcknowledged
-    this.#clock = clock
-    this.#sink = sink
+    this.#clock = options.clock
+    this.#sink = options.sink
+    this.#owner = options.owner
     this.#credit = new CreditWindow(windowBytes, initialBytes)
     this.#advanceTo(first)
     this.#unfollow = progress.follow(() => this.#onProgress())
@@ -83,16 +93,27 @@ export class Intake implements FrameSource {
     return this.#isDiscarded
   }
 
-  /** Receives until the link ends, and says why it did. Never rejects. */
-  async run(): Promise<CloseReason> {
+  /** Receives until the link ends. */
+  start(): void {
+    this.#link.deliverTo(this)
+  }
+
+  /** From the link. */
+  onFrame(frame: Frame): void {
+    if (this.#isStopped) return
     try {
-      for (;;) this.#handleFrame(await this.#link.recv())
+      if (frame.kind === 'bytes') this.#handleDatums(new DatumFrameReader(frame.bytes, this.#form))
+      else this.#handleMessage(parseFromProducer(frame.value))
     } catch (error) {
-      if (error instanceof LinkClosedError) return error.reason
-      // Whatever else is thrown says that the producer broke the protocol.
-      await this.#link.close(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
-      return this.#link.closed
+      // Whatever is thrown says that the producer broke the protocol.
+      void this.#link.close(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
     }
+  }
+
+  /** From the link. */
+  onEnded({ reason }: LinkClosedError): void {
+    // Whoever has ended the link is in the middle of something: the application, that takes a datum, for one.
+    queueMicrotask(() => this.#owner.onReceptionEnded(reason))
   }
 
   /** Lets nothing in any more: what the producer still sends is as if it had been sent after the end. */
@@ -115,14 +136,7 @@ export class Intake implements FrameSource {
       kind === 'undecodable'
         ? closeReason(CloseReasons.ProtocolViolation, `a datum cannot be decoded: ${message}`)
         : closeReason(CloseReasons.SchemaMismatch, `a datum does not satisfy the schema: ${message}`)
-    // run() is waiting for the end of the link.
     void this.#link.close(reason)
-  }
-
-  #handleFrame(frame: Frame): void {
-    if (this.#isStopped) return
-    if (frame.kind === 'bytes') this.#handleDatums(new DatumFrameReader(frame.bytes, this.#form))
-    else this.#handleMessage(parseFromProducer(frame.value))
   }
 
   #handleDatums(reader: DatumFrameReader): void {
@@ -204,7 +218,7 @@ export class Intake implements FrameSource {
       this.#isTelling = false
       this.#onProgress()
     }
-    // A link that fails ends by itself, and run() sees it.
+    // A link that fails ends by itself, and says so.
     this.#link.send(message).then(onSent, () => {})
   }
 }

@@ -44,8 +44,10 @@ export class ProducerProgress {
   readonly epoch: string
 
   readonly #shared: Shared
-  readonly #unacknowledged = new Unacknowledged()
-  readonly #takenFrames = new Ring<TakenFrame>(takenFramesMax)
+  /** Undefined where the application never acknowledges by itself. */
+  #unacknowledged: Unacknowledged | undefined
+  /** Undefined where the producer does not ask. */
+  #takenFrames: Ring<TakenFrame> | undefined
   /** Everything below has arrived or is lost or was not wanted. */
   #expected: number
   /** Behind the last datum that arrived. */
@@ -84,7 +86,7 @@ export class ProducerProgress {
 
   /** Everything below was acknowledged by the application, or never will be. */
   get acknowledged(): number {
-    return this.#unsettledFrom ?? this.#unacknowledged.first ?? this.taken
+    return this.#unsettledFrom ?? this.#unacknowledged?.first ?? this.taken
   }
 
   /** What the frames of this producer take that were not taken and acknowledged yet, in bytes of credit. */
@@ -155,6 +157,7 @@ export class ProducerProgress {
     if (next >= this.#notifyAt) this.#shared.onProgress?.()
     if (this.#acknowledging === 'never') return false
     if (this.#acknowledging === 'manual') {
+      this.#unacknowledged ??= new Unacknowledged()
       this.#unacknowledged.add(sequence)
       return false
     }
@@ -178,14 +181,18 @@ export class ProducerProgress {
 
   /** All of a frame's datums are gone, and so is the memory it took. */
   release(frame: DatumFrameReader): void {
-    if (this.#acknowledging === 'never') this.#shared.heldBytes -= frameCreditBytes(frame.byteLength)
-    else this.#takenFrames.pushBack({ end: frame.endSequence, bodyBytes: frame.byteLength })
+    if (this.#acknowledging === 'never') {
+      this.#shared.heldBytes -= frameCreditBytes(frame.byteLength)
+    } else {
+      this.#takenFrames ??= new Ring(takenFramesMax)
+      this.#takenFrames.pushBack({ end: frame.endSequence, bodyBytes: frame.byteLength })
+    }
     this.#onAcknowledged()
   }
 
   /** Acknowledges a datum. */
   acknowledge(sequence: number): void {
-    this.#unacknowledged.remove(sequence)
+    this.#unacknowledged?.remove(sequence)
     this.#onAcknowledged()
   }
 
@@ -203,7 +210,7 @@ export class ProducerProgress {
   giveUp(): Shared {
     this.#acknowledging = 'never'
     this.#unsettledFrom = undefined
-    this.#unacknowledged.clear()
+    this.#unacknowledged?.clear()
     this.#releaseAcknowledged()
     return this.#shared
   }
@@ -215,13 +222,15 @@ export class ProducerProgress {
 
   /** Frames count as held until they are acknowledged: so the credit bounds what is not. */
   #releaseAcknowledged(): void {
+    const takenFrames = this.#takenFrames
+    if (takenFrames === undefined) return
     const { acknowledged } = this
     for (
-      let frame = this.#takenFrames.peekFront();
+      let frame = takenFrames.peekFront();
       frame !== undefined && frame.end <= acknowledged;
-      frame = this.#takenFrames.peekFront()
+      frame = takenFrames.peekFront()
     ) {
-      this.#takenFrames.popFront()
+      takenFrames.popFront()
       this.#shared.heldBytes -= frameCreditBytes(frame.bodyBytes)
     }
   }

@@ -27,6 +27,8 @@ export interface ReceptionOwner {
   nextAttempt(): number
   onStatus(upstream: Upstream): void
   onIdle(upstream: Upstream): void
+  /** See {@link UpstreamOwner.onFailed}. */
+  onFailed(cause: unknown): void
 }
 
 /**
@@ -144,6 +146,10 @@ export class Reception<T> implements UpstreamOwner {
 
   onIdle(upstream: Upstream): void {
     this.#owner.onIdle(upstream)
+  }
+
+  onFailed(cause: unknown): void {
+    this.#owner.onFailed(cause)
   }
 
   /** Nothing more arrives; what has arrived can still be read. */

@@ -5,7 +5,7 @@ import type { ConsumerEvent } from '../consumer.js'
 import { initialCreditBytes } from '../credit.js'
 import type { DatumFrameForm } from '../codec/datum-frame.js'
 import type { StreamDefinition } from '../definition.js'
-import { Intake, type IntakeSink } from './intake.js'
+import { Intake, type IntakeOwner, type IntakeSink } from './intake.js'
 import { ProducerProgress, type Acknowledging } from './producer-progress.js'
 import type { ResumePoints } from './resume-points.js'
 import { learnEntry, type StreamsContext } from '../streams-context.js'
@@ -33,6 +33,10 @@ export interface AttemptOwner {
 export interface AttemptSink extends IntakeSink {
   /** Datums may arrive from now on. */
   onConnected(): void
+  /** It is over. Told once, and nothing after it. */
+  onEnded(outcome: AttemptOutcome): void
+  /** A mistake of ours has ended it, in the place of {@link onEnded}. */
+  onFailed(cause: unknown): void
 }
 
 export interface AttemptOutcome {
@@ -44,9 +48,10 @@ export interface AttemptOutcome {
 
 /**
  * One subscription to one producer, from its first word to its end. Each has an intake of its own, so that nothing of an
- * earlier one can be taken for a later one's.
+ * earlier one can be taken for a later one's. It is told of the end rather than waiting for it: a function that waits keeps
+ * a kilobyte for as long as it does, and a node may have thousands of subscriptions on which nothing comes.
  */
-export class SubscriptionAttempt {
+export class SubscriptionAttempt implements IntakeOwner {
   readonly #owner: AttemptOwner
   readonly #sink: AttemptSink
   /** What was known of the producer when this began; once it has greeted, what it says of itself. */
@@ -67,23 +72,30 @@ export class SubscriptionAttempt {
     this.#sink = sink
   }
 
-  /** Never rejects. */
-  async run(): Promise<AttemptOutcome> {
-    const begun = await this.#subscribe()
-    const reason = begun instanceof Intake ? await begun.run() : begun
+  /** What comes of it, the sink is told, but not before this returns. */
+  begin(): void {
+    this.#subscribe().then(
+      (refusal) => {
+        if (refusal !== undefined) this.onReceptionEnded(refusal)
+      },
+      (cause: unknown) => this.#sink.onFailed(cause),
+    )
+  }
+
+  /** From the intake; or because there never was one. */
+  onReceptionEnded(reason: CloseReason): void {
     this.#endSubscription(reason)
     const { clock } = this.#owner.context
     const connectedMs = this.#connectedSince === undefined ? 0 : clock.monotonic() - this.#connectedSince
-    return { reason, connectedMs }
+    this.#sink.onEnded({ reason, connectedMs })
   }
 
-  /** Ends it for a reason. Nothing arrives from now on. {@link run} ends soon. */
+  /** Ends it for a reason. Nothing arrives from now on; the sink is told soon. */
   leave(reason: CloseReason): void {
     this.#isLeft = true
     // Not when the link is closed: the next subscription to the same producer may have begun by then.
     this.#endSubscription(reason)
     this.#opening?.abort()
-    // run() waits for the link to end.
     void this.#link?.close(reason)
   }
 
@@ -104,8 +116,8 @@ export class SubscriptionAttempt {
     if (isSuccessor || isElsewhere) this.#opening?.abort()
   }
 
-  /** @returns What receives; or why there is no subscription. */
-  async #subscribe(): Promise<Intake | CloseReason> {
+  /** @returns Why there is no subscription; undefined when there is one. */
+  async #subscribe(): Promise<CloseReason | undefined> {
     const { context, resumePoints, windowBytes } = this.#owner
     const { signal } = this.#opening!
     const last = resumePoints.get(this.#entry.peer)
@@ -137,15 +149,16 @@ export class SubscriptionAttempt {
     // What follows lives as long as the subscription: without the entries that were said on opening.
     link.forgetPayloads()
     const { epoch, sequence, ack = false } = greeting
-    return this.#begin(link, { epoch, sequence, ack }, last, initialBytes)
+    this.#receive(link, { epoch, sequence, ack }, last, initialBytes)
+    return undefined
   }
 
-  #begin(
+  #receive(
     link: Link,
     greeting: Pick<Greeting, 'epoch' | 'sequence' | 'ack'>,
     last: ProducerProgress | undefined,
     initialBytes: number,
-  ): Intake {
+  ): void {
     const { windowBytes, form, context, acknowledging, resumePoints } = this.#owner
     const { epoch, sequence, ack: isAcknowledged = false } = greeting
     const producer = link.peer
@@ -174,11 +187,12 @@ export class SubscriptionAttempt {
       progress,
       clock: context.clock,
       sink: this.#sink,
+      owner: this,
     })
     this.#intake = intake
     resumePoints.set(progress)
     this.#sink.onConnected()
-    return intake
+    intake.start()
   }
 
   /** There is no subscription any more, if there was one. */

@@ -1,6 +1,6 @@
 import type { PeerEntry } from '#framework/discovery'
 import { describeCloseReason, type CloseReason } from '#framework/network'
-import { messageOf, type BackoffOptions, type PeerId } from '#framework/primitives'
+import { messageOf, type BackoffOptions, type PeerId, type Timer } from '#framework/primitives'
 import type { BackoffPolicy } from '../consumer.js'
 import { GuardedBackoff } from './guarded-backoff.js'
 import type { ReceivedFrame } from './inbox.js'
@@ -8,7 +8,12 @@ import type { Gap, IntakeSink } from './intake.js'
 import type { ProducerState } from './producer-places.js'
 import { RetryPolicy } from './retry.js'
 import { peerLabel } from '../streams-context.js'
-import { SubscriptionAttempt, type AttemptOwner, type AttemptSink } from './subscription-attempt.js'
+import {
+  SubscriptionAttempt,
+  type AttemptOutcome,
+  type AttemptOwner,
+  type AttemptSink,
+} from './subscription-attempt.js'
 import { SubscriptionSnapshot, type StatusCounters } from '../subscription-snapshot.js'
 import type { SubscriptionState, SubscriptionStatus } from '../subscription-status.js'
 
@@ -19,6 +24,8 @@ export interface UpstreamOwner extends AttemptOwner, IntakeSink {
   onStatus(upstream: Upstream): void
   /** The retry policy would have another attempt made now: {@link Upstream.start} makes it, now or later. */
   onIdle(upstream: Upstream): void
+  /** A mistake of ours: the upstream does nothing more. */
+  onFailed(cause: unknown): void
 }
 
 /**
@@ -30,7 +37,7 @@ type Phase = 'active' | 'waiting' | 'idle'
 
 /**
  * A consumer's relation to one producer, for as long as that producer qualifies: subscribes, and subscribes again after
- * each end as its retry policy says.
+ * each end as its retry policy says. Between two events nothing waits, so that all it takes is this object.
  */
 export class Upstream implements AttemptSink {
   readonly producer: PeerId
@@ -46,12 +53,14 @@ export class Upstream implements AttemptSink {
   #connectedAtMs: number | undefined
   #lastClose: CloseReason | undefined
   #retryAtMs: number | undefined
-  /** Ends the wait that there is, if there is one. */
-  #wake: (() => void) | undefined
+  #retryTimer: Timer | undefined
+  /** Resolves when it has been stopped, and the last attempt is over. */
+  #over: PromiseWithResolvers<void> | undefined
   /** The producer, or this node, has said something new about itself since the last attempt began. */
   #isProducerChanged = false
   #isOwnChanged = false
   #datums = 0
+  #datumsBeforeAttempt = 0
   #bytes = 0
   #lost = 0
 
@@ -84,28 +93,27 @@ export class Upstream implements AttemptSink {
     return this.#state === 'connected' ? 'connected' : 'connecting'
   }
 
-  /** Keeps the subscription up until {@link stop}. */
-  async run(): Promise<void> {
-    while (!this.#isStopped) {
-      const delayMs = await this.#attemptOnce()
-      if (!this.#isStopped) await this.#pause(delayMs)
-      if (!this.#isStopped) await this.#whenStarted()
-    }
+  /** Makes the first attempt, and keeps the subscription up until {@link stop}. */
+  begin(): void {
+    this.#step(() => this.#attemptOnce())
   }
 
   /** Makes the next attempt, if it is time for one. */
   start(): void {
     if (this.#phase !== 'idle') return
     this.#phase = 'active'
-    this.#wake?.()
+    this.#soon(() => this.#attemptOnce())
   }
 
-  /** Leaves the producer for a reason. {@link run} ends soon after. */
-  stop(reason: CloseReason): void {
-    if (this.#isStopped) return
+  /** Leaves the producer for a reason. Resolves when there is nothing left of the last attempt; never rejects. */
+  stop(reason: CloseReason): Promise<void> {
+    if (this.#over !== undefined) return this.#over.promise
+    this.#over = Promise.withResolvers()
     this.#isStopped = true
-    this.#current?.leave(reason)
-    this.#wake?.()
+    this.#retryTimer?.cancel()
+    if (this.#current === undefined) this.#over.resolve()
+    else this.#current.leave(reason)
+    return this.#over.promise
   }
 
   /** The catalog says something about the producer. Returns whether that is new. */
@@ -129,7 +137,7 @@ export class Upstream implements AttemptSink {
     this.#endWaitIfChanged()
   }
 
-  /** From the attempt that there is, as are the other three: counts what arrives, and passes it on. */
+  /** From the attempt that there is, as are the other five: counts what arrives, and passes it on. */
   onConnected(): void {
     this.#connectedAtMs = this.#owner.context.clock.now()
     this.#show('connected')
@@ -148,6 +156,16 @@ export class Upstream implements AttemptSink {
 
   onInvalid(): void {
     this.#owner.onInvalid()
+  }
+
+  onEnded(outcome: AttemptOutcome): void {
+    this.#step(() => this.#handleEnded(outcome))
+  }
+
+  onFailed(cause: unknown): void {
+    this.#current = undefined
+    this.#over?.resolve()
+    this.#owner.onFailed(cause)
   }
 
   /** This end of the subscription as others see it. */
@@ -169,30 +187,30 @@ export class Upstream implements AttemptSink {
     return new SubscriptionSnapshot(status, this)
   }
 
-  /** @returns How long to wait before the next attempt, in milliseconds; undefined to wait until something changes. */
-  async #attemptOnce(): Promise<number | undefined> {
-    const { logger } = this.#owner.context
+  #attemptOnce(): void {
     this.#isProducerChanged = false
     this.#isOwnChanged = false
     this.#attempt++
-    const attempt = new SubscriptionAttempt(this.#owner, this.#entry, this)
-    this.#current = attempt
+    this.#datumsBeforeAttempt = this.#datums
+    this.#current = new SubscriptionAttempt(this.#owner, this.#entry, this)
     this.#show('connecting')
-    const datumsBefore = this.#datums
-    const { reason, connectedMs } = await attempt.run()
+    this.#current.begin()
+  }
+
+  #handleEnded({ reason, connectedMs }: AttemptOutcome): void {
     this.#current = undefined
     this.#connectedAtMs = undefined
     this.#lastClose = reason
     this.#retry ??= this.#newRetryPolicy()
-    const delayMs = this.#retry.onEnded(reason, { connectedMs, datums: this.#datums - datumsBefore })
-    if (!this.#isStopped) {
-      const level = this.#retry.verdict === 'refused' ? 'warn' : 'debug'
-      logger[level](`no subscription to the producer at ${peerLabel(this.#entry)}`, {
-        reason: describeCloseReason(reason),
-        retryInMs: delayMs === undefined ? 'never' : Math.round(delayMs),
-      })
-    }
-    return delayMs
+    const datums = this.#datums - this.#datumsBeforeAttempt
+    const delayMs = this.#retry.onEnded(reason, { connectedMs, datums })
+    if (this.#isStopped) return this.#over?.resolve()
+    const level = this.#retry.verdict === 'refused' ? 'warn' : 'debug'
+    this.#owner.context.logger[level](`no subscription to the producer at ${peerLabel(this.#entry)}`, {
+      reason: describeCloseReason(reason),
+      retryInMs: delayMs === undefined ? 'never' : Math.round(delayMs),
+    })
+    this.#wait(delayMs)
   }
 
   #newRetryPolicy(): RetryPolicy {
@@ -207,34 +225,49 @@ export class Upstream implements AttemptSink {
     return new RetryPolicy(guarded, random, { refusedMaxMs })
   }
 
-  async #pause(delayMs: number | undefined): Promise<void> {
+  /** @param delayMs How long until the next attempt; undefined to wait until something changes. */
+  #wait(delayMs: number | undefined): void {
     const { clock } = this.#owner.context
     this.#phase = 'waiting'
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const isOver = this.#isWorthAnAttempt
-    const timer = isOver || delayMs === undefined ? undefined : clock.after(delayMs, () => this.#wake?.())
-    this.#wake = () => {
-      timer?.cancel()
-      resolve()
+    if (this.#isWorthAnAttempt) {
+      this.#endWait()
+    } else if (delayMs !== undefined) {
+      this.#retryTimer = clock.after(delayMs, () => this.#endWait())
+      this.#retryAtMs = clock.now() + delayMs
     }
-    if (isOver) this.#wake()
-    else if (delayMs !== undefined) this.#retryAtMs = clock.now() + delayMs
     // Whoever is shown this may leave the producer.
     this.#show('closed')
-    await promise
-    this.#wake = undefined
   }
 
-  async #whenStarted(): Promise<void> {
+  #endWait(): void {
+    this.#retryTimer?.cancel()
+    this.#soon(() => this.#becomeIdle())
+  }
+
+  #becomeIdle(): void {
+    // More than one thing may have ended the wait.
+    if (this.#phase !== 'waiting') return
     this.#phase = 'idle'
     this.#retryAtMs = undefined
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
     this.#owner.onIdle(this)
     // Whoever is told may have made it start, or left the producer.
     if (this.#phase === 'idle' && !this.#isStopped) this.#show('closed')
-    await promise
-    this.#wake = undefined
+  }
+
+  /** When those are through who have brought this about, and may be in the middle of choosing between producers. */
+  #soon(step: () => void): void {
+    queueMicrotask(() => {
+      if (!this.#isStopped) this.#step(step)
+    })
+  }
+
+  #step(step: () => void): void {
+    try {
+      step()
+    } catch (cause) {
+      // Not at once: it may be the owner who is in the middle of something.
+      queueMicrotask(() => this.onFailed(cause))
+    }
   }
 
   /** Whether something has changed that makes an attempt worth while, whatever the wait is for. */
@@ -245,7 +278,7 @@ export class Upstream implements AttemptSink {
   }
 
   #endWaitIfChanged(): void {
-    if (this.#phase === 'waiting' && this.#isWorthAnAttempt) this.#wake?.()
+    if (this.#phase === 'waiting' && this.#isWorthAnAttempt) this.#endWait()
   }
 
   #show(state: SubscriptionState): void {

@@ -22,10 +22,38 @@ export interface LiveEligibilityOptions {
 }
 
 /** An {@link Eligibility} that says when to judge again a peer whose entry has not changed. */
-export class LiveEligibility implements Disposable {
+export interface LiveEligibility extends Disposable {
+  /** How often a predicate or validator has failed. */
+  readonly errorCount: number
+  /** As {@link Eligibility.judge}. */
+  judge(entry: PeerEntry): Judgement
+  /** As {@link Eligibility.reconsider}. */
+  reconsider(entry: PeerEntry): Judgement
+  /** The peers at the other end now, by their current entries: they are judged again when their tickets expire. */
+  follow(ends: Iterable<{ readonly entry: PeerEntry }>): void
+  /** A subscription was ended because the peer does not qualify any more. */
+  onLeft(judgement: Ineligible): void
+  /** There will be no more news. */
+  [Symbol.dispose](): void
+}
+
+/** Where nothing is required, all have the same: a node may have thousands of consumers that take from everybody. */
+export function liveEligibility(options: LiveEligibilityOptions): LiveEligibility {
+  return isAnythingRequired(options.requirements) ? new RequiredEligibility(options) : unconditional
+}
+
+const unconditional: LiveEligibility = {
+  errorCount: 0,
+  judge: () => everybody,
+  reconsider: () => everybody,
+  follow: () => {},
+  onLeft: () => {},
+  [Symbol.dispose]: () => {},
+}
+
+class RequiredEligibility implements LiveEligibility {
   readonly #options: LiveEligibilityOptions
-  /** Undefined where nothing is required: a node may have thousands of consumers that take from everybody. */
-  readonly #eligibility: Eligibility | undefined
+  readonly #eligibility: Eligibility
   /** Undefined when nothing can expire. */
   readonly #alarm: ExpiryAlarm | undefined
   readonly #unsubscribe: (() => void) | undefined
@@ -35,7 +63,6 @@ export class LiveEligibility implements Disposable {
     const { requirements, what, context } = options
     const { host, clock, logger } = context
     this.#options = options
-    if (!isAnythingRequired(requirements)) return
     this.#eligibility = new Eligibility({
       requirements,
       what,
@@ -51,35 +78,29 @@ export class LiveEligibility implements Disposable {
     }
   }
 
-  /** How often a predicate or validator has failed. */
   get errorCount(): number {
-    return this.#eligibility?.errorCount ?? 0
+    return this.#eligibility.errorCount
   }
 
-  /** As {@link Eligibility.judge}. */
   judge(entry: PeerEntry): Judgement {
-    return this.#eligibility?.judge(entry) ?? everybody
+    return this.#eligibility.judge(entry)
   }
 
-  /** As {@link Eligibility.reconsider}. */
   reconsider(entry: PeerEntry): Judgement {
-    return this.#eligibility?.reconsider(entry) ?? everybody
+    return this.#eligibility.reconsider(entry)
   }
 
-  /** The peers at the other end now, by their current entries: they are judged again when their tickets expire. */
   follow(ends: Iterable<{ readonly entry: PeerEntry }>): void {
     // Who changes often and has no tickets to look at is not to pay for those who have.
     if (this.#alarm === undefined) return
     this.#followEntries(Array.from(ends, ({ entry }) => entry))
   }
 
-  /** A subscription was ended because the peer does not qualify any more. */
   onLeft(judgement: Ineligible): void {
     const { context, where } = this.#options
     if (judgement.cause === 'ticket') context.metrics.ticketDisconnected(where, judgement.problem)
   }
 
-  /** There will be no more news. */
   [Symbol.dispose](): void {
     this.#unsubscribe?.()
     this.#alarm?.cancel()

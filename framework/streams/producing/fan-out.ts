@@ -25,7 +25,7 @@ import type { StreamDefinition } from '../definition.js'
 import { EgressTurns } from './egress-turns.js'
 import { datumBytesMax } from './encode-datum.js'
 import { HeldPlaces } from './held-places.js'
-import { LiveEligibility } from '../eligibility/live-eligibility.js'
+import { liveEligibility, type LiveEligibility } from '../eligibility/live-eligibility.js'
 import type { DropCause, ProducerCounters, SlowCause } from '../metrics.js'
 import { OutgoingSubscription } from './outgoing-subscription.js'
 import { isPlaceKeptAfter, startSequence } from './place-rules.js'
@@ -133,7 +133,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
     }
     this.#onlineWhen = onlineWhen(options.onlineWhen, 1)
     this.#what = `producer of stream "${stream.name}"`
-    this.#eligibility = new LiveEligibility({
+    this.#eligibility = liveEligibility({
       requirements: options,
       where: 'producer',
       what: this.#what,
