@@ -40,8 +40,11 @@ async function measure(seconds: number): Promise<IdleStreams> {
   await observed.call('start', await other.call('start', []))
   const withoutPercent = await percentOfACore(observed, seconds)
   const both = [other, observed]
-  for (const peer of both) await peer.call('produce', streamCount)
-  await Promise.all(both.map((peer) => peer.call('consume', streamCount, 1)))
+  for (const peer of both) {
+    await peer.call('define', streamCount)
+    await peer.call('produce')
+  }
+  await Promise.all(both.map((peer) => peer.call('consume', 1)))
   const withPercent = await percentOfACore(observed, seconds)
   const connected = await observed.call('connectedEndCount')
   if (connected !== endCount)

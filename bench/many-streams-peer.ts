@@ -1,5 +1,5 @@
 // One of the two processes of the benchmarks many-streams and idle-streams.
-import { stream } from '#framework/streams'
+import { stream, type StreamDefinition } from '#framework/streams'
 import { z } from 'zod'
 import { answerCalls } from './calls.ts'
 import { mosaikNode, type MosaikNode } from './mosaik-node.ts'
@@ -7,6 +7,7 @@ import { mosaikNode, type MosaikNode } from './mosaik-node.ts'
 const datumSchema = z.object({ sequence: z.number() })
 
 let node: MosaikNode | undefined
+const sets: (readonly StreamDefinition<z.infer<typeof datumSchema>>[])[] = []
 
 const peer = {
   async start(addresses: readonly string[]): Promise<readonly string[]> {
@@ -14,14 +15,19 @@ const peer = {
     return node.host.addresses.value
   },
 
-  produce(streamCount: number): void {
-    for (const definition of definitions(streamCount)) node!.streams.produce(definition)
+  /** As a program does when it is loaded: with all that goes with a schema. Each set has streams of its own. */
+  define(streamCount: number, set = 0): void {
+    sets[set] = Array.from({ length: streamCount }, (_, n) => stream(`bench.many.${set}.${n}`, datumSchema))
+  },
+
+  produce(set = 0): void {
+    for (const definition of sets[set]!) node!.streams.produce(definition)
   },
 
   /** @returns How long it took, in milliseconds, until every consumer of every stream was subscribed. */
-  async consume(streamCount: number, consumersOfEach: number): Promise<number> {
+  async consume(consumersOfEach: number, set = 0): Promise<number> {
     const startedAt = performance.now()
-    const consumers = definitions(streamCount).flatMap((definition) =>
+    const consumers = sets[set]!.flatMap((definition) =>
       Array.from({ length: consumersOfEach }, () => node!.streams.consume(definition)),
     )
     await Promise.all(consumers.map((consumer) => consumer.when().subscribed()))
@@ -45,9 +51,5 @@ const peer = {
 }
 
 export type ManyStreamsPeer = typeof peer
-
-function definitions(count: number) {
-  return Array.from({ length: count }, (_, n) => stream(`bench.many.${n}`, datumSchema))
-}
 
 answerCalls<ManyStreamsPeer>(peer)

@@ -1097,3 +1097,90 @@ describe('whatever two ends do', () => {
     )
   })
 })
+
+describe('a link that delivers to a receiver', () => {
+  /** What a receiver is told, in order. */
+  function receiver(onFrame: (frame: Frame) => void = () => {}) {
+    const told: unknown[] = []
+    return {
+      told,
+      onFrame: (frame: Frame): void => {
+        told.push(...values([frame]))
+        onFrame(frame)
+      },
+      onEnded: ({ reason }: LinkClosedError): void => void told.push(reason.code),
+    }
+  }
+
+  test('given frames that were kept, then those come first, and what follows comes as it arrives, in order and at once', () => {
+    const { stream, link } = scripted()
+    stream.receive(messageFrame(1), messageFrame(2))
+    const { told, ...handlers } = receiver()
+    link.deliverTo(handlers)
+    expect(told).toEqual([1, 2])
+    stream.receive(bytesFrame(5), messageFrame(3))
+    expect(told).toEqual([1, 2, 5, 3])
+    stream.receive(closeFrame(CloseReasons.NotAllowed))
+    expect(told).toEqual([1, 2, 5, 3, CloseReasons.NotAllowed.code])
+  })
+
+  test('given kept frames that had made it pause, then what arrives when it reads on comes behind them', () => {
+    const { stream, link } = scripted({ inboundFramesMax: 2 })
+    stream.receive(messageFrame(1), messageFrame(2))
+    expect(stream.isPaused).toBe(true)
+    stream.onResume = () => stream.receive(messageFrame(3))
+    const { told, ...handlers } = receiver()
+    link.deliverTo(handlers)
+    expect(told).toEqual([1, 2, 3])
+    stream.receive(messageFrame(4))
+    expect([told, stream.isPaused]).toEqual([[1, 2, 3, 4], false])
+  })
+
+  test('given a receiver that ends the link over a frame, then it is told the end once, and sees no frame behind it', () => {
+    const { stream, link } = scripted()
+    stream.receive(messageFrame(1), messageFrame(2))
+    const { told, ...handlers } = receiver(() => void link.close(CloseReasons.Cancelled))
+    link.deliverTo(handlers)
+    stream.receive(messageFrame(3))
+    expect(told).toEqual([1, CloseReasons.Cancelled.code])
+  })
+
+  test('given a chunk with frames behind the one over which the link is ended, then those are not seen either', () => {
+    const { stream, link } = scripted()
+    const { told, ...handlers } = receiver(() => void link.close(CloseReasons.Cancelled))
+    link.deliverTo(handlers)
+    stream.receive(concatBytes(messageFrame(1), messageFrame(2)))
+    expect(told).toEqual([1, CloseReasons.Cancelled.code])
+  })
+
+  test('given a message that cannot be decoded, then the receiver does not see it, and is told the end', () => {
+    const { stream, link } = scripted()
+    const { told, ...handlers } = receiver()
+    link.deliverTo(handlers)
+    stream.receive(frameOf(FrameKind.message, Uint8Array.of(0xc1), KIB), messageFrame(2))
+    expect(told).toEqual([CloseReasons.ProtocolViolation.code])
+  })
+
+  test('given a link that has ended, then its receiver is told what came before the end, and that', () => {
+    const { stream, link } = scripted()
+    stream.receive(messageFrame(1), closeFrame(CloseReasons.NotAllowed))
+    const { told, ...handlers } = receiver()
+    link.deliverTo(handlers)
+    expect(told).toEqual([1, CloseReasons.NotAllowed.code])
+  })
+
+  test('given a receiver, then there is no second one, and nobody else receives', async () => {
+    const { link } = scripted()
+    link.deliverTo(receiver())
+    expect(() => link.deliverTo(receiver())).toThrow('one receiver')
+    await expect(link.recv()).rejects.toThrow('one receiver')
+  })
+
+  test('given a link that is over, then it says so, also to who asks late', async () => {
+    const { stream, link } = scripted()
+    expect(link.isOver).toBe(false)
+    link.abort(CloseReasons.Cancelled)
+    expect([link.isOver, stream.aborted]).toEqual([true, expect.any(Error)])
+    expect(await link.closed).toMatchObject({ code: CloseReasons.Cancelled.code })
+  })
+})

@@ -39,6 +39,7 @@ class Scene {
   /** What comes of the entry in the producer's greeting. */
   onGreeting: () => void = () => undefined
   readonly failures: unknown[] = []
+  onStatus: () => void = () => undefined
   readonly #answers: Answer[]
 
   /** @param answers What the attempts get, the last one again and again. */
@@ -67,7 +68,7 @@ class Scene {
       open: (entry: PeerEntry, _request: SubscribeRequest, signal: AbortSignal) => this.#open(entry, signal),
       request: () => ({}) as SubscribeRequest,
       emit: (event: ConsumerEvent) => void this.events.push(event),
-      onStatus: () => undefined,
+      onStatus: () => this.onStatus(),
       onIdle: (upstream: Upstream) => {
         if (this.startsBySelf) upstream.start()
       },
@@ -102,6 +103,7 @@ class Scene {
 
   async end(): Promise<void> {
     await this.upstream.stop(CloseReasons.Cancelled)
+    await Promise.all(this.ownLinks.map(({ closed }) => closed))
   }
 
   #open(entry: PeerEntry, signal: AbortSignal): Promise<Link> {
@@ -312,7 +314,7 @@ test.each([
 
 test('S-17: given a consumer that leaves, then the producer is told Cancelled', async () => {
   await start(['link'])
-  it.upstream.stop(CloseReasons.Cancelled)
+  void it.upstream.stop(CloseReasons.Cancelled)
   expect(await it.links[0]!.closed).toMatchObject({ code: 102 })
   await it.end()
   expect(it.events.map(({ type }) => type)).toEqual(['subscribed', 'unsubscribed'])
@@ -320,7 +322,7 @@ test('S-17: given a consumer that leaves, then the producer is told Cancelled', 
 
 test('given a subscription that the consumer leaves, then it says at once that it has ended: before another one with the producer can begin', async () => {
   await start(['link'])
-  it.upstream.stop(CloseReasons.NotAllowed)
+  void it.upstream.stop(CloseReasons.NotAllowed)
   expect(it.events.map(({ type }) => type)).toEqual(['subscribed', 'unsubscribed'])
   expect(it.events.at(-1)).toMatchObject({ reason: { code: 10403 } })
   await it.end()
@@ -329,7 +331,7 @@ test('given a subscription that the consumer leaves, then it says at once that i
 
 describe('given a greeting with an entry that is news', () => {
   test('when the consumer leaves the producer for it, then there was no subscription', async () => {
-    await startGreeted(() => it.upstream.stop(CloseReasons.NotAllowed))
+    await startGreeted(() => void it.upstream.stop(CloseReasons.NotAllowed))
     expect(await it.links[0]!.closed).toMatchObject({ code: 10403 })
     await it.end()
     expect(it.events).toEqual([])
@@ -372,3 +374,13 @@ describe('given a subscription, when this node says something new about itself',
 function changed(content: Partial<Pick<PeerEntry, 'tags' | 'addresses'>>): PeerEntry {
   return { ...first, ...content, version: { run: 1, update: 2 } }
 }
+
+test('given a mistake of ours in what comes of a change, then the owner is told of it, and it can still be stopped', async () => {
+  await start(['link'])
+  it.onStatus = () => {
+    throw new Error('a mistake')
+  }
+  await it.lose()
+  expect(it.failures).toEqual([new Error('a mistake')])
+  await it.end()
+})

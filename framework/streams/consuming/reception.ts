@@ -16,6 +16,7 @@ import type { Upstream, UpstreamOwner } from './upstream.js'
 
 const subscriberBytes = 8
 const windowBytesDefault = 1024 * 1024
+const usualBackoff: Partial<BackoffOptions> = Object.freeze({})
 /** How many events may wait for each reader of them. */
 const eventsBacklog = 1024
 
@@ -67,7 +68,7 @@ export class Reception<T> implements UpstreamOwner {
     this.context = context
     this.stream = stream as StreamDefinition<unknown>
     this.windowBytes = options.windowBytes ?? windowBytesDefault
-    this.backoff = options.backoff ?? {}
+    this.backoff = options.backoff ?? usualBackoff
     this.acknowledging = options.ack ?? 'taken'
     this.inbox = new Inbox(stream)
     this.reader = new DatumReader(this.inbox, what)

@@ -105,7 +105,7 @@ export class Upstream implements AttemptSink {
     this.#soon(() => this.#attemptOnce())
   }
 
-  /** Leaves the producer for a reason. Resolves when there is nothing left of the last attempt; never rejects. */
+  /** Leaves the producer for a reason. Resolves when nothing more will come; its link may still be saying goodbye. Never rejects. */
   stop(reason: CloseReason): Promise<void> {
     if (this.#over !== undefined) return this.#over.promise
     this.#over = Promise.withResolvers()
