@@ -89,6 +89,15 @@ describe('a QUIC stream for a link', () => {
     await second
   })
 
+  test('given a short read that was filled, asks for the rest at once', async () => {
+    const { native, start } = make()
+    start()
+    const arriving = native.arrive(new Uint8Array(1024))
+    await Promise.resolve().then(() => {})
+    expect(native.calls).toEqual(['read 1024', 'read 4096'])
+    await arriving
+  })
+
   test('given an answer that agrees, delivers what comes behind it, in pieces or not', async () => {
     const { native, heard, start } = make({ answer: new Answer(said) })
     start()

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { LinkedList, type Linked } from '../../framework/streams/producing/linked-list.js'
+import { LinkedList, type Linked } from '../../framework/streams/linked-list.js'
 
 interface Node extends Linked<Node> {
   readonly value: number

@@ -142,9 +142,10 @@ export class QuicByteStream implements LinkStream {
   #onRead(chunk: Uint8Array | null): void {
     if (this.#isReadOver) return
     if (chunk === null) return this.#onReadEnded()
+    const asked = this.#readSize.bytes
     this.#readSize.onRead(chunk.byteLength)
     this.#deliver(chunk)
-    if (isQuiet(chunk.byteLength)) void nextTurn().then(() => this.#readOn())
+    if (isQuiet(chunk.byteLength, asked)) void nextTurn().then(() => this.#readOn())
     else this.#readOn()
   }
 

@@ -9,11 +9,12 @@ export const WRITE_BYTES_MAX = 256 * 1024
 const FEW_BYTES = 4 * 1024
 
 /**
- * Whether others go first after a read that has brought so many bytes. Little came, so little is waiting, and the call for
- * more takes longer than what those do who wait for this. A busy stream has the next read under way meanwhile.
+ * Whether others go first after a read that has brought so many bytes of those that it asked for. Little came, so little is
+ * waiting, and the call for more takes longer than what those do who wait for this. A busy stream has the next read under
+ * way meanwhile; and what filled its read has a rest, which they may be waiting for.
  */
-export function isQuiet(byteLength: number): boolean {
-  return byteLength < FEW_BYTES
+export function isQuiet(byteLength: number, askedBytes: number): boolean {
+  return byteLength < FEW_BYTES && byteLength < askedBytes
 }
 
 /** Gives up both directions. */

@@ -84,9 +84,10 @@ export class QuicStream extends AbstractStream {
     for (;;) {
       while (this.#mustWait) await new Promise<void>((resolve) => (this.#wakeReader = resolve))
       if (!this.#isReading) return
+      const asked = this.#readSize.bytes
       let chunk
       try {
-        chunk = await this.#native.read(this.#readSize.bytes)
+        chunk = await this.#native.read(asked)
       } catch (error) {
         if (this.#isReading) this.#onReadFailed(error)
         return
@@ -98,7 +99,7 @@ export class QuicStream extends AbstractStream {
       }
       this.#readSize.onRead(chunk.byteLength)
       this.onData(chunk)
-      if (isQuiet(chunk.byteLength)) await nextTurn()
+      if (isQuiet(chunk.byteLength, asked)) await nextTurn()
     }
   }
 

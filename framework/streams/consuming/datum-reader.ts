@@ -1,5 +1,6 @@
 import { MosaikError, nextTurn } from '#framework/primitives'
 import type { Envelope } from '../consumer.js'
+import { LinkedList, type Linked } from '../linked-list.js'
 import { bare, enveloped, type Inbox } from './inbox.js'
 
 /** Calls that may wait for a datum at a time. */
@@ -23,22 +24,69 @@ interface Form<T, R> {
   readonly end: R
 }
 
-/** A call that waits for something to be there. */
-interface WaitingCall {
+/** A call that waits for something to be there. A class, because a reader who keeps up makes one for each datum. */
+class WaitingCall<T, R = unknown> implements Linked<WaitingCall<T>> {
+  previous: WaitingCall<T> | undefined
+  next: WaitingCall<T> | undefined
   /** Which iteration has made it, if one has. */
   readonly iteration: object | undefined
-  /** False when there is nothing. */
-  readonly serve: () => boolean
-  readonly end: () => void
-  readonly fail: (cause: unknown) => void
+  readonly #form: Form<T, R>
+  readonly #calls: LinkedList<WaitingCall<T>>
+  readonly #signal: AbortSignal | undefined
+  readonly #onAbort: (() => void) | undefined
+  readonly #settled = Promise.withResolvers<R>()
+
+  /** @param calls Those that wait; it is one of them until it is settled. */
+  constructor(
+    calls: LinkedList<WaitingCall<T>>,
+    form: Form<T, R>,
+    signal: AbortSignal | undefined,
+    iteration: object | undefined,
+  ) {
+    this.iteration = iteration
+    this.#form = form
+    this.#calls = calls
+    this.#signal = signal
+    calls.push(this as WaitingCall<T>)
+    if (signal === undefined) return
+    this.#onAbort = () => this.fail(signal.reason)
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get result(): Promise<R> {
+    return this.#settled.promise
+  }
+
+  /** @returns False when there is nothing for it. */
+  serve(inbox: Inbox<T>): boolean {
+    const taken = this.#form.take(inbox)
+    if (taken === undefined) return false
+    this.#leave()
+    this.#settled.resolve(taken)
+    return true
+  }
+
+  end(): void {
+    this.#leave()
+    this.#settled.resolve(this.#form.end)
+  }
+
+  fail(cause: unknown): void {
+    this.#leave()
+    this.#settled.reject(cause)
+  }
+
+  #leave(): void {
+    this.#calls.remove(this as WaitingCall<T>)
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+  }
 }
 
 /** The application's side of an inbox: gives datums to those who ask, in the order in which they asked. */
 export class DatumReader<T> {
   readonly #inbox: Inbox<T>
   readonly #what: string
-  /** Undefined while none has ever waited. */
-  #waiting: Set<WaitingCall> | undefined
+  readonly #waiting = new LinkedList<WaitingCall<T>>()
   /** What was taken in all when the event loop turned last for the sake of others. */
   #turnCount = 0
   #turnBytes = 0
@@ -85,15 +133,14 @@ export class DatumReader<T> {
 
   /** Something has arrived: gives it to those who wait. */
   onArrival(): void {
-    if (this.#waiting === undefined) return
-    for (const call of this.#waiting) if (!call.serve()) return
+    while (this.#waiting.first?.serve(this.#inbox) === true);
   }
 
   /** Nothing more will arrive. What is here can still be taken; then the cause is thrown, if there is one. */
   end(cause?: unknown): void {
     if (this.#end !== undefined) return
     this.#end = { cause }
-    for (const call of this.#waiting ?? []) {
+    for (let call = this.#waiting.first; call !== undefined; call = this.#waiting.first) {
       if (cause === undefined) call.end()
       else call.fail(cause)
     }
@@ -114,7 +161,12 @@ export class DatumReader<T> {
 
   /** Ends the calls of an iteration that still wait: nobody is there to take what they would be given. */
   #withdraw(iteration: object): void {
-    for (const call of this.#waiting ?? []) if (call.iteration === iteration) call.end()
+    let call = this.#waiting.first
+    while (call !== undefined) {
+      const { next } = call
+      if (call.iteration === iteration) call.end()
+      call = next
+    }
   }
 
   /** Costs a datum that is here no more than one promise. */
@@ -128,13 +180,12 @@ export class DatumReader<T> {
       const { cause } = this.#end
       return cause === undefined ? Promise.resolve(form.end) : Promise.reject(cause)
     }
-    const waiting = (this.#waiting ??= new Set())
-    if (waiting.size >= waitingMax) {
+    if (this.#waiting.size >= waitingMax) {
       return Promise.reject(
         new MosaikError('CONSUMER_BUSY', `${this.#what}: ${waitingMax} calls wait for a datum`),
       )
     }
-    return this.#wait(waiting, form, signal, iteration)
+    return new WaitingCall(this.#waiting, form, signal, iteration).result
   }
 
   /** Whether so much was taken that the event loop must turn: there may be far more here than fits into one turn. */
@@ -145,40 +196,6 @@ export class DatumReader<T> {
     this.#turnCount = takenCount
     this.#turnBytes = takenBytes
     return true
-  }
-
-  #wait<R>(
-    waiting: Set<WaitingCall>,
-    { take, end }: Form<T, R>,
-    signal: AbortSignal | undefined,
-    iteration: object | undefined,
-  ): Promise<R> {
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        waiting.delete(call)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const onAbort = (): void => call.fail(signal?.reason)
-      const settle = (result: R): void => {
-        leave()
-        resolve(result)
-      }
-      const call: WaitingCall = {
-        iteration,
-        serve: () => {
-          const taken = take(this.#inbox)
-          if (taken !== undefined) settle(taken)
-          return taken !== undefined
-        },
-        end: () => settle(end),
-        fail: (cause) => {
-          leave()
-          reject(cause as Error)
-        },
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      waiting.add(call)
-    })
   }
 }
 

@@ -3,9 +3,9 @@ import {
   CloseReasons,
   closeReason,
   FrameBuilder,
-  LinkClosedError,
   type CloseReason,
   type Frame,
+  type FrameReceiver,
   type Link,
 } from '#framework/network'
 import { messageOf, nextTurn, type Clock, type PeerId, type Timer } from '#framework/primitives'
@@ -63,7 +63,7 @@ export interface OutgoingSubscriptionOptions {
 }
 
 /** The producer's end of one subscription: a queue, the consumer's credit, and never more than one frame in flight. */
-export class OutgoingSubscription implements EgressSender, Stallable {
+export class OutgoingSubscription implements EgressSender, FrameReceiver, Stallable {
   readonly consumer: PeerId
   readonly subscriber: string
   readonly attempt: number
@@ -169,19 +169,26 @@ export class OutgoingSubscription implements EgressSender, Stallable {
   }
 
   /** The link is open in both directions: serves it until it ends, and says why it did. Never rejects. */
-  async run(): Promise<CloseReason> {
+  run(): Promise<CloseReason> {
     // It may have ended while the consumer was told: then what waits is for another subscription.
     if (this.#phase === 'opening') this.#phase = 'open'
     this.flush()
-    try {
-      for (;;) this.#handleFrame(await this.#link.recv())
-    } catch (error) {
-      if (!(error instanceof LinkClosedError)) {
-        await this.close(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
-      }
-    }
+    this.#link.deliverTo(this)
     return this.#link.closed
   }
+
+  /** From the link. */
+  onFrame(frame: Frame): void {
+    try {
+      this.#handleFrame(frame)
+    } catch (error) {
+      // Whatever is thrown says that the consumer broke the protocol.
+      void this.close(closeReason(CloseReasons.ProtocolViolation, messageOf(error)))
+    }
+  }
+
+  /** From the link. Who serves this waits for the link to be over. */
+  onEnded(): void {}
 
   /**
    * The link is over, or was never open: nobody waits for it any more. What was not sent is lost, unless it is kept for
@@ -214,7 +221,7 @@ export class OutgoingSubscription implements EgressSender, Stallable {
       this.#goOnLater(lengthBefore)
     } else {
       this.#writeWatch.onBegun()
-      // A link that fails ends by itself, and run() sees it: there is nothing to be done about it here.
+      // A link that fails ends by itself: there is nothing to be done about it here.
       void room.then(this.#onRoom, () => {})
     }
     if (this.#queue.unwrittenCount < lengthBefore) this.#options.onRoom()

@@ -1,5 +1,5 @@
 import { BytesKeeper, type KeptBytes } from './kept-bytes.js'
-import { LinkedList, type Linked } from './linked-list.js'
+import { LinkedList, type Linked } from '../linked-list.js'
 import type { SegmentPool } from './segment-pool.js'
 
 /** A send that waits for consumers, or for room. */
