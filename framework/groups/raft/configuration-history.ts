@@ -26,9 +26,10 @@ export class ConfigurationHistory {
     return this.#changes.at(-1)!.index
   }
 
-  /** The one before the latest; the latest, when no other is known. */
-  get previous(): Configuration {
-    return (this.#changes.at(-2) ?? this.#changes[0]!).configuration
+  /** Those that may be the one that is committed: the latest one that is known to be, and all behind it, in their order. */
+  from(commitIndex: Index): readonly Configuration[] {
+    const committedAt = this.#changes.findLastIndex(({ index }) => index <= commitIndex)
+    return this.#changes.slice(Math.max(committedAt, 0)).map(({ configuration }) => configuration)
   }
 
   /** The latest one at or before an index that is not compacted. */

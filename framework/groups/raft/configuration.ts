@@ -78,6 +78,11 @@ export function isSingleStep(from: Configuration, to: Configuration): boolean {
   return added + removed <= 1
 }
 
+/** Whether the same majorities decide by either. */
+export function haveSameVoters(a: Configuration, b: Configuration): boolean {
+  return a.voters.length === b.voters.length && a.voters.every((voter, at) => voter === b.voters[at])
+}
+
 function isMemberList(value: unknown): value is MemberId[] {
   return Array.isArray(value) && value.every((member) => typeof member === 'string')
 }

@@ -1,5 +1,5 @@
 import { invariant } from '#framework/primitives'
-import { encodeConfiguration, isSingleStep, isWellFormed } from './configuration.js'
+import { encodeConfiguration, haveSameVoters, isSingleStep, isWellFormed } from './configuration.js'
 import type { AnswerWish, AppendAnswer, Envelope, Message } from './messages.js'
 import { Progress } from './progress.js'
 import { electorateOf, reachedByQuorum, type Electorate } from './quorum.js'
@@ -139,8 +139,10 @@ export class Leadership {
     if (!isWellFormed(next)) return this.#refuse('not-single-step')
     if (!this.#settings.faults.configurationTakesTwoSteps) {
       // Ongaro's correction of 2015: an entry of the own term first, or two leaders could each take half a step.
-      if (configurations.currentIndex > commitIndex || !this.#isTermCommitted)
-        return this.#refuse('change-pending')
+      // What leaves the voters as they are changes no majority: it holds up nothing, least of all that one who is gone is taken
+      // out, without which it may never be committed itself.
+      const isSettled = configurations.from(commitIndex).every((each) => haveSameVoters(each, configuration))
+      if (!isSettled || !this.#isTermCommitted) return this.#refuse('change-pending')
       if (!isSingleStep(configuration, next)) return this.#refuse('not-single-step')
     }
     const { applicationIndex } = log.last

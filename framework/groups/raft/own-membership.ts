@@ -23,9 +23,7 @@ export class OwnMembership {
    * one whose log is good enough (Ongaro 2014, §4.2.2). Its own vote does not count then.
    */
   get mayStand(): boolean {
-    const { configurations, commitIndex } = this.#replica
-    const isBeingRemoved =
-      configurations.currentIndex > commitIndex && configurations.previous.voters.includes(this.#state.id)
+    const isBeingRemoved = this.#formerVoters.includes(this.#state.id)
     return this.#hasOwnConfiguration && (this.#isVoter || isBeingRemoved)
   }
 
@@ -34,11 +32,9 @@ export class OwnMembership {
     return this.#replica.configuration.voters.length === 1 && this.#isVoter
   }
 
-  /** Whether somebody else may lead by the configuration before, which may still be the one that is committed. */
+  /** Whether somebody else may lead by a configuration before, which may still be the one that is committed. */
   get mayHaveCompany(): boolean {
-    const { configurations, commitIndex } = this.#replica
-    const isSettled = configurations.currentIndex <= commitIndex
-    return !isSettled && configurations.previous.voters.some((voter) => voter !== this.#state.id)
+    return this.#formerVoters.some((voter) => voter !== this.#state.id)
   }
 
   get otherVoters(): readonly MemberId[] {
@@ -55,6 +51,15 @@ export class OwnMembership {
     const isMember = this.#isMemberAt(this.#replica.commitIndex)
     if (this.#wasMember && !isMember) this.#outbox.report({ type: 'removed' })
     this.#wasMember = isMember
+  }
+
+  /** Those of configurations before the latest one, any of which may still be the one that is committed. */
+  get #formerVoters(): readonly MemberId[] {
+    const { configurations, commitIndex } = this.#replica
+    return configurations
+      .from(commitIndex)
+      .slice(0, -1)
+      .flatMap(({ voters }) => voters)
   }
 
   get #isVoter(): boolean {

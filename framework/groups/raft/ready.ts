@@ -104,7 +104,7 @@ export type RefusalReason =
   | 'too-large'
   /** Leadership is about to move to another member. */
   | 'transferring'
-  /** Another configuration, or the first entry of this leader's term, is not committed yet. */
+  /** Another change of the voters, or the first entry of this leader's term, is not committed yet. */
   | 'change-pending'
   /** The new configuration differs by more than one voter, has none, or is not well formed. */
   | 'not-single-step'

@@ -172,6 +172,33 @@ test('given messages of another cluster or for another incarnation, when they co
   expect(cluster.core('b').status).toMatchObject({ lastIndex: before.lastIndex, term: before.term })
 })
 
+test('given two voters, when one is lost before a change of the learners is committed, then it can be taken out, and both changes are', () => {
+  const cluster = led(['a', 'b'])
+  cluster.drops = ({ to }) => to === 'b'
+  const voters = ['a', 'b'] as MemberId[]
+  const learners = ['c'] as MemberId[]
+  const core = cluster.core('a')
+  expect(core.proposeConfiguration(configurationOf(voters, learners), 0)).toMatchObject({ accepted: true })
+  expect(core.committedConfiguration.learners).toEqual([])
+  expect(core.proposeConfiguration(configurationOf(['a'] as MemberId[], learners), 0)).toMatchObject({
+    accepted: true,
+  })
+  cluster.settle()
+  expect(core.committedConfiguration).toMatchObject({ voters: ['a'], learners })
+  cluster.propose('a', 'x')
+  expect(cluster.applied('a')).toEqual(['x'])
+})
+
+test('given a change of voters that is not committed, when learners are to change, then it waits', () => {
+  const cluster = led()
+  cluster.drops = ({ from }) => from !== 'a'
+  const core = cluster.core('a')
+  const voters = ['a', 'b'] as MemberId[]
+  expect(core.proposeConfiguration(configurationOf(voters), 0)).toMatchObject({ accepted: true })
+  const next = configurationOf(voters, ['d'] as MemberId[])
+  expect(core.proposeConfiguration(next, 0)).toMatchObject({ accepted: false, reason: 'change-pending' })
+})
+
 test('given a founder that does not know yet that it was named, when its vote is needed, then it votes, and gets the log', () => {
   const cluster = new Cluster()
   const founders = configurationOf(['a', 'b', 'c'] as MemberId[])
