@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { beginningsOf, tokenOf } from './clients/history.js'
 import { checkLinearizability, partition, type Operation } from './linearizability.js'
 import {
   applyToRegister,
@@ -235,4 +236,56 @@ test('the verdict is that of trying all orders', () => {
   )
   expect(goodCount).toBeGreaterThan(100)
   expect(badCount).toBeGreaterThan(100)
+})
+
+const anySteps = fc.array(
+  fc.record({
+    kind: fc.constantFrom('read', 'write', 'append', 'compare-and-set'),
+    lasts: fc.nat(6),
+    /** Which of the values before it a compare-and-set expects, from the last one backwards. */
+    expects: fc.nat(2),
+    outcome: fc.constantFrom('known', 'known', 'unknown', 'lost'),
+    isWrong: fc.integer({ min: 0, max: 15 }).map((chance) => chance === 0),
+  }),
+  { maxLength: 14 },
+)
+
+test('property: given histories of registers, whatever nobody has seen the consequences of can be left out', () => {
+  let linearizableCount = 0
+  let runCount = 0
+  fc.assert(
+    fc.property(anySteps, (steps) => {
+      let value = ''
+      const values = ['']
+      const operations = steps.map(({ kind, lasts, expects, outcome, isWrong }, at): RegisterOperation => {
+        const token = tokenOf(0, at)
+        const expected = values.at(-1 - expects) ?? ''
+        const input =
+          kind === 'read'
+            ? read
+            : kind === 'compare-and-set'
+              ? compareAndSet(expected, token)
+              : { kind, key: 'k', value: token }
+        const output = applyToRegister(value, input)
+        if (outcome !== 'lost') value = output.value
+        values.push(value)
+        if (outcome !== 'known') return unknown(at - lasts, input)
+        const answer = isWrong ? values[at % values.length]! : output.value
+        return op(at - lasts, at + lasts, input, answer, output.done)
+      })
+      const seen = operations.flatMap(({ input, completion }) => [
+        ...(completion ? [completion.output.value] : []),
+        ...(input.kind === 'compare-and-set' ? [input.expected] : []),
+      ])
+      const beginnings = beginningsOf(seen)
+      const model = { ...registerModel, mayBeSeen: (state: string) => beginnings.has(state) }
+      const { linearizable } = checkLinearizability(model, operations)
+      expect(linearizable).toBe(checkLinearizability(registerModel, operations).linearizable)
+      runCount++
+      if (linearizable === 'yes') linearizableCount++
+    }),
+    { numRuns: 2_000 },
+  )
+  expect(linearizableCount).toBeGreaterThan(runCount / 10)
+  expect(linearizableCount).toBeLessThan(runCount)
 })

@@ -24,6 +24,11 @@ export interface SequentialModel<State, Input, Output> {
   sameOutput(a: Output, b: Output): boolean
   /** Whether the input changes no state, whatever the state. */
   isReadOnly(input: Input): boolean
+  /**
+   * Whether somebody may have seen what came of this state. If nobody has, whatever order has an operation of unknown
+   * outcome that leads to it is an order without that operation: so none is looked for with it. Default: somebody may.
+   */
+  mayBeSeen?(state: State): boolean
 }
 
 export type Verdict<Input, Output> =
@@ -38,8 +43,8 @@ export type Verdict<Input, Output> =
       readonly stuckAt: Operation<Input, Output>
     }
 
-/** How many steps a search takes before it is given up, unless told otherwise: some seconds. */
-const STEPS_MAX = 5_000_000
+/** How many steps a search takes before it is given up, unless told otherwise: some seconds, and some 100 MB. */
+const STEPS_MAX = 500_000
 
 /**
  * Whether there is an order of the operations in which each of them takes effect at one moment between its invocation and
@@ -166,7 +171,10 @@ class Search<State, Input, Output> {
   #tryNext(mark: Mark<Input, Output>, state: State): { readonly state: State } | undefined {
     const { input, completion } = mark.operation
     const result = this.#model.apply(state, input)
-    if (completion && !this.#model.sameOutput(result.output, completion.output)) return undefined
+    const mayBe = completion
+      ? this.#model.sameOutput(result.output, completion.output)
+      : (this.#model.mayBeSeen?.(result.state) ?? true)
+    if (!mayBe) return undefined
     this.#done.add(mark.number)
     if (this.#visited.add(this.#done, result.state)) return result
     this.#done.delete(mark.number)

@@ -41,8 +41,10 @@ export class History {
     const undead = this.#refused.find((input) => input.kind !== 'read' && seen.has(tokenIn(input.value)))
     if (undead) return `a ${undead.kind} of which none was to happen has happened: ${JSON.stringify(undead)}`
     const operations = [...this.#completed, ...this.#observed(seen)]
+    const beginnings = beginningsOf(this.#seenValues())
+    const model = { ...registerModel, mayBeSeen: (value: string) => beginnings.has(value) }
     for (const [key, part] of partition(operations, (input) => input.key)) {
-      const verdict = checkLinearizability(registerModel, part)
+      const verdict = checkLinearizability(model, part)
       if (verdict.linearizable !== 'no') continue
       const before = verdict.prefix.slice(-5).map((operation) => `  ${describe(operation)}`)
       return [
@@ -65,17 +67,29 @@ export class History {
 
   /** The tokens of all that somebody saw. */
   #seen(): ReadonlySet<string> {
-    const seen = new Set<string>()
-    const see = (value: string): void => {
-      for (const token of value.split(TOKEN_END)) seen.add(token)
-    }
-    for (const { input, completion } of this.#completed) {
-      see(completion!.output.value)
-      if (input.kind === 'compare-and-set') see(input.expected)
-    }
-    for (const { input } of this.#unknown) if (input.kind === 'compare-and-set') see(input.expected)
-    return seen
+    return new Set(this.#seenValues().flatMap((value) => value.split(TOKEN_END)))
   }
+
+  #seenValues(): string[] {
+    const answers = this.#completed.map(({ completion }) => completion!.output.value)
+    const expected = [...this.#completed, ...this.#unknown].flatMap(({ input }) =>
+      input.kind === 'compare-and-set' ? [input.expected] : [],
+    )
+    return [...answers, ...expected]
+  }
+}
+
+/** What values have been, token by token, as far as others were appended to it: themselves included. */
+export function beginningsOf(values: readonly string[]): ReadonlySet<string> {
+  const beginnings = new Set<string>()
+  for (const value of values) {
+    for (let end = value.length; end > 0; end = value.lastIndexOf(TOKEN_END, end - 2) + 1) {
+      const beginning = value.slice(0, end)
+      if (beginnings.has(beginning)) break
+      beginnings.add(beginning)
+    }
+  }
+  return beginnings
 }
 
 const TOKEN_END = ';'
