@@ -25,6 +25,7 @@ import {
 import type { GroupStorage, RestoredGroup, StagedSnapshot, StorageWrite } from '../storage/index.js'
 import { AppliedWaits } from './applied-waits.js'
 import { Checkpoints } from './checkpoints.js'
+import { completionOf, type Unwritten } from './unwritten.js'
 
 /** Whom a member tells what happens. Called synchronously, and must not throw. */
 export interface MemberEvents<R> {
@@ -50,6 +51,8 @@ export interface MemberOptions<C, R, Q, A> {
   readonly restored: RestoredGroup
   /** Its state may be ahead of the stored snapshot, when this is not its first life. */
   readonly machine: ReplicatedMachine<C, R, Q, A>
+  /** {@link Member.unwritten} of the member before, if its storage had failed. */
+  readonly unwritten?: Unwritten | undefined
   /** Ticks, limits and so on. */
   readonly raft?: Omit<RaftOptions, 'id' | 'restored' | 'random'> | undefined
   /** How many entries are applied between two snapshots, or before the log in memory is let go. Default 10 000. */
@@ -76,6 +79,7 @@ export class ReadRefusedError extends MosaikError {
  */
 export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #core: RaftCore
+  readonly #incarnation: string
   readonly #storage: GroupStorage
   readonly #machine: ReplicatedMachine<C, R, Q, A>
   readonly #clock: Clock
@@ -102,6 +106,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
       restored: { ...restored, appliedIndex: machine.appliedIndex },
     })
     this.#configuration = this.#core.configuration
+    this.#incarnation = restored.incarnation
     this.#storage = storage
     this.#machine = machine
     this.#clock = clock
@@ -118,16 +123,15 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   /**
    * Begins where the storage says. The machine is put to the state of the stored snapshot, unless it is further already.
    *
-   * @throws What is wrong with the snapshot, as the storage or the machine says it.
+   * @throws GroupStorageError when what had been applied cannot be written; what is wrong with the snapshot, as the storage
+   *   or the machine says it.
    */
   static async start<C, R, Q, A>(options: MemberOptions<C, R, Q, A>): Promise<Member<C, R, Q, A>> {
-    const { storage, restored, machine } = options
+    const { storage, machine } = options
+    const restored = await withAllApplied(options)
     const snapshot = storage.currentSnapshot()
-    const lastIndex = restored.entries.at(-1)?.index ?? restored.base?.index ?? 0
-    // What was applied was durable, so that is a storage that has lost what it had said was safe.
-    if (machine.appliedIndex > lastIndex) machine.reset()
     if (snapshot !== undefined && machine.appliedIndex < snapshot.facts.index) await machine.restore(snapshot)
-    const member = new Member(options)
+    const member = new Member({ ...options, restored })
     member.#schedule()
     return member
   }
@@ -162,6 +166,16 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   /** Nothing happens any more. */
   get isOver(): boolean {
     return this.#end !== undefined
+  }
+
+  /**
+   * What the storage may not have though it was applied, and all behind it, when the member is over. Undefined: it has
+   * everything that was.
+   */
+  get unwritten(): Unwritten | undefined {
+    if (this.#machine.appliedIndex <= this.#core.status.durableIndex) return undefined
+    const { hardState, undurable: entries = [] } = this.#core
+    return { incarnation: this.#incarnation, hardState, entries }
   }
 
   /** Founds a cluster. Only while it belongs to none. */
@@ -340,8 +354,9 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   #handle(ready: Ready): void {
-    if (ready.mustPersist) this.#persist(ready)
+    // What is sent promises nothing of this storage, so others need not wait until it has been asked.
     for (const message of ready.messages) this.#events.onMessage(message)
+    if (ready.mustPersist) this.#persist(ready)
     if (ready.role !== undefined) this.#events.onRole(ready.role)
     for (const incident of ready.incidents) this.#handleIncident(incident)
     if (ready.syncRequired !== undefined) this.#events.onSyncRequired(ready.syncRequired)
@@ -413,4 +428,24 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#waits.release(this.#machine.appliedIndex)
     void this.#checkpoints.maybeTake().catch((error: unknown) => this.end(error))
   }
+}
+
+/**
+ * What is stored, with what the machine has applied by now: entries are applied when they are committed, which may be before
+ * they are stored here. A machine of which the log cannot be completed begins anew.
+ */
+async function withAllApplied<C, R, Q, A>({
+  storage,
+  restored,
+  machine,
+  unwritten,
+}: MemberOptions<C, R, Q, A>): Promise<RestoredGroup> {
+  const completion = unwritten && completionOf(restored, unwritten)
+  if (completion !== undefined) {
+    await storage.write(completion.write)
+    return completion.restored
+  }
+  const lastIndex = restored.entries.at(-1)?.index ?? restored.base?.index ?? 0
+  if (unwritten !== undefined || machine.appliedIndex > lastIndex) machine.reset()
+  return restored
 }

@@ -107,7 +107,7 @@ export class Elections {
   /** The own vote counts as soon as it cannot be forgotten. */
   countOwnVote(): void {
     const { state, replica, settings } = this.#context
-    const isDurable = replica.durability.isHardStateDurable || settings.faults.acknowledgesBeforePersisted
+    const isDurable = replica.durability.isHardStateDurable || settings.faults.countsOwnVoteBeforePersisted
     if (state.role !== 'candidate' || !isDurable) return
     this.#votes.record(state.id, true)
     this.#afterVote()
@@ -150,7 +150,7 @@ export class Elections {
     const { lastIndex, lastTerm } = replica.log
     for (const to of membership.otherVoters)
       outbox.send({ ...state.envelope(to), type: 'vote-request', lastIndex, lastTerm, transfer })
-    if (settings.faults.acknowledgesBeforePersisted) this.countOwnVote()
+    if (settings.faults.countsOwnVoteBeforePersisted) this.countOwnVote()
   }
 
   #afterVote(): void {

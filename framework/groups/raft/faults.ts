@@ -21,8 +21,14 @@ export interface CoreFaults {
   readonly staleLeaseRead?: boolean
   /** Confirms strong reads without asking anybody. */
   readonly readsWithoutQuorum?: boolean
-  /** Votes and acknowledges entries before they are durable. */
+  /** A leader counts itself among those that have its entries before they are durable. */
+  readonly leaderCountsBeforePersisted?: boolean
+  /** A follower acknowledges entries before they are durable. */
   readonly acknowledgesBeforePersisted?: boolean
+  /** A vote is given before it is durable. */
+  readonly votesBeforePersisted?: boolean
+  /** A candidate counts its own vote before it is durable. */
+  readonly countsOwnVoteBeforePersisted?: boolean
   /** Hands out entries to be applied as soon as they are in the log. */
   readonly appliesUncommitted?: boolean
   /** Who is the only voter by an uncommitted configuration stands for election at once, whoever leads. */

@@ -1,4 +1,5 @@
 import type { Durability } from './durability.js'
+import type { CoreFaults } from './faults.js'
 import type { AnswerWish, AppendAnswer, Envelope, Message, VoteAnswer } from './messages.js'
 import type { Index, MemberId } from './types.js'
 
@@ -8,7 +9,7 @@ import type { Index, MemberId } from './types.js'
  */
 export class HeldAnswers {
   readonly #durability: Durability
-  readonly #acknowledgesBeforePersisted: boolean
+  readonly #faults: CoreFaults
   #vote: VoteAnswer | undefined
   /** Whom an answer to an append is owed. */
   #leader: MemberId | undefined
@@ -18,9 +19,9 @@ export class HeldAnswers {
   #round = 0
   #roundTick = 0
 
-  constructor(durability: Durability, acknowledgesBeforePersisted: boolean) {
+  constructor(durability: Durability, faults: CoreFaults) {
     this.#durability = durability
-    this.#acknowledgesBeforePersisted = acknowledgesBeforePersisted
+    this.#faults = faults
   }
 
   /** Up to where the log is known to be that of this term's leader. */
@@ -104,19 +105,20 @@ export class HeldAnswers {
   }
 
   get #isVoteDue(): boolean {
-    return this.#vote !== undefined && this.#isHardStateDurable
+    const { votesBeforePersisted = false } = this.#faults
+    return this.#vote !== undefined && (votesBeforePersisted || this.#durability.isHardStateDurable)
   }
 
   get #isAppendDue(): boolean {
-    return this.#leader !== undefined && this.#isHardStateDurable && (this.#isUrgent || this.#isAllDurable)
-  }
-
-  get #isHardStateDurable(): boolean {
-    return this.#acknowledgesBeforePersisted || this.#durability.isHardStateDurable
+    if (this.#leader === undefined) return false
+    const { acknowledgesBeforePersisted = false } = this.#faults
+    const mayAnswer = acknowledgesBeforePersisted || this.#durability.isHardStateDurable
+    return mayAnswer && (this.#isUrgent || this.#isAllDurable)
   }
 
   get #isAllDurable(): boolean {
-    return this.#acknowledgesBeforePersisted || this.#matchIndex <= this.#durability.durableIndex
+    const { acknowledgesBeforePersisted = false } = this.#faults
+    return acknowledgesBeforePersisted || this.#matchIndex <= this.#durability.durableIndex
   }
 }
 

@@ -270,7 +270,7 @@ export class Leadership {
 
   get #ownMatchIndex(): Index {
     const { durability, log } = this.#replica
-    return this.#settings.faults.acknowledgesBeforePersisted ? log.lastIndex : durability.durableIndex
+    return this.#settings.faults.leaderCountsBeforePersisted ? log.lastIndex : durability.durableIndex
   }
 
   #quorumAckedTick(): number {

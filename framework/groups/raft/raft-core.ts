@@ -80,7 +80,7 @@ export class RaftCore {
     const state = new MemberState(settings, replica, options.restored.hardState)
     const outbox = this.#outbox
     const membership = new OwnMembership(state, replica, outbox)
-    const answers = new HeldAnswers(replica.durability, faults.acknowledgesBeforePersisted ?? false)
+    const answers = new HeldAnswers(replica.durability, faults)
     this.#settings = settings
     this.#replica = replica
     this.#state = state
@@ -153,6 +153,16 @@ export class RaftCore {
   /** An entry that is in memory. */
   entryAt(index: Index): Entry | undefined {
     return this.#replica.log.entryAt(index)
+  }
+
+  /**
+   * What of the log may not have reached the disk yet, to its end. Undefined when what is in front of it is a snapshot that
+   * may not have either.
+   */
+  get undurable(): readonly Entry[] | undefined {
+    const { log, durability } = this.#replica
+    if (log.base.index > durability.durableIndex) return undefined
+    return log.slice(durability.durableIndex + 1, Infinity, Infinity)
   }
 
   /**

@@ -25,7 +25,11 @@ export interface Ready {
   readonly entries: readonly Entry[]
   /** To send, in this order for each receiver. Losing them is harmless. */
   readonly messages: readonly Message[]
-  /** To apply, in this order, after the installed snapshot. Every committed entry comes once, whatever its kind, and only when it is durable here. */
+  /**
+   * To apply, in this order, after the installed snapshot. Every committed entry comes once, whatever its kind. It may be
+   * among those that this Ready or one before it has to be written, so what is kept of its effects must not reach the disk
+   * before them.
+   */
   readonly committed: readonly Entry[]
   /** Reads that may be answered as soon as everything up to their index is applied. */
   readonly reads: readonly ConfirmedRead[]
@@ -161,7 +165,7 @@ export interface MemberProgress {
 /** A picture of the core, for people, policies and tests. */
 export interface RaftStatus extends RoleFacts {
   readonly commitIndex: Index
-  /** Handed out to be applied. */
+  /** Handed out to be applied. May be ahead of `durableIndex`. */
   readonly appliedIndex: Index
   /** Up to where this member's log is durable. */
   readonly durableIndex: Index

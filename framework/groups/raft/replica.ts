@@ -108,7 +108,7 @@ export class Replica {
     )
   }
 
-  /** Whether there are entries to apply: committed, durable here, not handed out yet. */
+  /** Whether there are entries to apply: committed, and not handed out yet. */
   get hasCommitted(): boolean {
     return this.#appliableIndex > this.#handedOutIndex
   }
@@ -181,8 +181,7 @@ export class Replica {
   }
 
   get #appliableIndex(): Index {
-    if (this.#faults.appliesUncommitted) return this.log.lastIndex
-    // What is handed out may end up in a snapshot, which must not be ahead of the log on the disk.
-    return Math.min(this.#commitIndex, this.durability.durableIndex)
+    // Durable at a majority is enough, whether this member is part of that or not.
+    return this.#faults.appliesUncommitted ? this.log.lastIndex : this.#commitIndex
   }
 }

@@ -1,6 +1,6 @@
 import { messageOf, type Logger } from '#framework/primitives'
 import type { ReplicatedMachine } from '../machine/replicated-machine.js'
-import type { Verdict } from '../raft/index.js'
+import type { Index, Verdict } from '../raft/index.js'
 import type { GroupStorage } from '../storage/index.js'
 import { discardedRange, discardedUpTo, type Discarded } from './discarded.js'
 
@@ -14,6 +14,8 @@ export interface GivingWayOptions<C, R, Q, A> {
   readonly machine: ReplicatedMachine<C, R, Q, A>
   /** Of the member that there is. */
   readonly storage: () => GroupStorage | undefined
+  /** Up to where its log is durable. */
+  readonly durableIndex: () => Index
   /** Whether a cluster that goes on has in its log that this one does not. */
   readonly isOnRecord: (verdict: Verdict) => boolean
   /** How long the others of the cluster need to hear what is committed there. */
@@ -59,12 +61,14 @@ export class GivingWay<C, R, Q, A> {
   }
 
   onTick(ticks: number): void {
-    const { wordTicks, isOnRecord } = this.#options
+    const { wordTicks, isOnRecord, machine, durableIndex } = this.#options
     const course = this.#course
     if (course === undefined || course.isEnding) return
     course.waitedTicks += ticks
     if (course.waitedTicks < wordTicks) return
     if (course.waitedTicks < recordPatienceTicks && !isOnRecord(course.verdict)) return
+    // It is read from the storage.
+    if (durableIndex() < machine.appliedIndex) return
     course.isEnding = true
     void this.#finish(course)
   }

@@ -169,6 +169,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#givingWay = new GivingWay({
       machine,
       storage: () => life.storage,
+      durableIndex: () => life.member?.status.durableIndex ?? 0,
       isOnRecord: (verdict) => this.#islands.isOnRecord(verdict),
       wordTicks: Math.ceil((2 * membership.parameters.timing.heartbeatIntervalMs) / tickMs),
       logger,

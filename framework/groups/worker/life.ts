@@ -11,6 +11,7 @@ import {
 } from '#framework/primitives'
 import type { ReplicatedMachine } from '../machine/replicated-machine.js'
 import { Member, type MemberEvents, type MemberOptions } from '../member/member.js'
+import type { Unwritten } from '../member/unwritten.js'
 import type { MemberId } from '../raft/index.js'
 import { memberIdOf } from '../raft/member-id.js'
 import { GroupStorageError, type OpenedStorage, type StorageProvider } from '../storage/index.js'
@@ -65,6 +66,8 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #member: Member<C, R, Q, A> | undefined
   /** While the storage is closed. */
   #lastIncarnation: string
+  /** What the machine has applied and a storage that failed did not take in. */
+  #unwritten: Unwritten | undefined
 
   private constructor(options: LifeOptions<C, R, Q, A>, opened: OpenedStorage) {
     this.#options = options
@@ -148,6 +151,7 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
         id: this.memberId,
         storage,
         restored,
+        unwritten: this.#unwritten,
         machine,
         raft,
         checkpointEntries,
@@ -155,12 +159,15 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
         random,
         events: { ...events, onEnded: ended.resolve },
       })
+      this.#unwritten = undefined
       if (signal.aborted) this.#member.end(signal.reason)
       else events.onBegun(this.#member)
       const cause = await ended.promise
+      this.#unwritten = this.#member.unwritten
       if (cause instanceof BeginsAnewError) {
         await storage.reset()
         machine.reset()
+        this.#unwritten = undefined
       }
       return cause
     } catch (error) {

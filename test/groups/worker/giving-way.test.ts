@@ -25,12 +25,17 @@ async function setUp() {
     log.submit({ session: sessionId(1), sequence: at + 1, commands: [{ add }] })
   for (const entry of log.entries) machine.apply(entry)
   await storage.write({ entries: log.entries })
-  const state = { isOnRecord: false, storage: storage as GroupStorage | undefined }
+  const state = {
+    isOnRecord: false,
+    durableIndex: machine.appliedIndex,
+    storage: storage as GroupStorage | undefined,
+  }
   const told: Discarded<CounterCommand>[] = []
   let overCount = 0
   const givingWay = new GivingWay({
     machine,
     storage: () => state.storage,
+    durableIndex: () => state.durableIndex,
     isOnRecord: () => state.isOnRecord,
     wordTicks,
     logger: { error: () => {} },
@@ -80,6 +85,21 @@ test('given a storage that fails meanwhile, then nothing is handed out, and the 
   givingWay.onTick(wordTicks)
   await eventually(() => expect(overCount()).toBe(1))
   expect(told).toHaveLength(1)
+})
+
+test('given entries that are applied and not yet on the disk, then these are waited for, and handed out as well', async () => {
+  const { givingWay, state, told, overCount } = await setUp()
+  const { durableIndex } = state
+  state.isOnRecord = true
+  state.durableIndex = durableIndex - 1
+  givingWay.begin(verdict)
+  givingWay.onTick(patienceTicks)
+  await nextTurn()
+  expect(told).toEqual([])
+  state.durableIndex = durableIndex
+  givingWay.onTick(1)
+  await eventually(() => expect(overCount()).toBe(1))
+  expect(told).toMatchObject([{ to: 3, commands: [{ add: 2 }, { add: 3 }] }])
 })
 
 test('given a member that ends while what it gives up is read, then that is told by nobody', async () => {
