@@ -38,8 +38,8 @@ export class Checkpoints {
     this.#bytesSince += payload.byteLength
   }
 
-  /** A snapshot came from elsewhere. */
-  onInstalled({ index }: SnapshotFacts): void {
+  /** A snapshot that came from elsewhere is about to be written. */
+  onInstalling({ index }: SnapshotFacts): void {
     this.#coveredIndex = index
     this.#bytesSince = 0
   }
@@ -97,9 +97,8 @@ export class Checkpoints {
       await writer.write(piece)
     }
     const staged = await writer.finish()
-    const newest = storage.currentSnapshot()?.facts.index ?? 0
-    // One that was installed meanwhile is newer.
-    if (this.#isStopped || newest >= facts.index) return writer.abandon()
+    // One that is installed meanwhile is newer.
+    if (this.#isStopped || this.#coveredIndex > facts.index) return writer.abandon()
     await storage.write({ snapshot: staged, compactTo: core.compact(facts.index) })
   }
 }

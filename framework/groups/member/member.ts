@@ -300,6 +300,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     if (this.isOver || this.#isRestoring || !this.#core.installSnapshot(staged.facts)) return false
     this.#staged = staged
     this.#isRestoring = true
+    this.#checkpoints.onInstalling(staged.facts)
     this.#schedule()
     return true
   }
@@ -405,7 +406,6 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const onRestored = (): void => {
       this.#isRestoring = false
       if (this.isOver) return
-      this.#checkpoints.onInstalled(staged.facts)
       this.#waits.release(this.#machine.appliedIndex)
       this.#events.onRestored()
       this.#applyCommitted()

@@ -162,6 +162,48 @@ describe('the end of a member', () => {
   })
 })
 
+describe('a member whose storage stands still', () => {
+  test('applies what the others commit, and its machine goes on with that when the storage failed and works again', async () => {
+    const stuck = Promise.withResolvers<void>()
+    let isStuck = false
+    await using members = await Members.start(3, (storage, place) =>
+      place === 0
+        ? withWrites(storage, (write, target) => (isStuck ? stuck.promise : target.write(write)))
+        : storage,
+    )
+    // Another one leads, or nothing would tell that the first is not needed.
+    const first = members.all[0]!
+    await eventually(async () => {
+      const leader = await members.leader()
+      if (leader === first) first.member.transferLeadership(members.all[1]!.member.id)
+      expect(leader).not.toBe(first)
+    })
+    const leader = await members.leader()
+    isStuck = true
+    leader.member.propose([openSession, submission(1, { add: 1 })])
+    await eventually(() => {
+      members.tick()
+      expect(first.machine.query('value')).toBe(1)
+    })
+    expect(first.member.unwritten).toBeDefined()
+    const { lastIndex } = first.member.status
+    stuck.reject(new Error('full'))
+    await eventually(() => expect(first.member.isOver).toBe(true))
+
+    isStuck = false
+    const appliedBefore = first.applied.length
+    const second = await members.restart(first)
+    expect(second.machine.query('value')).toBe(1)
+    expect(second.member.status).toMatchObject({ lastIndex, appliedIndex: first.machine.appliedIndex })
+    expect(second.member.unwritten).toBeUndefined()
+    leader.member.propose([submission(2, { add: 10 })])
+    await valueEverywhere(members.all, 11)
+    // Nothing is applied twice.
+    const indices = second.applied.map(({ entry }) => entry.index)
+    expect(indices[0]).toBe(first.applied[appliedBefore - 1]!.entry.index + 1)
+  })
+})
+
 describe('a log that grows', () => {
   test('W-A9: is let go up to a tail, behind a snapshot that a new life begins with', async () => {
     await using members = await Members.start(1)

@@ -1,5 +1,5 @@
 import { digestOf, ManualClock, seededRandom, type GroupId } from '#framework/primitives'
-import { Member } from '../../../framework/groups/member/member.js'
+import { Member, type MemberOptions } from '../../../framework/groups/member/member.js'
 import {
   ReplicatedMachine,
   type AppliedSubmission,
@@ -34,6 +34,8 @@ export interface TestMember {
   role: RoleFacts | undefined
   ended: unknown
 }
+
+type Beginning = Omit<MemberOptions<CounterCommand, number, 'value', number>, 'clock' | 'events'>
 
 export type WrapStorage = (storage: GroupStorage, place: number) => GroupStorage
 
@@ -81,6 +83,17 @@ export class Members implements AsyncDisposable {
     for (const storages of this.#storages) await storages.close()
   }
 
+  /** Another life of a member that is over, with its machine and what its storage has. Takes its place. */
+  async restart(former: TestMember): Promise<TestMember> {
+    const { machine, storage, member } = former
+    const { clusterId: cluster, id, status, unwritten } = member
+    const entries = await storage.readEntries(1, status.durableIndex)
+    const hardState = { clusterId: cluster, term: status.term, votedFor: undefined }
+    const restored = { hardState, entries, incarnation: id.split('/')[1]!, isVolatile: false }
+    this.all.splice(this.all.indexOf(former), 1)
+    return this.#begin({ id, storage, restored, unwritten, machine, random: seededRandom(id) })
+  }
+
   async #add(place: number, wrap: WrapStorage, factory: () => Counter): Promise<void> {
     const random = seededRandom(place)
     const storages = new MemoryStorages({ random })
@@ -88,10 +101,13 @@ export class Members implements AsyncDisposable {
     const { storage, restored } = await storages.open(groupId)
     const machine = new ReplicatedMachine<CounterCommand, number, 'value', number>({ groupId, factory })
     const id = `peer${place}/${restored.incarnation}` as MemberId
-    const wrapped = wrap(storage, place)
+    await this.#begin({ id, storage: wrap(storage, place), restored, machine, random })
+  }
+
+  async #begin(options: Beginning): Promise<TestMember> {
     const it: Omit<TestMember, 'member'> & { member?: TestMember['member'] } = {
-      machine,
-      storage: wrapped,
+      machine: options.machine,
+      storage: options.storage,
       applied: [],
       incidents: [],
       demands: [],
@@ -99,12 +115,8 @@ export class Members implements AsyncDisposable {
       ended: undefined,
     }
     it.member = await Member.start({
-      id,
-      storage: wrapped,
-      restored,
-      machine,
+      ...options,
       clock: this.clock,
-      random,
       events: {
         onMessage: (message) => this.#deliver(message),
         onApplied: (entry, submission) => it.applied.push({ entry, submission }),
@@ -117,6 +129,7 @@ export class Members implements AsyncDisposable {
       },
     })
     this.all.push(it as TestMember)
+    return it as TestMember
   }
 
   #deliver(message: Message): void {

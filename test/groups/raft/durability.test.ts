@@ -153,3 +153,43 @@ test('Raft §7: given a snapshot ahead of the log, when it is installed, then th
   cluster.tick(20)
   expect(cluster.applied('c')).toEqual(['z'])
 })
+
+test('thesis §10.2.1: given a leader whose disk stands still, when the others have an entry, then it is committed and applied, and the leader does not count', () => {
+  const cluster = Cluster.founded(['a', 'b', 'c'])
+  cluster.elect('a')
+  cluster.get('a').isDiskHeld = true
+  cluster.drops = ({ from }) => from === 'c'
+  cluster.propose('a', 'x')
+  expect(cluster.applied('a')).toEqual([])
+  cluster.drops = () => false
+  cluster.tick(30)
+  expect(cluster.applied('a')).toEqual(['x'])
+  const { appliedIndex, durableIndex } = cluster.core('a').status
+  expect(durableIndex).toBeLessThan(appliedIndex)
+})
+
+test('given a follower whose disk stands still, when an entry is committed without it, then it applies that and does not acknowledge it', () => {
+  const cluster = Cluster.founded(['a', 'b', 'c'])
+  cluster.elect('a')
+  const b = cluster.get('b')
+  b.isDiskHeld = true
+  const before = b.core.status.durableIndex
+  cluster.propose('a', 'x')
+  expect(cluster.applied('b')).toEqual(['x'])
+  expect(cluster.core('a').progress.find(({ member }) => member === 'b')!.matchIndex).toBe(before)
+  b.flushDisk()
+  cluster.settle()
+  expect(cluster.core('a').progress.find(({ member }) => member === 'b')!.matchIndex).toBeGreaterThan(before)
+})
+
+test('given entries that were applied and are not durable, when the log is compacted, then they stay in memory', () => {
+  const cluster = Cluster.founded(['a', 'b', 'c'], { core: { limits: { tailEntriesMax: 0 } } })
+  cluster.elect('a')
+  const b = cluster.get('b')
+  b.isDiskHeld = true
+  cluster.propose('a', 'x')
+  const { appliedIndex, durableIndex } = b.core.status
+  b.core.compact(appliedIndex)
+  expect(b.core.undurable!.map(({ index }) => index)).toEqual([appliedIndex])
+  expect(b.core.status.firstIndex).toBe(durableIndex + 1)
+})

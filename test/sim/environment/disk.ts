@@ -51,6 +51,8 @@ export class SimDisk<Content> {
   #unsynced: Write<Content>[] = []
   #usedBytes = 0
   #capacityBytes = Infinity
+  /** Who waits for the disk to go on. Undefined while it does. */
+  #stalled: (() => void)[] | undefined
   readonly #onDurable: ((content: Content) => void) | undefined
   readonly #damage: Damage<Content> | undefined
 
@@ -76,6 +78,23 @@ export class SimDisk<Content> {
     this.#capacityBytes = bytes
   }
 
+  /** Lets no sync begin until it {@link goOn}s. What is written meanwhile can be read. */
+  stall(): void {
+    this.#stalled ??= []
+  }
+
+  goOn(): void {
+    const waiting = this.#stalled ?? []
+    this.#stalled = undefined
+    for (const run of waiting) run()
+  }
+
+  /** Calls back when a sync may begin: at once, or when the disk goes on. */
+  whenResponsive(run: () => void): void {
+    if (this.#stalled === undefined) run()
+    else this.#stalled.push(run)
+  }
+
   /** Writes all of the records or none. @throws DiskFullError */
   append(contents: readonly Content[], bytesOf: (content: Content) => number): void {
     const writes = contents.map((content) => ({ kind: 'append' as const, content, bytes: bytesOf(content) }))
@@ -93,6 +112,14 @@ export class SimDisk<Content> {
     if (this.#usedBytes + bytes > this.#capacityBytes) throw new DiskFullError()
     this.#usedBytes = bytes
     this.#unsynced.push({ kind: 'replace', contents: stored })
+  }
+
+  /** {@link replace}, but without waiting for what was written before, which comes behind it. */
+  replaceAtOnce(contents: readonly Content[], bytesOf: (content: Content) => number): void {
+    this.#perform({
+      kind: 'replace',
+      contents: contents.map((content) => ({ content, bytes: bytesOf(content), state: 'whole' as const })),
+    })
   }
 
   /** What is written up to now survives every crash from now on. @param count How many writes; by default all. */

@@ -2,6 +2,8 @@
 export interface DriverBugs {
   /** Snapshots have no sessions: a command that comes again afterwards takes effect again. */
   readonly snapshotForgetsSessions?: boolean
+  /** A checkpoint reaches the disk before the entries that it stands for. */
+  readonly checkpointsOvertakeLog?: boolean
   /** Tells the core that writes are durable before they are synced. */
   readonly doesNotSync?: boolean
   /** Term and vote are not restored. */

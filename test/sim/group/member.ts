@@ -347,13 +347,16 @@ export class SimMember {
     const facts = this.core.snapshotFactsAt(this.#appliedIndex)
     const base = facts && this.core.compact(facts.index)
     if (!base) return
+    const { durableIndex, lastIndex } = this.core.status
+    const isEarly = this.#bugs.checkpointsOvertakeLog === true
     const records: JournalRecord[] = [
       { kind: 'hard-state', hardState: this.core.hardState },
       { kind: 'checkpoint', snapshot: this.#snapshotOf(facts), base },
-      ...this.#entriesBehind(base.index),
+      ...this.#entriesBehind(base.index, isEarly ? durableIndex : lastIndex),
     ]
     try {
-      disk.replace(records, bytesOfRecord)
+      if (isEarly) disk.replaceAtOnce(records, bytesOfRecord)
+      else disk.replace(records, bytesOfRecord)
     } catch (error) {
       if (!(error instanceof DiskFullError)) throw error
       return this.#fail('disk-full')
@@ -361,9 +364,8 @@ export class SimMember {
     this.#sync()
   }
 
-  #entriesBehind(index: Index): JournalRecord[] {
+  #entriesBehind(index: Index, lastIndex: Index): JournalRecord[] {
     const records: JournalRecord[] = []
-    const { lastIndex } = this.core.status
     for (let next = index + 1; next <= lastIndex; next++) {
       records.push({ kind: 'entry', entry: this.core.entryAt(next)! })
     }

@@ -7,6 +7,7 @@ import { LeaderCompleteness } from './leader-completeness.js'
 import { LogMatching } from './log-matching.js'
 import { NoDivergence } from './no-divergence.js'
 import { ReadsNotStale } from './reads-not-stale.js'
+import { SnapshotsBehindLog } from './snapshots-behind-log.js'
 import { StateMachineSafety } from './state-machine-safety.js'
 import { VotesAreDurable } from './votes-are-durable.js'
 
@@ -20,6 +21,7 @@ export function allInvariants(): Invariant[] {
     new StateMachineSafety(),
     new CommitMonotonic(),
     new AcknowledgedIsDurable(),
+    new SnapshotsBehindLog(),
     new ReadsNotStale(),
     new ExactlyOnce(),
     new NoDivergence(),

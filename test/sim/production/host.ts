@@ -76,6 +76,7 @@ export class ProductionHost implements Reachable {
   #node: Node | undefined
   #member: NodeMember | undefined
   #incarnation = 'none'
+  #cluster: ClusterId | undefined
   /** What its bugs make a process not notice of the time that it has stood still. */
   #unnoticedMs = 0
   #pausedAtMs = 0
@@ -113,6 +114,11 @@ export class ProductionHost implements Reachable {
   get member(): NodeMember | undefined {
     const live = this.#node?.worker.member
     return live !== undefined && live.id === this.#member?.id ? this.#member : undefined
+  }
+
+  /** That its latest member belongs to, or belonged to before its storage failed. */
+  get cluster(): ClusterId | undefined {
+    return this.#cluster
   }
 
   /** Runs and does not stand still. */
@@ -281,7 +287,10 @@ export class ProductionHost implements Reachable {
       random,
       bugs,
       diskOf: () => this.disk,
-      startSync: (done) => process.after(syncMs * (0.5 + random.float()), 'events', done),
+      startSync: (done) => {
+        const ownSyncMs = syncMs * (0.5 + random.float())
+        this.disk.whenResponsive(() => process.after(ownSyncMs, 'events', done))
+      },
       ...(this.#incarnation !== 'none' && { formerIncarnation: this.#incarnation }),
     })
   }
@@ -291,13 +300,16 @@ export class ProductionHost implements Reachable {
     return new ObservedStorages(storages, {
       opened: (restored) => {
         this.#incarnation = restored.incarnation
+        this.#cluster = restored.hardState.clusterId
         const live = () => this.#node?.worker.member
         this.#member = new NodeMember({ id: this.id, host: number, machine, live }, restored)
         observer.started(this.#member, { restored }, restored.hardState.clusterId)
       },
       writing: (write) => {
-        if (write.hardState?.clusterId !== undefined)
-          observer.entering(this.#member!, write.hardState.clusterId)
+        if (write.hardState?.clusterId !== undefined) {
+          this.#cluster = write.hardState.clusterId
+          observer.entering(this.#member!, this.#cluster)
+        }
         this.#member!.onWrite(write)
         observer.handedOut(this.#member!, handedOutOf(write))
       },

@@ -176,7 +176,9 @@ export class ProductionWorld {
         this.#hosts.flatMap((host) => {
           const { process, node, hasLeft } = host
           if (process === undefined || node === undefined || hasLeft) return []
-          return [{ process, handle: () => node.handle(), cluster: () => node.worker.status.value.clusterId }]
+          // What was committed is told also while there is no member, because its disk is full.
+          const cluster = () => node.worker.status.value.clusterId ?? host.cluster
+          return [{ process, handle: () => node.handle(), cluster }]
         }),
       knownIndex: (cluster) => this.#book.knownIndexOf(cluster),
       learnIndex: (index, cluster) => this.#book.learnIndex(cluster, index),

@@ -95,7 +95,10 @@ export class SimHost {
         observer,
         wallClockMs: () => Math.floor(this.#wallOffsetMs + timeline.nowMs * this.#speed),
         send: (to, message) => this.#surroundings.send(this.number, to, message),
-        startSync: (done) => this.#later(process, plan.syncMs[this.number]! * (0.5 + random.float()), done),
+        startSync: (done) => {
+          const syncMs = plan.syncMs[this.number]! * (0.5 + random.float())
+          this.disk.whenResponsive(() => this.#later(process, syncMs, done))
+        },
         fail: (reason) => this.#stopItself(process, reason),
       },
       recovered,

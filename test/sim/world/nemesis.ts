@@ -15,7 +15,7 @@ export interface Victim {
   readonly isRunning: boolean
   /** Undefined while there is none. */
   readonly member: Pick<WatchedMember, 'core'> | undefined
-  readonly disk: Pick<SimDisk<unknown>, 'flipBit' | 'setCapacity' | 'usedBytes'>
+  readonly disk: Pick<SimDisk<unknown>, 'flipBit' | 'setCapacity' | 'usedBytes' | 'stall' | 'goOn'>
   start(): void
   crash(loss: CrashLoss): void
   loseDisk(): void
@@ -129,6 +129,7 @@ export class Nemesis {
     network.setConditions(plan.calmNetwork)
     for (const host of hosts) {
       host.disk.setCapacity(Infinity)
+      host.disk.goOn()
       host.resume()
       host.start()
     }
@@ -165,6 +166,8 @@ export class Nemesis {
         return this.#crashAll()
       case 'disk-full':
         return this.#fillDisk()
+      case 'stalled-disk':
+        return this.#stallDisk()
       case 'bit-flip':
         return this.#loseStorage((host) => host.disk.flipBit(this.#surroundings.random))
       case 'wipe':
@@ -287,6 +290,18 @@ export class Nemesis {
     return () => {
       trace(`the disk of h${number} has space again`)
       disk.setCapacity(Infinity)
+    }
+  }
+
+  /** Others go on, and what they have committed arrives here all the same. */
+  #stallDisk(): () => void {
+    const { trace } = this.#surroundings
+    const { disk, number } = this.#victim()
+    trace(`the disk of h${number} stalls`)
+    disk.stall()
+    return () => {
+      trace(`the disk of h${number} goes on`)
+      disk.goOn()
     }
   }
 

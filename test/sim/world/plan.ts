@@ -25,6 +25,7 @@ export type FaultKind =
   | 'clock-jump'
   | 'transfer'
   | 'membership'
+  | 'stalled-disk'
 
 const FAULT_KINDS: readonly FaultKind[] = [
   'split',
@@ -45,10 +46,17 @@ const FAULT_KINDS: readonly FaultKind[] = [
   'clock-jump',
   'transfer',
   'membership',
+  'stalled-disk',
 ]
 
 /** What needs storage that survives the process. */
-const DURABLE_ONLY: ReadonlySet<FaultKind> = new Set(['crash-all', 'disk-full', 'bit-flip', 'wipe'])
+const DURABLE_ONLY: ReadonlySet<FaultKind> = new Set([
+  'crash-all',
+  'disk-full',
+  'stalled-disk',
+  'bit-flip',
+  'wipe',
+])
 
 /** Everything about a world that is decided before it begins. Times in simulated milliseconds. */
 export interface WorldPlan {

@@ -112,9 +112,23 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     { ...three, core: { readsWithoutQuorum: true }, faults: { isolate: often, partial: often } },
   ],
   [
-    'acknowledges-before-persisted',
-    { ...onDisk, core: { acknowledgesBeforePersisted: true }, faults: { 'crash-all': often } },
+    'leader-counts-before-persisted',
+    {
+      ...onDisk,
+      core: { leaderCountsBeforePersisted: true },
+      faults: { 'stalled-disk': often, 'crash-all': often },
+    },
   ],
+  [
+    'acknowledges-before-persisted',
+    {
+      ...onDisk,
+      core: { acknowledgesBeforePersisted: true },
+      faults: { 'stalled-disk': often, 'crash-all': often },
+    },
+  ],
+  ['votes-before-persisted', { ...onDisk, core: { votesBeforePersisted: true } }],
+  ['counts-own-vote-before-persisted', { ...onDisk, core: { countsOwnVoteBeforePersisted: true } }],
   ['applies-uncommitted', { ...three, core: { appliesUncommitted: true }, faults: { isolate: often } }],
   [
     'ignores-leader-when-alone',
@@ -152,6 +166,16 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
       faults: { 'bad-network': often, crash: often },
       settings: oftenSnapshots,
       habits: impatientClients,
+    },
+  ],
+  [
+    'checkpoints-overtake-log',
+    {
+      ...onDisk,
+      members: 'core',
+      driver: { checkpointsOvertakeLog: true },
+      faults: { 'stalled-disk': often },
+      settings: oftenSnapshots,
     },
   ],
   ['does-not-sync', { ...onDisk, driver: { doesNotSync: true }, faults: { 'crash-all': often } }],
