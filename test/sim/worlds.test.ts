@@ -8,12 +8,14 @@ const SEEDS_MAX = 200
 
 /** Seeds that show what few others show, as the core is now: they are tried first. */
 const likelySeeds: Readonly<Record<string, number>> = {
+  'votes-twice-in-a-term': 3,
   'forgets-vote': 25,
-  'forgets-hard-state': 35,
-  'skips-prev-check': 7,
-  'stale-lease-read': 17,
-  'cuts-off-corruption': 9,
-  'loses-ticks-in-pause': 48,
+  'commits-old-term-by-counting': 52,
+  'stale-lease-read': 3,
+  'reads-without-quorum': 9,
+  'ignores-leader-when-alone': 35,
+  'loses-ticks-in-pause': 112,
+  'restores-old-snapshot': 38,
 }
 
 /** One for all, so that whatever a world leaves behind in the code makes the next run of a seed another one. */
