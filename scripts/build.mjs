@@ -95,12 +95,18 @@ async function bundle() {
 }
 
 /**
- * Of the names that are kept, those of classes are of use: they are what errors are called. For a closure it would cost a
- * definition of a property each time one is made, also where that is for every frame; closures have no prototype.
+ * Of the names that are kept, those of classes are of use: they are what errors are called. For a function it would cost a
+ * definition of a property, and of a prototype, each time one is made, also where that is for every frame. What names a
+ * declared function is taken out, its line left empty so that source maps stay true; closures have no prototype, and are
+ * passed over.
  */
 function nameClassesOnly(text) {
   const helper = 'var __name = (target, value) => __defProp(target, "name", { value, configurable: true });'
-  return text.replace(helper, helper.replace('=> ', '=> target.prototype === void 0 ? target : '))
+  // A class is named from within, as `this`.
+  const namesFunction = /^[ \t]*__name\((?!this\b)[\w$]+, "[^"]*"\);$/gm
+  return text
+    .replace(namesFunction, '')
+    .replace(helper, helper.replace('=> ', '=> target.prototype === void 0 ? target : '))
 }
 
 /** Replaces a file when it is another: at once, because processes may be loading it. */

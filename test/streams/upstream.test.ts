@@ -375,6 +375,19 @@ function changed(content: Partial<Pick<PeerEntry, 'tags' | 'addresses'>>): PeerE
   return { ...first, ...content, version: { run: 1, update: 2 } }
 }
 
+test('given a mistake of ours when a subscription has begun, then the link is closed, and nothing is attempted any more', async () => {
+  it = new Scene(['link'])
+  it.onStatus = () => {
+    if (it.status.state === 'connected') throw new Error('a mistake')
+  }
+  await it.settle()
+  expect(it.failures).toEqual([new Error('a mistake')])
+  expect(it.links[0]).toMatchObject({ isOver: true })
+  it.upstream.onEntry(changed({ tags: ['new'] }))
+  await it.advance(minute)
+  expect(it.attempts).toHaveLength(1)
+})
+
 test('given a mistake of ours in what comes of a change, then the owner is told of it, and it can still be stopped', async () => {
   await start(['link'])
   it.onStatus = () => {

@@ -1,5 +1,5 @@
 import type { PeerEntry } from '#framework/discovery'
-import { describeCloseReason, type CloseReason } from '#framework/network'
+import { CloseReasons, describeCloseReason, type CloseReason } from '#framework/network'
 import { messageOf, type BackoffOptions, type PeerId, type Timer } from '#framework/primitives'
 import type { BackoffPolicy } from '../consumer.js'
 import { GuardedBackoff } from './guarded-backoff.js'
@@ -163,7 +163,11 @@ export class Upstream implements AttemptSink {
   }
 
   onFailed(cause: unknown): void {
+    const attempt = this.#current
     this.#current = undefined
+    this.#isStopped = true
+    this.#retryTimer?.cancel()
+    attempt?.leave(CloseReasons.UnexpectedClose)
     this.#over?.resolve()
     this.#owner.onFailed(cause)
   }
