@@ -43,6 +43,7 @@ describe.each(ways)('packed/1, %s', (_, make) => {
     ['text', z.string(), 'aé', '0361c3a9'],
     ['an empty text', z.string(), '', '00'],
     ['long text', z.string(), 'a'.repeat(200), `c801${'61'.repeat(200)}`],
+    ['text with more bytes than characters', z.string(), '€'.repeat(50), `9601${'e282ac'.repeat(50)}`],
     ['a number', z.number(), 1.5, '000000000000f83f'],
     ['the negative zero', z.number(), -0, '0000000000000080'],
     ['an integer of either sign', z.int(), 0, '00'],
@@ -197,6 +198,17 @@ describe.each(ways)('packed/1, %s', (_, make) => {
     expect(() => codec.encode({ a: 'long text\ud800', b: 1 }, target, 0)).toThrow(
       expect.objectContaining({ code: 'CODEC_UNSUPPORTED', details: { path: ['a'] } }),
     )
+  })
+
+  test('given a text with more bytes than characters, then it takes just the room that it needs', () => {
+    const codec = packed(z.string(), make)
+    const whole = Buffer.from(`9601${'e282ac'.repeat(50)}`, 'hex')
+    for (let room = 0; room < whole.byteLength + 10; room++) {
+      const target = Buffer.alloc(room)
+      const isEnough = room >= whole.byteLength
+      expect(codec.encode('€'.repeat(50), target, 0)).toBe(isEnough ? whole.byteLength : -1)
+      if (isEnough) expect(target.subarray(0, whole.byteLength)).toEqual(whole)
+    }
   })
 
   test('given a nesting, then it may be as deep as in MessagePack, and no deeper', () => {

@@ -44,7 +44,7 @@ export class DecoderWriter {
         return number
       }
       case 'integer': {
-        const integer = layout.isSigned ? this.#delegate('reader.signed()') : this.#varint()
+        const integer = layout.isSigned ? this.#signed() : this.#varint()
         this.#refuseUnless(this.#conditions.ofBounds(layout, integer))
         return integer
       }
@@ -143,11 +143,27 @@ export class DecoderWriter {
     const value = this.#code.name()
     this.#code.line('if (offset >= end) throw endsEarly()')
     this.#code.line(`let ${value} = bytes[offset++]`)
-    this.#code.line(`if (${value} > 0x7f) {`)
-    this.#code.line('reader.offset = offset')
-    this.#code.line(`${value} = reader.moreOf(${value} & 0x7f, 7)`)
-    this.#code.line('offset = reader.offset\n}')
+    this.#moreOf(value, value, 7)
     return value
+  }
+
+  #signed(): string {
+    const first = this.#code.name()
+    const value = this.#code.name()
+    this.#code.line('if (offset >= end) throw endsEarly()')
+    this.#code.line(`const ${first} = bytes[offset++]`)
+    this.#code.line(`let ${value} = ${first} & 0x3f`)
+    this.#moreOf(value, first, 6)
+    this.#code.line(`if ((${first} & 0x40) !== 0) ${value} = negated(${value})`)
+    return value
+  }
+
+  /** The rest of a number of which the first byte has so many bits. */
+  #moreOf(value: string, first: string, bitCount: number): void {
+    this.#code.line(`if (${first} > 0x7f) {`)
+    this.#code.line('reader.offset = offset')
+    this.#code.line(`${value} = reader.moreOf(${first} & ${2 ** bitCount - 1}, ${bitCount})`)
+    this.#code.line('offset = reader.offset\n}')
   }
 
   /** What the function makes of the bytes behind their length. */

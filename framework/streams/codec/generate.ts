@@ -7,7 +7,15 @@ import { EncoderWriter } from './generate-encoder.js'
 import { JudgeWriter } from './generate-judge.js'
 import type { DatumLayout } from './layout.js'
 import type { PackedProgram } from './packed-program.js'
-import { endsEarly, Malformed, noSuchPlace, notUtf8, numberAt, type PackedReader } from './packed-reader.js'
+import {
+  endsEarly,
+  Malformed,
+  negated,
+  noSuchPlace,
+  notUtf8,
+  numberAt,
+  type PackedReader,
+} from './packed-reader.js'
 import {
   bigintWords,
   putBigint,
@@ -30,6 +38,7 @@ const runtime = {
   isCarriedBy,
   isFielded,
   keysOf,
+  negated,
   noSuchPlace,
   notUtf8,
   numberAt,

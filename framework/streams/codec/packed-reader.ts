@@ -80,9 +80,7 @@ export class PackedReader {
     const first = this.byte()
     const lowest = first & 0x3f
     const magnitude = first < 0x80 ? lowest : this.moreOf(lowest, 6)
-    if ((first & 0x40) === 0) return magnitude
-    if (magnitude === 0) throw new Malformed('zero has no sign')
-    return -magnitude
+    return (first & 0x40) === 0 ? magnitude : negated(magnitude)
   }
 
   number(): number {
@@ -130,21 +128,29 @@ export class PackedReader {
 
   /** The rest of a varint of which the lowest bits are there, so many as `bitCount` says: 6 or 7. */
   moreOf(lowest: number, bitCount: number): number {
+    const { bytes, end } = this
+    let { offset } = this
     let value = lowest
     // Three bytes fit into an integer of 32 bits, and four into another.
     let shift = bitCount
     for (; shift <= 21; shift += 7) {
-      const byte = this.byte()
+      if (offset >= end) throw endsEarly()
+      const byte = bytes[offset++]!
       value |= (byte & 0x7f) << shift
-      if (byte < 0x80) return byte === 0 ? tooLong() : value
+      if (byte >= 0x80) continue
+      if (byte === 0) return tooLong()
+      this.offset = offset
+      return value
     }
     const weight = 2 ** shift
     let high = 0
     for (let highShift = 0; highShift < 28; highShift += 7) {
-      const byte = this.byte()
+      if (offset >= end) throw endsEarly()
+      const byte = bytes[offset++]!
       high |= (byte & 0x7f) << highShift
       if (byte >= 0x80) continue
       if (byte === 0) return tooLong()
+      this.offset = offset
       value += high * weight
       if (value > Number.MAX_SAFE_INTEGER) break
       return value
@@ -167,6 +173,11 @@ export function numberAt(bytes: Uint8Array, start: number): number {
   doubleWords[highWord] =
     bytes[start + 4]! | (bytes[start + 5]! << 8) | (bytes[start + 6]! << 16) | (bytes[start + 7]! << 24)
   return double[0]!
+}
+
+export function negated(magnitude: number): number {
+  if (magnitude === 0) throw new Malformed('zero has no sign')
+  return -magnitude
 }
 
 export function endsEarly(): Malformed {

@@ -110,13 +110,16 @@ export function putText(target: Buffer, offset: number, text: string): number {
 function putLongText(target: Buffer, offset: number, text: string): number {
   const units = text.length
   const contentOffset = offset + varintBytes(units)
-  // A unit takes three bytes at most: where there is room for that, one call tells whether they all take one.
-  if (
-    target.length - contentOffset >= 3 * units &&
-    (target as TextTarget).utf8Write(text, contentOffset) === units
-  ) {
-    putVarint(target, offset, units)
-    return contentOffset + units
+  // A unit takes three bytes at most, and its length one more than was thought: where there is room for that, one call
+  // writes all of it.
+  if (target.length - contentOffset > 3 * units) {
+    const byteLength = (target as TextTarget).utf8Write(text, contentOffset)
+    if (byteLength > units) {
+      if (!text.isWellFormed()) return REFUSED
+      const start = offset + varintBytes(byteLength)
+      if (start > contentOffset) target.copyWithin(start, contentOffset, contentOffset + byteLength)
+    }
+    return putVarint(target, offset, byteLength) + byteLength
   }
   if (!text.isWellFormed()) return REFUSED
   const byteLength = Buffer.byteLength(text)
