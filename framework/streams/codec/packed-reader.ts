@@ -132,8 +132,7 @@ export class PackedReader {
     let { offset } = this
     let value = lowest
     // Three bytes fit into an integer of 32 bits, and four into another.
-    let shift = bitCount
-    for (; shift <= 21; shift += 7) {
+    for (let shift = bitCount; shift <= 21; shift += 7) {
       if (offset >= end) throw endsEarly()
       const byte = bytes[offset++]!
       value |= (byte & 0x7f) << shift
@@ -142,7 +141,8 @@ export class PackedReader {
       this.offset = offset
       return value
     }
-    const weight = 2 ** shift
+    // A power with an exponent that is not known beforehand would take longer than all the rest.
+    const weight = bitCount === 6 ? 2 ** 27 : 2 ** 28
     let high = 0
     for (let highShift = 0; highShift < 28; highShift += 7) {
       if (offset >= end) throw endsEarly()
