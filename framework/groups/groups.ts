@@ -31,6 +31,8 @@ import { Ticker, tickMs } from './worker/ticker.js'
 const leaveMs = 3_000
 /** How long a member waits for others before it founds a group by itself, in milliseconds; an election timeout is added. */
 const patienceMs = 3_000
+/** For how many election timeouts nothing must have been asked of a group before it does without heartbeats. */
+const quiesceAfterTimeouts = 2
 const reluctance = 3
 
 export interface GroupsOptions {
@@ -171,6 +173,7 @@ export class Groups implements AsyncDisposable {
         heartbeatTicks: ticks(timing.heartbeatIntervalMs),
         electionTicks: ticks(timing.electionTimeoutMs),
         electionJitterTicks: ticks(timing.electionJitterMs),
+        quiesceAfterTicks: ticks(quiesceAfterTimeouts * timing.electionTimeoutMs),
         electionFactor: options.leadership === 'reluctant' ? reluctance : 1,
       },
       founding: foundingPolicyOf(options, foundingTicks),

@@ -43,6 +43,8 @@ export interface BondEvents {
    * @param message May be a view into something larger, and keep it alive.
    */
   onMessage(bond: Bond, lane: Lane, message: Uint8Array): void | Promise<void>
+  /** Nothing has come from the peer for longer than it should, on any bond, for so many milliseconds at least. */
+  onDoubt(bond: Bond, silentMs: number): void
   /** The bond is over. Nothing arrives on it any more. */
   onEnded(bond: Bond, end: BondEnd): void
 }
@@ -95,7 +97,7 @@ export class Bond {
   #end: BondEnd | undefined
 
   constructor(options: BondOptions) {
-    const { group, peer, terms, entry, control, timing, hearts } = options
+    const { group, peer, terms, entry, control, timing, hearts, events } = options
     this.group = group
     this.peer = peer
     this.member = `${peer}/${terms.incarnation}` as MemberId
@@ -113,6 +115,7 @@ export class Bond {
     }
     this.#pulse = hearts.join(peer, timing, {
       ping: () => this.#ping(),
+      onDoubt: (silentMs) => events.onDoubt(this, silentMs),
       onSilence: (missed) => this.#onSilence(missed),
     })
   }

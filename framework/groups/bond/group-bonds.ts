@@ -43,6 +43,8 @@ export interface GroupEvents {
    * @param message May be a view into something larger, and keep it alive.
    */
   onMessage(bond: Bond, lane: Lane, message: Uint8Array): void | Promise<void>
+  /** Nothing has come from the peer for longer than it should, on any bond, for so many milliseconds at least. */
+  onDoubt?(bond: Bond, silentMs: number): void
   /** The bond is over. Nothing arrives on it any more. */
   onLost?(bond: Bond, end: BondEnd): void
 }
@@ -328,6 +330,7 @@ export class GroupBonds {
       openLane: (of, lane, signal) => this.#openLane(of, lane, signal),
       events: {
         onMessage: (of, lane, message) => this.#options.events.onMessage(of, lane, message),
+        onDoubt: (of, silentMs) => this.#tell(() => this.#options.events.onDoubt?.(of, silentMs)),
         onEnded: (of, end) => this.#onEnded(of, end),
       },
       timing: this.#options.parameters.timing,

@@ -13,6 +13,12 @@ export type Beat = 'ping' | 'dead' | 'idle'
 const LATE_PART = 0.5
 
 /**
+ * So many silent ticks in a row are no chance any more: two take longer than two words of the other side may lie apart, by
+ * the default jitter.
+ */
+const DOUBTFUL_TICKS = 2
+
+/**
  * Whether a peer is alive. Both sides see to it that something is said about every interval, on any of their bonds: a
  * ping, if there is nothing else. So silence means something, and nobody has to answer. Pure: is told the time.
  *
@@ -23,6 +29,9 @@ const LATE_PART = 0.5
 export class Heartbeat {
   readonly #options: HeartbeatOptions
   #dueMs: number
+  /** By when something had last arrived, and when that was last looked at. */
+  #heardMs: number
+  #tickedMs: number
   #missed = 0
   #excused = 0
   #hasHeard = false
@@ -30,6 +39,8 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions, nowMs: number) {
     this.#options = options
+    this.#heardMs = nowMs
+    this.#tickedMs = nowMs
     this.#dueMs = nowMs + this.#period()
   }
 
@@ -41,6 +52,16 @@ export class Heartbeat {
   /** How many ticks in a row have counted as silent. */
   get missed(): number {
     return this.#missed
+  }
+
+  /** Whether the last tick was the one by which the other side became suspicious. */
+  get isDoubtful(): boolean {
+    return this.#missed === DOUBTFUL_TICKS
+  }
+
+  /** For how long nothing had arrived at the last tick, at least; in milliseconds. */
+  get silentMs(): number {
+    return this.#tickedMs - this.#heardMs
   }
 
   /** Anything has arrived. */
@@ -57,7 +78,9 @@ export class Heartbeat {
     const { timing } = this.#options
     const isLate = nowMs - this.#dueMs > LATE_PART * timing.heartbeatIntervalMs
     this.#dueMs = nowMs + this.#period()
+    this.#tickedMs = nowMs
     if (this.#hasHeard) {
+      this.#heardMs = nowMs
       this.#missed = 0
       this.#excused = 0
     } else if (isLate && this.#excused < timing.missedHeartbeatsMax) this.#excused++

@@ -6,6 +6,8 @@ import { Heartbeat } from './heartbeat.js'
 export interface Beating {
   /** Says something, if nothing waits to be said already. @returns Whether it did. */
   ping(): boolean
+  /** The peer has been silent for longer than it should, and for so long at least; it may be gone. */
+  onDoubt(silentMs: number): void
   /** The peer was silent for that many heartbeats in a row. */
   onSilence(missed: number): void
 }
@@ -84,7 +86,9 @@ class Heart {
     const beat = this.heartbeat.tick(this.#clock.monotonic())
     // Before the bonds are told, each of which may be the last to go.
     this.#timer = this.#arm()
-    if (beat === 'dead') for (const bond of this.#bonds) bond.onSilence(this.heartbeat.missed)
-    else if (beat === 'ping') for (const bond of this.#bonds) if (bond.ping()) return
+    const { missed, isDoubtful, silentMs } = this.heartbeat
+    if (beat === 'dead') for (const bond of this.#bonds) bond.onSilence(missed)
+    else if (isDoubtful) for (const bond of this.#bonds) bond.onDoubt(silentMs)
+    if (beat === 'ping') for (const bond of this.#bonds) if (bond.ping()) return
   }
 }

@@ -178,6 +178,16 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     return { incarnation: this.#incarnation, hardState, entries }
   }
 
+  /** As {@link RaftCore.isQuiescent}. */
+  get isQuiescent(): boolean {
+    return this.#core.isQuiescent
+  }
+
+  /** As {@link RaftCore.mayQuiesce}. */
+  get mayQuiesce(): boolean {
+    return this.#core.mayQuiesce
+  }
+
   /** Founds a cluster. Only while it belongs to none. */
   found(clusterId: ClusterId, configuration: Configuration): void {
     this.#core.found(clusterId, configuration)
@@ -209,6 +219,18 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     if (this.isOver) return
     this.#core.tick(count, nowTick)
     // Most ticks come to nothing, and there may be many groups.
+    if (this.#core.hasReady) this.#schedule()
+  }
+
+  /** Has the group do without heartbeats, as {@link RaftCore.quiesce}. */
+  quiesce(): void {
+    if (this.#core.quiesce()) this.#schedule()
+  }
+
+  /** Something may be wrong, or about to happen, as {@link RaftCore.wake}. */
+  wake(silentTicks?: number): void {
+    if (this.isOver) return
+    this.#core.wake(silentTicks)
     if (this.#core.hasReady) this.#schedule()
   }
 

@@ -8,6 +8,8 @@ export class ElectionTimer {
   #elapsed = 0
   /** Since a leader was heard, whichever it was. */
   #sinceLeader: number
+  /** The leader has said that it will say nothing, so that its silence says nothing either. */
+  #isQuiescent = false
 
   /** @param mayHaveHeard Whether this member may have heard a leader right before it ended, and started again. */
   constructor(settings: Settings, mayHaveHeard: boolean) {
@@ -26,13 +28,37 @@ export class ElectionTimer {
     return this.#sinceLeader < this.#settings.electionTicks
   }
 
+  get isQuiescent(): boolean {
+    return this.#isQuiescent
+  }
+
+  /** Stands still until something happens. */
+  quiesce(): void {
+    this.#isQuiescent = true
+  }
+
+  /**
+   * Goes on.
+   *
+   * @param silentTicks For how long it is known already that nothing came from the leader.
+   * @returns Whether it stood still.
+   */
+  wake(silentTicks: number): boolean {
+    if (!this.#isQuiescent || this.#settings.faults.followersNeverWake) return false
+    this.#isQuiescent = false
+    this.tick(silentTicks)
+    return true
+  }
+
   tick(count: number): void {
+    if (this.#isQuiescent) return
     this.#elapsed += count
     this.#sinceLeader += count
   }
 
   /** Waits anew, and not for as long as before (Raft, §5.2). */
   restart(): void {
+    this.#isQuiescent = false
     this.#elapsed = 0
     this.#timeout = drawElectionTimeout(this.#settings)
   }
@@ -43,6 +69,7 @@ export class ElectionTimer {
   }
 
   onLeader(): void {
+    this.#isQuiescent = false
     this.#elapsed = 0
     this.#sinceLeader = 0
   }

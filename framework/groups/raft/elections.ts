@@ -31,6 +31,20 @@ export class Elections {
     this.#timer.onLeader()
   }
 
+  get isQuiescent(): boolean {
+    return this.#timer.isQuiescent
+  }
+
+  /** The leader will say nothing until something happens. */
+  quiesce(): void {
+    this.#timer.quiesce()
+  }
+
+  /** Waits for a leader again. @returns Whether it did not. */
+  wake(silentTicks: number): boolean {
+    return this.#timer.wake(silentTicks)
+  }
+
   /** This member is about to be a follower. @param wasLeader Whether it led. */
   onFollower(wasLeader: boolean): void {
     if (wasLeader) this.#timer.onLeadershipOver()
@@ -40,6 +54,7 @@ export class Elections {
   /** Time passes at a member that does not lead. */
   tick(count: number): void {
     const { state, membership } = this.#context
+    if (this.isQuiescent) return
     this.#timer.tick(count)
     if (!this.#timer.isOver && !this.#isAlone) return
     this.#timer.restart()

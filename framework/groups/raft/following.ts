@@ -19,9 +19,10 @@ export class Following {
   }
 
   onAppend(request: AppendRequest): StepOutcome {
+    const { settings, replica, state, membership, answers, outbox, elections } = this.#context
+    const isNewRound = request.term > state.term || request.round > answers.round
     const obstacle = this.#hearLeader(request)
     if (obstacle) return obstacle
-    const { settings, replica, state, membership, answers, outbox } = this.#context
     const verdict = judgeAppend(replica, request, settings.faults)
     switch (verdict.type) {
       case 'matched':
@@ -29,6 +30,7 @@ export class Following {
         for (const entry of verdict.entries) replica.append(entry)
         answers.onMatched(request.from, verdict.lastIndex, request.answer)
         membership.commitTo(Math.min(request.commitIndex, answers.matchIndex))
+        if (request.answer === 'quiesce' && isNewRound) elections.quiesce()
         return 'stepped'
       case 'rejected':
         outbox.send(
@@ -120,7 +122,8 @@ export class Following {
     }
     if (term > state.term || state.role !== 'follower' || state.leader === undefined)
       becomeFollower(term, from)
-    elections.onLeader()
+    // What is of a round before the leader fell silent was overtaken by that, and no news.
+    if (!elections.isQuiescent || round > answers.round) elections.onLeader()
     answers.onRound(round, roundTick)
     return undefined
   }

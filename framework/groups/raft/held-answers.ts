@@ -29,6 +29,11 @@ export class HeldAnswers {
     return this.#matchIndex
   }
 
+  /** The highest round of this term that was seen. */
+  get round(): number {
+    return this.#round
+  }
+
   /** What was owed in an earlier term is of no interest any more. */
   onTerm(): void {
     this.#vote = undefined
@@ -54,7 +59,7 @@ export class HeldAnswers {
     this.#matchIndex = Math.max(this.#matchIndex, lastIndex)
     if (answer === 'none') return
     this.#leader = leader
-    this.#isUrgent ||= answer === 'at-once'
+    this.#isUrgent ||= answer === 'at-once' || answer === 'quiesce'
   }
 
   get isDue(): boolean {

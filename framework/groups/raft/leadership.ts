@@ -2,6 +2,7 @@ import { invariant } from '#framework/primitives'
 import { encodeConfiguration, haveSameVoters, isSingleStep, isWellFormed } from './configuration.js'
 import type { AnswerWish, AppendAnswer, Envelope, Message } from './messages.js'
 import { Progress } from './progress.js'
+import { Quiescence } from './quiescence.js'
 import { electorateOf, reachedByQuorum, type Electorate } from './quorum.js'
 import { ReadQueue } from './reads.js'
 import type { MemberProgress, Proposal, ProposeOutcome, ReadId, RefusalReason, StepOutcome } from './ready.js'
@@ -41,6 +42,9 @@ export class Leadership {
   #ticksSinceRound = 0
   #uncommittedBytes = 0
   #hasUnsent = true
+  readonly #quiescence: Quiescence
+  /** Since when a majority stands by this leader without having answered: the election, or the end of quiescence. */
+  #followedTick = 0
 
   constructor(context: LeaderContext, observers: readonly MemberId[]) {
     this.#settings = context.settings
@@ -49,6 +53,7 @@ export class Leadership {
     this.#send = context.send
     this.#envelope = context.envelope
     this.#observers = observers
+    this.#quiescence = new Quiescence(context.settings.quiesceAfterTicks)
     this.#followMembership()
     const { log, commitIndex } = this.#replica
     for (let index = commitIndex + 1; index <= log.lastIndex; index++)
@@ -76,8 +81,44 @@ export class Leadership {
 
   /** Whether a majority has heard this leader so lately that it would not elect another one. */
   get isFollowed(): boolean {
-    // To begin with, the votes of a majority stand for it.
-    return this.#nowTick - Math.max(this.#quorumAckedTick(), 0) < this.#settings.electionTicks
+    // Nobody's patience runs out in quiescence. To begin with, the votes of a majority stand for it.
+    if (this.isQuiescent) return true
+    const followedTick = Math.max(this.#quorumAckedTick(), this.#followedTick)
+    return this.#nowTick - followedTick < this.#settings.electionTicks
+  }
+
+  /** Whether nobody expects heartbeats. */
+  get isQuiescent(): boolean {
+    return this.#quiescence.isReached
+  }
+
+  /** Whether nothing is under way, and nothing was asked of this leader for long enough. */
+  get mayQuiesce(): boolean {
+    if (!this.#quiescence.isDue) return false
+    const { log, commitIndex } = this.#replica
+    const { lastIndex } = log
+    if (commitIndex < lastIndex || this.#ownMatchIndex < lastIndex) return false
+    if (this.#reads.pendingCount > 0 || this.#transfer.target !== undefined) return false
+    for (const { state, matchIndex } of this.#progress.values())
+      if (state !== 'replicate' || matchIndex < lastIndex) return false
+    return true
+  }
+
+  /** Asks the others to do without heartbeats, if it may. @returns Whether it did. */
+  quiesce(): boolean {
+    if (!this.mayQuiesce) return false
+    this.#startRound(this.#progress.values(), 'quiesce')
+    this.#quiescence.onAnswered(this.#progress.values())
+    return true
+  }
+
+  /** Something happens: heartbeats go on, at once if they had ended. */
+  stir(): void {
+    if (!this.#quiescence.stir()) return
+    // Whoever is gone was not missed so far.
+    for (const progress of this.#progress.values()) progress.heardTick = this.#nowTick
+    this.#followedTick = this.#nowTick
+    this.#startRound(this.#progress.values())
   }
 
   report(): readonly MemberProgress[] {
@@ -93,8 +134,11 @@ export class Leadership {
 
   /** @returns Whether a majority has been silent for too long for this to go on (check-quorum; Ongaro 2014, §6.2). */
   tick(count: number, isRoundDue: boolean): 'quorum-lost' | undefined {
+    if (this.isQuiescent && this.#settings.faults.stopsClockOfQuiescentLeader) return undefined
     this.#nowTick += count
     this.#ticksSinceRound += count
+    if (this.isQuiescent) return undefined
+    this.#quiescence.tick(count)
     if (isRoundDue) this.#startRound(this.#progress.values())
     // Of two voters, the other one cannot be elected without this one's vote, so there is nothing to fear from waiting.
     if (this.#replica.configuration.voters.length === 2) return undefined
@@ -106,6 +150,7 @@ export class Leadership {
 
   propose(proposals: readonly Proposal[], timestampMs: number): ProposeOutcome {
     const { commandBytesMax, uncommittedEntriesMax, uncommittedBytesMax } = this.#settings.limits
+    this.stir()
     if (this.#transfer.target !== undefined) return this.#refuse('transferring')
     let bytes = 0
     for (const { payload } of proposals) {
@@ -135,6 +180,7 @@ export class Leadership {
 
   proposeConfiguration(next: Configuration, timestampMs: number): ProposeOutcome {
     const { configurations, configuration, commitIndex, log } = this.#replica
+    this.stir()
     if (this.#transfer.target !== undefined) return this.#refuse('transferring')
     if (!isWellFormed(next)) return this.#refuse('not-single-step')
     if (!this.#settings.faults.configurationTakesTwoSteps) {
@@ -168,12 +214,14 @@ export class Leadership {
   }
 
   setObservers(observers: readonly MemberId[]): void {
+    this.stir()
     this.#observers = observers
     this.#followMembership()
   }
 
   /** @returns Why not; undefined when the read is taken on. */
   read(id: ReadId, consistency: 'strong' | 'lease'): RefusalReason | undefined {
+    this.stir()
     const { faults, limits } = this.#settings
     if (this.#reads.pendingCount >= limits.pendingReadsMax) return 'busy'
     // What earlier leaders committed is known only when an entry of the own term is committed.
@@ -190,6 +238,7 @@ export class Leadership {
 
   /** @returns Why not; undefined when it is under way. */
   transferTo(target: MemberId): RefusalReason | undefined {
+    this.stir()
     if (target === this.#settings.id || !this.#replica.configuration.voters.includes(target))
       return 'unsuitable-member'
     if (this.#transfer.target !== undefined)
@@ -209,6 +258,7 @@ export class Leadership {
     if (progress === undefined) return 'stranger'
     const { log } = this.#replica
     if (answer.round > this.#round || answer.matchIndex > log.lastIndex) return 'malformed'
+    if (this.#quiescence.isContradictedBy(answer, progress.ackedRound)) this.stir()
     progress.heardTick = this.#nowTick
     this.#hasUnsent = true
     if (answer.accepted) progress.onAccepted(answer.matchIndex)
@@ -219,6 +269,7 @@ export class Leadership {
       progress.hasLost(answer.roundTick, answer.lastIndex, this.#settings.heartbeatTicks)
     )
       progress.becomeProbe(progress.matchIndex + 1)
+    this.#quiescence.onAnswered(this.#progress.values())
     this.advance()
     return outcome
   }
@@ -351,12 +402,13 @@ export class Leadership {
     return 'stepped'
   }
 
-  #startRound(members: Iterable<Progress>): void {
+  #startRound(members: Iterable<Progress>, answer: 'at-once' | 'quiesce' = 'at-once'): void {
     this.#round++
     this.#ticksSinceRound = 0
+    this.#quiescence.onRound(this.#round, answer === 'quiesce')
     for (const progress of members) {
       if (this.#mustSync(progress)) this.#sendSyncRequired(progress)
-      else this.#sendCommitIndex(progress, 'at-once')
+      else this.#sendCommitIndex(progress, answer)
     }
   }
 

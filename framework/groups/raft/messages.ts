@@ -44,11 +44,12 @@ export interface VoteAnswer extends Envelope {
  *
  * - `when-durable`: when its log is on its disk up to there;
  * - `at-once`: with what is durable so far, for a heartbeat;
- * - `none`: it brings no entries, only word of what is committed, and there is nothing to say to that.
+ * - `none`: it brings no entries, only word of what is committed, and there is nothing to say to that;
+ * - `quiesce`: as `at-once`; and nothing more will be said until something happens, so the receiver does without.
  *
  * A refusal is always said, and at once.
  */
-export type AnswerWish = 'when-durable' | 'at-once' | 'none'
+export type AnswerWish = 'when-durable' | 'at-once' | 'none' | 'quiesce'
 
 /** AppendEntries (Raft, figure 2). Without entries it is a heartbeat, a probe, or word of what is committed. */
 export interface AppendRequest extends Envelope {

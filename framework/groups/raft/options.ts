@@ -22,6 +22,8 @@ export interface RaftOptions {
    * much. Default 0.1.
    */
   readonly clockDriftMax?: number | undefined
+  /** How long nothing was asked of a leader before the group may be quiescent. Default: it never is. */
+  readonly quiesceAfterTicks?: number | undefined
   /** Default: {@link murmurChain}. */
   readonly hasher?: ChainHasher | undefined
   readonly limits?: Partial<RaftLimits> | undefined

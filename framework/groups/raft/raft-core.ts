@@ -184,6 +184,7 @@ export class RaftCore {
    * @throws InvariantError when the member belongs to no cluster, or has stopped.
    */
   reform(clusterId: ClusterId, learners: Iterable<MemberId>): void {
+    this.wake()
     this.#clusters.reform(clusterId, learners)
   }
 
@@ -195,6 +196,7 @@ export class RaftCore {
    * @throws InvariantError when the member has stopped, or its log does not say which cluster it is of.
    */
   adopt(clusterId: ClusterId): void {
+    this.wake()
     this.#clusters.adopt(clusterId)
   }
 
@@ -313,6 +315,41 @@ export class RaftCore {
     return this.#replica.compact(upTo, this.#settings.limits)
   }
 
+  /**
+   * Whether this member does nothing as long as nothing happens. The driver may then leave it alone, if before anything
+   * else it says how much time has passed ({@link tick}), and {@link wake}s it when others may be gone.
+   */
+  get isQuiescent(): boolean {
+    return this.#leadership?.isQuiescent ?? this.#elections.isQuiescent
+  }
+
+  /** Whether this member leads, and {@link quiesce} would do something. */
+  get mayQuiesce(): boolean {
+    return this.#leadership?.mayQuiesce ?? false
+  }
+
+  /**
+   * Has a group in which nothing happens do without heartbeats, at the leader, as soon as all others have agreed. Only for a
+   * driver that learns in another way when one of them is gone.
+   *
+   * @returns Whether the others are asked. Not when anything is under way, or was lately.
+   */
+  quiesce(): boolean {
+    return this.#leadership?.quiesce() ?? false
+  }
+
+  /**
+   * Something may be wrong, or about to happen: a leader that was quiescent says so, and so does a follower, which waits
+   * for its leader again.
+   *
+   * @param silentTicks For how long, at least, nothing at all has come from the leader.
+   */
+  wake(silentTicks = 0): void {
+    if (this.#state.isStopped) return
+    if (this.#leadership) this.#leadership.stir()
+    else if (this.#elections.wake(silentTicks)) this.#following.announceEnd()
+  }
+
   /** Whether {@link takeReady} has anything. */
   get hasReady(): boolean {
     return (
@@ -366,6 +403,8 @@ export class RaftCore {
     if (message.to !== this.id) return 'other-member'
     if (message.clusterId !== this.clusterId && !this.#clusters.join(message)) return 'other-cluster'
     if (message.from === this.id) return 'malformed'
+    // What the leader has to say is judged by those who follow it.
+    if (this.isQuiescent && message.type !== 'append') this.wake()
     if (this.#settings.faults.quorumByReachability) this.#heardTicks.set(message.from, this.#nowTick)
     switch (message.type) {
       case 'pre-vote-request':

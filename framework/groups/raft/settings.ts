@@ -14,6 +14,7 @@ export interface Settings {
   readonly electionFactor: number
   /** How long after the beginning of a confirmed round no other leader can be elected, by the slowest of the clocks. */
   readonly leaseTicks: number
+  readonly quiesceAfterTicks: number
   readonly hasher: ChainHasher
   readonly limits: RaftLimits
   readonly faults: CoreFaults
@@ -22,7 +23,7 @@ export interface Settings {
 /** @throws InvariantError for numbers that make no sense. */
 export function settingsOf(options: RaftOptions): Settings {
   const { heartbeatTicks = 10, electionTicks = 40, electionJitterTicks = 10 } = options
-  const { electionFactor = 1, clockDriftMax = 0.1 } = options
+  const { electionFactor = 1, clockDriftMax = 0.1, quiesceAfterTicks = Infinity } = options
   invariant(isPositive(heartbeatTicks), 'heartbeatTicks is a whole number above 0')
   invariant(
     isPositive(electionTicks) && electionTicks > heartbeatTicks,
@@ -32,6 +33,7 @@ export function settingsOf(options: RaftOptions): Settings {
     Number.isSafeInteger(electionJitterTicks) && electionJitterTicks >= 0,
     'electionJitterTicks is 0 or more',
   )
+  invariant(isPositive(quiesceAfterTicks) || quiesceAfterTicks === Infinity, 'quiesceAfterTicks is above 0')
   invariant(electionFactor >= 1, 'electionFactor is 1 or more')
   invariant(clockDriftMax >= 0 && clockDriftMax < 1, 'clockDriftMax is a fraction')
   return {
@@ -43,6 +45,7 @@ export function settingsOf(options: RaftOptions): Settings {
     electionFactor,
     // The first tick of a follower after it has heard the leader may come at once: one less counts.
     leaseTicks: Math.floor((electionTicks - 1) * (1 - clockDriftMax)),
+    quiesceAfterTicks,
     hasher: options.hasher ?? murmurChain,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     faults: options.faults ?? {},

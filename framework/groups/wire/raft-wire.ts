@@ -33,7 +33,7 @@ const types = [
   'timeout-now',
 ] as const satisfies readonly Message['type'][]
 
-const answers = ['when-durable', 'at-once', 'none'] as const satisfies readonly AnswerWish[]
+const answers = ['when-durable', 'at-once', 'none', 'quiesce'] as const satisfies readonly AnswerWish[]
 
 /** Fields behind the head, without entries: at most eight integers and two flags. */
 const fieldBytesMax = 8 * 8 + 2

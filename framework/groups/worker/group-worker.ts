@@ -46,10 +46,11 @@ import { LeaderRequests } from './leader-requests.js'
 import { Life } from './life.js'
 import { memberStatuses } from './member-statuses.js'
 import { MembershipKeeper } from './membership-keeper.js'
+import { quiescence, Quiescing } from './quiescing.js'
 import { Reforming } from './reforming.js'
 import { SharedReads, type Confirmation } from './shared-reads.js'
 import { Submitter } from './submitter.js'
-import { tickMs, type Ticker } from './ticker.js'
+import { tickMs, type Ticker, type Ticking } from './ticker.js'
 
 /** How long a leader may take to confirm a read before it is asked again, in milliseconds. */
 const readPatienceMs = 2_000
@@ -97,7 +98,8 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #closing = new AbortController()
   readonly #status: ComposedWatch<GroupStatus>
   readonly #members: ComposedWatch<readonly MemberStatus[]>
-  readonly #unfollow: () => void
+  readonly #ticking: Ticking
+  readonly #quiescing: Quiescing
   #phase: GroupPhase = 'joining'
   #cause: unknown
   /** Of the member that there is. */
@@ -133,10 +135,11 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.bonds = bonds.join({
       ...membership,
       incarnation: life.incarnation,
-      capabilities: [bundling],
+      capabilities: [bundling, quiescence],
       events: {
         onBonded: (bond) => this.#onBonded(bond),
         onMessage: (bond, lane, message) => this.#onMessage(bond, lane, message),
+        onDoubt: (bond, silentMs) => this.#onDoubt(bond, silentMs),
         onLost: (bond) => this.#onLost(bond),
       },
     })
@@ -193,7 +196,14 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
           })
     this.#status = new ComposedWatch(() => this.#currentStatus())
     this.#members = new ComposedWatch(() => this.#currentMembers())
-    this.#unfollow = ticker.follow((ticks, nowTick) => this.#onTick(ticks, nowTick))
+    this.#ticking = ticker.follow((ticks, nowTick) => this.#onTick(ticks, nowTick))
+    this.#quiescing = new Quiescing({
+      ticking: this.#ticking,
+      bonds: this.bonds.mesh,
+      member,
+      isIdle: () => this.#submitter.isIdle && !this.#givingWay.isUnderWay && this.#closed === undefined,
+      isSettled: () => this.#keeper.isSettled,
+    })
     life.start({
       onMessage: (message) => this.#send(message),
       onApplied: (entry, submission) => {
@@ -261,6 +271,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   /** There is something to submit. */
   submitSoon(): void {
+    this.#quiescing.wake()
     this.#submitter.dispatchSoon()
   }
 
@@ -271,11 +282,13 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
    * @throws TimeoutError when the leader took too long; why there is no member.
    */
   readable(consistency: Confirmation): Promise<void> {
+    this.#quiescing.wake()
     return this.#reads.confirmed(consistency)
   }
 
   /** Asks the leader to hand over. @throws as {@link readable}. */
   async transfer(to: PeerId, signal: AbortSignal): Promise<void> {
+    this.#quiescing.wake()
     const member = this.#requireMember()
     const target = member.configuration.voters.find((voter) => peerIdOf(voter) === to)
     const leader = this.#leaderBond()
@@ -296,6 +309,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
    *   nodes one after the other does not leave the group to the last of them.
    */
   close(timeoutMs: number, isComingBack: boolean): Promise<void> {
+    this.#quiescing.wake()
     this.#closed ??= this.#close(timeoutMs, isComingBack)
     return this.#closed
   }
@@ -344,7 +358,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       cause instanceof GroupError
         ? cause
         : new GroupError('GROUP_TERMINATED', 'the group has failed on this node', [], { cause })
-    this.#unfollow()
+    this.#ticking.stop()
     this.#closing.abort(terminated)
     this.#refresh()
     this.#status.end(terminated)
@@ -357,6 +371,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   #onBegun(member: Member<C, R, Q, A>): void {
     const { clock, logger } = this.#options
     const { storage } = this.#life
+    this.#quiescing.resume()
     this.#phase = 'joining'
     this.#cause = undefined
     this.#givingWay.stop()
@@ -382,6 +397,8 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       this.#phase = phase
       this.#cause = cause
       this.#refresh()
+      // If this member led, nobody may have missed it so far.
+      this.#keeper.alarm()
       return
     }
     logger.error('a group has failed on this node', { group: this.id, cause: messageOf(cause) })
@@ -430,6 +447,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   #onNote(bond: Bond, note: Note): void {
+    this.#quiescing.wake()
     this.#keeper.onNote(bond, note)
     this.#islands.onNote()
     this.#maybeGiveWay()
@@ -476,11 +494,13 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#islands.onTick(ticks)
     this.#givingWay.onTick(ticks)
     this.#submitter.onTick(ticks)
+    this.#quiescing.onTick(ticks)
   }
 
   // Bonds
 
   #onBonded(bond: Bond): void {
+    this.#quiescing.wake()
     this.#options.bundles.add(bond, (message) => this.#step(bond, message))
     this.#keeper.onBonded(bond)
     this.#sync?.onBonded(bond.member)
@@ -488,7 +508,15 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#refresh()
   }
 
+  /** The leader is missed by those who follow it, and everybody by the leader. */
+  #onDoubt(bond: Bond, silentMs: number): void {
+    const leader = this.#life.member?.status.leader
+    if (leader === bond.member) this.#quiescing.wake(silentMs)
+    else if (leader === this.#life.member?.id) this.#quiescing.wake()
+  }
+
   #onLost(bond: Bond): void {
+    this.#quiescing.wake()
     this.#options.bundles.remove(bond)
     this.#forwarding.onLost(bond)
     this.#commitWords.forget(bond)
@@ -503,19 +531,27 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       case 'control':
         if (message[0] === NOTE) return this.#onNote(bond, decodeNote(message.subarray(1)))
         if (message[0] === CONSENSUS) return this.#step(bond, message.subarray(1))
-        if (message[0] === MERGE) return this.#islands.onMessage(message.subarray(1))
+        if (message[0] === MERGE) return this.#onMerge(message.subarray(1))
         if (message[0] === BUNDLE) return this.#options.bundles.receive(bond, message.subarray(1))
         throw new MalformedMessageError('there is no such kind of messages')
       case 'bulk':
         return this.#step(bond, message)
       case 'forward':
+        this.#quiescing.resume()
         return this.#onForward(bond, decodeForward(message))
       case 'sync':
+        this.#quiescing.resume()
         return this.#sync?.onMessage(bond.member, message)
     }
   }
 
+  #onMerge(message: Uint8Array): void {
+    this.#quiescing.wake()
+    this.#islands.onMessage(message)
+  }
+
   #step(bond: Bond, bytes: Uint8Array): void {
+    this.#quiescing.resume()
     const ends = { from: bond.member, to: this.#life.memberId }
     const message = decodeMessage(bytes, ends)
     this.#life.member?.step(message)
@@ -527,7 +563,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     if (bond?.member !== message.to) return
     // Entries, and what is said of them: a word that they are committed must not arrive before they do. Losing any of it is
     // harmless: what is busy now is tried again with the next heartbeat.
-    if (message.type === 'append' && message.answer !== 'at-once')
+    if (message.type === 'append' && (message.answer === 'when-durable' || message.answer === 'none'))
       return this.#commitWords.pass(bond, message)
     const bytes = encodeMessage(message)
     if (message.type === 'append' || message.type === 'append-answer') this.#options.bundles.send(bond, bytes)

@@ -53,6 +53,7 @@ export class MembershipKeeper {
   #gaveWay: readonly Verdict[] = []
   /** What the others were told last. */
   #told: string | undefined
+  #toldNote: Uint8Array | undefined
 
   constructor(options: MembershipKeeperOptions) {
     this.#options = options
@@ -136,6 +137,17 @@ export class MembershipKeeper {
     else if (member.status.role === 'leader') this.#maybeChange(member)
   }
 
+  /** Whether this member, which leads, knows of nothing to change: all are of one cluster, which has them as it should. */
+  get isSettled(): boolean {
+    const member = this.#options.member()
+    if (member === undefined || this.#isLeaving) return false
+    for (const bond of this.#options.mesh) {
+      const note = this.#notes.get(bond)
+      if (note?.cluster?.id !== member.clusterId || note?.gaveWay !== undefined) return false
+    }
+    return nextMembershipStep(this.#factsOf(member), this.#options.limits) === undefined
+  }
+
   /** Hands leadership over, if this member has it and somebody else could. Says whether that is under way. */
   handOver(): boolean {
     const member = this.#options.member()
@@ -150,8 +162,17 @@ export class MembershipKeeper {
     const text = JSON.stringify(note)
     if (text === this.#told) return
     this.#told = text
-    const encoded = encodeNote(note)
-    for (const bond of this.#options.mesh) this.#options.send(bond, encoded)
+    this.#toldNote = encodeNote(note)
+    this.#tellAll(this.#toldNote)
+  }
+
+  /** Tells the others nothing new, so that they look whether their leader is still there. */
+  alarm(): void {
+    if (this.#toldNote !== undefined) this.#tellAll(this.#toldNote)
+  }
+
+  #tellAll(note: Uint8Array): void {
+    for (const bond of this.#options.mesh) this.#options.send(bond, note)
   }
 
   #ownNote(): Note {

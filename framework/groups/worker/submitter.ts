@@ -87,6 +87,12 @@ export class Submitter<R> {
     this.dispatchSoon()
   }
 
+  /** Whether nothing of what was submitted is open. */
+  get isIdle(): boolean {
+    for (const pipeline of this.#pipelines.keys()) if (!pipeline.isIdle) return false
+    return true
+  }
+
   onTick(ticks: number): void {
     let isIdle = true
     for (const [pipeline, state] of this.#pipelines) {

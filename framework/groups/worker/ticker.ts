@@ -3,39 +3,72 @@ import type { Clock, Timer } from '#framework/primitives'
 /** How long a tick of consensus is, in milliseconds. */
 export const tickMs = 50
 
+/** Is told how many ticks have passed, and how many that makes of the node's, the same for all. */
+export type TickListener = (ticks: number, nowTick: number) => void
+
+/** One of those for whom a ticker lets time pass. */
+export interface Ticking {
+  /** Is told nothing until it goes on. */
+  pause(): void
+  /** Goes on. @returns What it was not told meanwhile; undefined when it was not paused. */
+  resume(): { readonly ticks: number; readonly nowTick: number } | undefined
+  stop(): void
+}
+
 /** Lets time pass for all groups of a node, with one timer. Says how many ticks there were when the process was held up. */
 export class Ticker {
   readonly #clock: Clock
-  readonly #listeners = new Set<(ticks: number, nowTick: number) => void>()
+  readonly #listeners = new Set<TickListener>()
+  /** Undefined while there is nobody to tell. */
   #timer: Timer | undefined
-  #tickedMs = 0
+  #tickedMs: number
   #nowTick = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.#tickedMs = clock.monotonic()
   }
 
-  /**
-   * @param listener Is told how many ticks have passed, and how many that makes of the node's, the same for all.
-   * @returns What ends it.
-   */
-  follow(listener: (ticks: number, nowTick: number) => void): () => void {
-    this.#listeners.add(listener)
-    if (this.#timer === undefined) {
-      this.#tickedMs = this.#clock.monotonic()
-      this.#arm()
-    }
-    return () => {
-      this.#listeners.delete(listener)
-      if (this.#listeners.size > 0) return
-      this.#timer?.cancel()
-      this.#timer = undefined
+  follow(listener: TickListener): Ticking {
+    let pausedTick: number | undefined
+    this.#add(listener)
+    return {
+      pause: () => {
+        if (!this.#remove(listener)) return
+        pausedTick = this.#nowTick
+      },
+      resume: () => {
+        if (pausedTick === undefined) return undefined
+        this.#add(listener)
+        const ticks = this.#nowTick - pausedTick
+        pausedTick = undefined
+        return { ticks, nowTick: this.#nowTick }
+      },
+      stop: () => {
+        pausedTick = undefined
+        this.#remove(listener)
+      },
     }
   }
 
   /** Has the time pass that is gone by now, though the timer has not run yet. */
   catchUp(): void {
     if (this.#timer !== undefined) this.#tell(this.#take())
+  }
+
+  #add(listener: TickListener): void {
+    this.#listeners.add(listener)
+    if (this.#timer !== undefined) return
+    this.#take()
+    this.#arm()
+  }
+
+  #remove(listener: TickListener): boolean {
+    const wasThere = this.#listeners.delete(listener)
+    if (this.#listeners.size > 0) return wasThere
+    this.#timer?.cancel()
+    this.#timer = undefined
+    return wasThere
   }
 
   #arm(): void {

@@ -19,6 +19,7 @@ class TestBond {
   pings = 0
   missed: number | undefined
   isBusy = false
+  readonly doubts: number[] = []
   readonly pulse: Pulse
 
   constructor(with_: PeerId, timing: GroupTiming = defaultTiming) {
@@ -28,6 +29,7 @@ class TestBond {
         this.pings++
         return true
       },
+      onDoubt: (silentMs) => this.doubts.push(silentMs),
       onSilence: (missed) => {
         this.missed = missed
         this.pulse.stop()

@@ -36,7 +36,7 @@ export interface GroupSetup {
   readonly limits: MembershipLimits
   readonly raft: Pick<
     RaftOptions,
-    'heartbeatTicks' | 'electionTicks' | 'electionJitterTicks' | 'limits' | 'faults'
+    'heartbeatTicks' | 'electionTicks' | 'electionJitterTicks' | 'quiesceAfterTicks' | 'limits' | 'faults'
   >
   readonly checkpointEntries: number
   readonly peers: readonly PeerId[]
@@ -166,6 +166,7 @@ function observed(
             onMessage(bond, lane, message)
             return options.events.onMessage(bond, lane, message)
           },
+          onDoubt: (bond, silentMs) => options.events.onDoubt?.(bond, silentMs),
           onLost: (bond, end) => {
             onBond(bond, 'lost')
             options.events.onLost?.(bond, end)
