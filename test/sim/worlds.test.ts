@@ -16,6 +16,8 @@ const likelySeeds: Readonly<Record<string, number>> = {
   'ignores-leader-when-alone': 35,
   'loses-ticks-in-pause': 112,
   'restores-old-snapshot': 38,
+  'stops-clock-of-quiescent-leader': 58,
+  'followers-never-wake': 4,
 }
 
 /** One for all, so that whatever a world leaves behind in the code makes the next run of a seed another one. */

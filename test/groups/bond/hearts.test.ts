@@ -101,4 +101,26 @@ describe('the hearts of a node', () => {
     clock.advance(5_000)
     expect([first.missed, second.missed]).toEqual([10, 10])
   })
+
+  test('given a peer that falls silent, then its bonds hear so once, long before they end, and for how long nothing came at least', () => {
+    const bond = new TestBond(peer)
+    clock.advance(10)
+    bond.pulse.onReceived()
+    clock.advance(2_000)
+    expect([bond.doubts.length, bond.missed]).toEqual([1, undefined])
+    expect(bond.doubts[0]).toBeGreaterThanOrEqual(700)
+    expect(bond.doubts[0]).toBeLessThanOrEqual(1_300)
+    bond.pulse.onReceived()
+    clock.advance(2_000)
+    expect(bond.doubts).toHaveLength(2)
+  })
+
+  test('given a peer that speaks as seldom as it may, then nobody doubts that it is there', () => {
+    const bond = new TestBond(peer)
+    for (let ms = 0; ms < 60_000; ms += 650) {
+      clock.advance(650)
+      bond.pulse.onReceived()
+    }
+    expect(bond.doubts).toEqual([])
+  })
 })

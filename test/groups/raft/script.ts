@@ -233,7 +233,9 @@ function messageText(message: Message): string {
       return `${head} ${message.granted ? 'granted' : 'denied'}`
     case 'append': {
       const entries = message.entries.map((entry) => entryText(entry)).join(' ')
-      const kind = { 'when-durable': '', 'at-once': ' heartbeat', none: ' notice', quiesce: ' quiesce' }[message.answer]
+      const kind = { 'when-durable': '', 'at-once': ' heartbeat', none: ' notice', quiesce: ' quiesce' }[
+        message.answer
+      ]
       return `${head}${kind} prev=${message.prevIndex}@${message.prevTerm} [${entries}] commit=${message.commitIndex} round=${message.round}`
     }
     case 'sync-required':

@@ -1,9 +1,9 @@
 import { expect, test } from '@jest/globals'
 import { GroupKey } from '#framework/groups'
 import { shortId } from '#framework/primitives'
-import { eventually } from '../../support/eventually.js'
+import { eventually, within } from '../../support/eventually.js'
 import { quickly, startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
-import { allReach, declared } from './support.js'
+import { agreeOnLeader, allReach, declared, leaderOf, patienceMs } from './support.js'
 
 const groupCount = 12
 
@@ -18,24 +18,55 @@ function controlMessages({ host }: GroupNode, groups: readonly CounterGroup[]): 
   return count
 }
 
-test('given two nodes with many groups in common, when these are idle, then their heartbeats travel together, and each of them works', async () => {
+/** Resolves when nothing is said of these groups for several heartbeats. */
+async function quiet(node: GroupNode, groups: readonly CounterGroup[]): Promise<void> {
+  let count = -1
+  let since = 0
+  await eventually(
+    () => {
+      const now = controlMessages(node, groups)
+      if (now !== count) since = performance.now()
+      count = now
+      expect(performance.now() - since).toBeGreaterThan(5 * quickly.heartbeatIntervalMs)
+    },
+    { timeoutMs: patienceMs },
+  )
+}
+
+test('given two nodes with many groups in common, when these are idle, then nothing is said of them, and each of them works', async () => {
   await using nodes = await startNodes(2)
   const first = nodes[0]!
   const byGroup: CounterGroup[][] = []
   for (let n = 0; n < groupCount; n++) byGroup.push(await declared(nodes, { key: GroupKey.random() }))
   const groups = byGroup.map(([own]) => own!)
 
-  const before = controlMessages(first, groups)
-  const startedAt = performance.now()
-  await eventually(() => expect(controlMessages(first, groups)).toBeGreaterThan(before + 60))
-  const messages = controlMessages(first, groups) - before
-  const rounds = (performance.now() - startedAt) / quickly.heartbeatIntervalMs
-  // Apart from each other, a round of a group takes a message and its answer.
-  expect(messages / rounds).toBeLessThan(groupCount)
+  await quiet(first, groups)
   expect(groups.every(({ status }) => status.value.phase === 'online')).toBe(true)
-
   for (const [n, pair] of byGroup.entries()) {
-    await pair[0]!.execute({ add: n })
+    await pair[n % 2]!.execute({ add: n })
     await allReach(pair, 1, n)
+  }
+})
+
+test('given a group that is idle, when its leader disappears, then another one is elected though nobody asks anything', async () => {
+  await using nodes = await startNodes(3)
+  const groups = await declared(nodes)
+  await groups[0]!.execute({ add: 1 })
+  await quiet(nodes[0]!, [groups[0]!])
+  const place = leaderOf(groups)
+  await nodes[place]!.vanish()
+  const left = nodes.filter((_, at) => at !== place)
+  const leftGroups = groups.filter((_, at) => at !== place)
+  await agreeOnLeader(left, leftGroups)
+  await within(patienceMs, leftGroups[0]!.execute({ add: 1 }))
+})
+
+test('given a group that is idle, when somebody asks, then lease and strong queries see everything', async () => {
+  await using nodes = await startNodes(3)
+  const groups = await declared(nodes)
+  await groups[0]!.execute({ add: 7 })
+  for (const consistency of ['lease', 'strong'] as const) {
+    await quiet(nodes[0]!, [groups[0]!])
+    for (const group of groups) expect((await group.query('value', { consistency })).answer).toBe(7)
   }
 })

@@ -47,7 +47,7 @@ const appends = fc.nat(2 ** 40).chain((prevIndex) =>
     commitIndex: count,
     round: count,
     roundTick: count,
-    answer: fc.constantFrom('when-durable' as const, 'at-once' as const, 'none' as const),
+    answer: fc.constantFrom('when-durable' as const, 'at-once' as const, 'none' as const, 'quiesce' as const),
     entries: entriesFrom(prevIndex + 1),
   }),
 )

@@ -17,3 +17,25 @@ test('given groups that were joined at different times, when ticks pass, then al
     ['late', 1, 3],
   ])
 })
+
+test('given a group that is paused, when it goes on, then it hears of all ticks that it has missed, and the node takes no timer if all are', () => {
+  const clock = new ManualClock()
+  const ticker = new Ticker(clock)
+  const seen: number[] = []
+  const first = ticker.follow((ticks) => seen.push(ticks))
+  const second = ticker.follow(() => {})
+  clock.advance(tickMs)
+  first.pause()
+  clock.advance(3 * tickMs)
+  second.pause()
+  expect(clock.pendingCount).toBe(0)
+  clock.advance(100 * tickMs)
+  expect(first.resume()).toEqual({ ticks: 103, nowTick: 104 })
+  expect(first.resume()).toBeUndefined()
+  clock.advance(tickMs)
+  expect(seen).toEqual([1, 1])
+  second.stop()
+  expect(second.resume()).toBeUndefined()
+  first.stop()
+  expect(clock.pendingCount).toBe(0)
+})

@@ -13,6 +13,7 @@ import type {
 } from '../../../framework/groups/raft/types.js'
 import type { RegisterInput } from '../clients/register.js'
 import { DiskFullError, type SimDisk } from '../environment/disk.js'
+import { SimBonds } from './bonds.js'
 import type { DriverBugs } from './driver-bugs.js'
 import { bytesOfRecord, recordsOf, type JournalRecord, type Recovered, type Snapshot } from './journal.js'
 import type { ClientAnswer, ClientRequest, SimMessage } from './messages.js'
@@ -24,6 +25,8 @@ export interface MemberSettings {
   readonly electionTicks: number
   readonly electionJitterTicks: number
   readonly clockDriftMax: number
+  /** Infinity: the group is never quiescent. */
+  readonly quiesceAfterTicks: number
   /** Applied entries between checkpoints. */
   readonly checkpointEvery: number
   /** Entries that compaction leaves. */
@@ -81,6 +84,8 @@ export class SimMember {
   readonly core: RaftCore
   readonly machine = new Registers()
   readonly #surroundings: MemberSurroundings
+  /** Undefined in a group that is never quiescent. */
+  readonly #bonds: SimBonds | undefined
   readonly #writes = new Map<Index, WaitingWrite>()
   readonly #unconfirmedReads = new Map<ReadId, ClientRequest>()
   #confirmedReads: WaitingRead[] = []
@@ -107,9 +112,18 @@ export class SimMember {
       electionTicks: settings.electionTicks,
       electionJitterTicks: settings.electionJitterTicks,
       clockDriftMax: settings.clockDriftMax,
+      quiesceAfterTicks: settings.quiesceAfterTicks,
       limits: settings,
       faults: settings.coreFaults,
     })
+    if (settings.quiesceAfterTicks < Infinity) {
+      this.#bonds = new SimBonds({
+        core: this.core,
+        heartbeatTicks: settings.heartbeatTicks,
+        hostOf,
+        ping: (host) => surroundings.send(host, { kind: 'ping' }),
+      })
+    }
     surroundings.observer.started(this, recovered)
     if (recovered.snapshot) this.#restoreMachine(recovered.snapshot)
     this.#handleReady()
@@ -133,12 +147,13 @@ export class SimMember {
   }
 
   tick(count: number): void {
-    if (count > 0) this.core.tick(count)
+    if (count > 0) (this.#bonds ?? this.core).tick(count)
     this.#handleReady()
   }
 
   receive(from: number, message: SimMessage): void {
     if (this.#hasFailed) return
+    this.#bonds?.hear(from)
     switch (message.kind) {
       case 'raft':
         this.core.step(message.message)
@@ -152,6 +167,7 @@ export class SimMember {
       case 'snapshot-answer':
         this.#installSnapshot(message.snapshot)
         break
+      case 'ping':
       case 'answer':
         break
     }
@@ -159,12 +175,14 @@ export class SimMember {
   }
 
   proposeConfiguration(next: Configuration): ProposeOutcome {
+    this.#bonds?.catchUp()
     const outcome = this.core.proposeConfiguration(next, this.#surroundings.wallClockMs())
     this.#handleReady()
     return outcome
   }
 
   transferLeadership(target: MemberId): void {
+    this.#bonds?.catchUp()
     this.core.transferLeadership(target)
     this.#handleReady()
   }

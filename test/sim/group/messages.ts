@@ -38,9 +38,15 @@ export interface SnapshotAnswer {
   readonly snapshot: Snapshot
 }
 
+/** The sender is there. Only in groups that may be quiescent, which have no other sign of it. */
+export interface Ping {
+  readonly kind: 'ping'
+}
+
 /** Everything that the simulated network carries. */
 export type SimMessage =
   | { readonly kind: 'raft'; readonly message: Message }
+  | Ping
   | SnapshotRequest
   | SnapshotAnswer
   | ClientRequest

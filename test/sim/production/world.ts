@@ -312,6 +312,8 @@ function setupOf(plan: WorldPlan): GroupSetup {
       heartbeatTicks: ticks(timing.heartbeatIntervalMs),
       electionTicks: ticks(timing.electionTimeoutMs),
       electionJitterTicks: ticks(timing.electionJitterMs),
+      quiesceAfterTicks:
+        settings.quiesceAfterTicks === Infinity ? Infinity : ticks(ms(settings.quiesceAfterTicks)),
       limits: { appendEntriesMax, inFlightMessagesMax, tailEntriesMax },
       faults: settings.coreFaults,
     },

@@ -10,6 +10,8 @@ export function describeMessage(message: SimMessage): string {
       return `request ${message.sequence}.${message.attempt} ${message.input.kind} ${message.input.key}`
     case 'answer':
       return `answer ${message.sequence}.${message.attempt} ${message.outcome.type}`
+    case 'ping':
+      return 'ping'
     case 'snapshot-request':
       return `snapshot-request above ${message.aboveIndex}`
     case 'snapshot-answer':
@@ -27,8 +29,9 @@ export function describeRaft(message: Message): string {
     case 'vote-answer':
       return `${head} ${message.granted ? 'granted' : 'denied'}`
     case 'append': {
-      const { prevIndex, prevTerm, entries, commitIndex, round } = message
-      return `${head} prev ${prevIndex}/t${prevTerm} +${entries.length} commit ${commitIndex} round ${round}`
+      const { prevIndex, prevTerm, entries, commitIndex, round, answer } = message
+      const wish = answer === 'quiesce' ? ' quiesce' : ''
+      return `${head} prev ${prevIndex}/t${prevTerm} +${entries.length} commit ${commitIndex} round ${round}${wish}`
     }
     case 'append-answer': {
       const { accepted, matchIndex, rejectedIndex, lastIndex, round } = message

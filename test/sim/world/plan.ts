@@ -156,6 +156,7 @@ function planByChance(seed: number, minutes: number, bug: PlantedBug): WorldPlan
       electionTicks,
       electionJitterTicks: Math.floor(electionTicks / 2),
       clockDriftMax: 0.1,
+      quiesceAfterTicks: planQuiescence(seed, electionTicks, bug),
       checkpointEvery: pick(random, [10, 50, 10_000]),
       tailEntriesMax: pick(random, [0, 5, 100]),
       ...pick(random, [
@@ -169,6 +170,12 @@ function planByChance(seed: number, minutes: number, bug: PlantedBug): WorldPlan
     },
     invariants: bug.invariants,
   }
+}
+
+/** Apart from the rest, of which the seeds are known that show planted bugs; and those are shown without it. */
+function planQuiescence(seed: number, electionTicks: number, bug: PlantedBug): number {
+  if (bug !== NO_BUG) return Infinity
+  return pick(seededRandom(`${seed}/quiescence`), [Infinity, 1, electionTicks, 2 * electionTicks])
 }
 
 function planFaults(

@@ -240,6 +240,27 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
       faults: { 'slow-links': often, 'one-way': often },
     },
   ],
+  [
+    'stops-clock-of-quiescent-leader',
+    {
+      ...three,
+      core: { stopsClockOfQuiescentLeader: true },
+      // The leader must be left alone for a good while before its lease is asked for, and then be asked in a hurry.
+      faults: { isolate: { every: 2, lasting: 2 } },
+      settings: { quiesceAfterTicks: 1, electionJitterTicks: 1 },
+      habits: { ...leaseReaders, thinkMs: 700 },
+    },
+  ],
+  [
+    'followers-never-wake',
+    {
+      ...three,
+      core: { followersNeverWake: true },
+      faults: { crash: often },
+      settings: { quiesceAfterTicks: 1 },
+      habits: { thinkMs: 1_000 },
+    },
+  ],
   ['has-no-sessions', { members: 'core', driver: { hasNoSessions: true }, faults: { 'bad-network': often } }],
   [
     'restores-old-snapshot',
