@@ -106,7 +106,8 @@ export class Following {
   }
 
   /** What appends and their substitutes have in common: who sends them is the leader. */
-  #hearLeader({ from, term, round, roundTick }: AppendRequest | SyncRequired): StepOutcome | undefined {
+  #hearLeader(request: AppendRequest | SyncRequired): StepOutcome | undefined {
+    const { from, term, round, roundTick } = request
     const { state, replica, answers, elections, becomeFollower } = this.#context
     if (term < state.term) {
       // So that it learns that it leads no more.
@@ -122,8 +123,9 @@ export class Following {
     }
     if (term > state.term || state.role !== 'follower' || state.leader === undefined)
       becomeFollower(term, from)
-    // What is of a round before the leader fell silent was overtaken by that, and no news.
-    if (!elections.isQuiescent || round > answers.round) elections.onLeader()
+    // A heartbeat of before the leader fell silent was overtaken by that, and is no news.
+    const isLate = round <= answers.round && request.type === 'append' && request.entries.length === 0
+    if (!elections.isQuiescent || !isLate) elections.onLeader()
     answers.onRound(round, roundTick)
     return undefined
   }

@@ -114,11 +114,13 @@ export class Leadership {
 
   /** Something happens: heartbeats go on, at once if they had ended. */
   stir(): void {
-    if (!this.#quiescence.stir()) return
-    // Whoever is gone was not missed so far.
-    for (const progress of this.#progress.values()) progress.heardTick = this.#nowTick
-    this.#followedTick = this.#nowTick
-    this.#startRound(this.#progress.values())
+    if (this.isQuiescent) {
+      // Whoever is gone was not missed so far.
+      for (const progress of this.#progress.values()) progress.heardTick = this.#nowTick
+      this.#followedTick = this.#nowTick
+    }
+    // What is said next is of this round, and so no late word of before.
+    if (this.#quiescence.stir()) this.#startRound(this.#progress.values())
   }
 
   report(): readonly MemberProgress[] {

@@ -55,12 +55,12 @@ export class Quiescence {
     this.#isReached = true
   }
 
-  /** Something has happened. @returns Whether the others have to be told. */
+  /** Something has happened. @returns Whether others may do without heartbeats by now, and have to be told. */
   stir(): boolean {
-    const wasReached = this.#isReached
+    const mayBeMissed = this.#isReached || this.#askedRound !== undefined
     this.#isReached = false
     this.#askedRound = undefined
     this.#quietTicks = 0
-    return wasReached
+    return mayBeMissed
   }
 }

@@ -97,6 +97,15 @@ describe('a group in which nothing happens', () => {
 })
 
 describe('a quiescent group wakes', () => {
+  test('given a proposal right after the others were asked, then they expect heartbeats, whether they had agreed or not', () => {
+    const cluster = led()
+    cluster.tick(quiesceAfterTicks)
+    cluster.core('a').quiesce()
+    cluster.propose('a', 'x')
+    expect(names.map((name) => cluster.applied(name))).toEqual(names.map(() => ['x']))
+    expect(restingIn(cluster)).toEqual([])
+  })
+
   test('given a proposal, then it is committed everywhere, and heartbeats go on', () => {
     const cluster = quiescent()
     cluster.propose('a', 'y')
