@@ -12,6 +12,7 @@ import {
 import type { Discovery } from '#framework/discovery'
 import type { Host } from '#framework/network'
 import { BondService } from './bond/bond-service.js'
+import { bondMetrics } from './bond/metrics.js'
 import { groupIdOf } from './bond/group-id.js'
 import { timingOf, type GroupTiming } from './bond/group-timing.js'
 import type { Group } from './group.js'
@@ -67,6 +68,7 @@ export class Groups implements AsyncDisposable {
   readonly #bonds: BondService
   readonly #ticker: Ticker
   readonly #bundles: Bundles
+  readonly #unmirror: () => void
   readonly #joined = new Map<GroupId, Joined>()
   #closed: Promise<void> | undefined
 
@@ -77,6 +79,8 @@ export class Groups implements AsyncDisposable {
     this.#bonds = new BondService({ host, discovery, clock, random, logger })
     this.#ticker = new Ticker(clock)
     this.#bundles = new Bundles(host.metrics)
+    const { metrics } = host
+    this.#unmirror = metrics.gauge(bondMetrics.quiescent).collect(() => this.#ticker.pausedCount)
   }
 
   /** @throws MosaikError `PROTOCOL_TAKEN` when the host has groups already. */
@@ -140,6 +144,7 @@ export class Groups implements AsyncDisposable {
     await Promise.all(leaving)
     this.#joined.clear()
     await this.#bonds.close()
+    this.#unmirror()
   }
 
   /** A group that has failed, or could not be started, can be joined anew, whoever still has a handle of it. */

@@ -15,6 +15,10 @@ import type { Lane } from './lanes.js'
 /** Every metric of bonds. Groups are labelled with their short id. */
 export const bondMetrics = {
   groups: { name: 'mosaik_groups', help: 'Groups that this node is in.' },
+  quiescent: {
+    name: 'mosaik_groups_quiescent',
+    help: 'Of these, those that do without heartbeats because nothing happens in them.',
+  },
   bonds: { name: 'mosaik_group_bonds', help: 'Bonds of this node.', labels: ['group'] },
   handshakes: {
     name: 'mosaik_group_handshakes_total',

@@ -23,29 +23,40 @@ export class Ticker {
   #timer: Timer | undefined
   #tickedMs: number
   #nowTick = 0
+  #pausedCount = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
     this.#tickedMs = clock.monotonic()
   }
 
+  /** How many are paused. */
+  get pausedCount(): number {
+    return this.#pausedCount
+  }
+
   follow(listener: TickListener): Ticking {
     let pausedTick: number | undefined
+    const unpause = (): void => {
+      if (pausedTick !== undefined) this.#pausedCount--
+      pausedTick = undefined
+    }
     this.#add(listener)
     return {
       pause: () => {
         if (!this.#remove(listener)) return
         pausedTick = this.#nowTick
+        this.#pausedCount++
       },
       resume: () => {
         if (pausedTick === undefined) return undefined
         this.#add(listener)
         const ticks = this.#nowTick - pausedTick
-        pausedTick = undefined
+        unpause()
         return { ticks, nowTick: this.#nowTick }
       },
       stop: () => {
-        pausedTick = undefined
+        unpause()
         this.#remove(listener)
       },
     }
