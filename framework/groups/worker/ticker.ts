@@ -4,7 +4,7 @@ import type { Clock, Timer } from '#framework/primitives'
 export const tickMs = 50
 
 /** Is told how many ticks have passed, and how many that makes of the node's, the same for all. */
-export type TickListener = (ticks: number, nowTick: number) => void
+type TickListener = (ticks: number, nowTick: number) => void
 
 /** One of those for whom a ticker lets time pass. */
 export interface Ticking {
