@@ -8,14 +8,7 @@ import { systemClock } from '#framework/primitives'
 import { defaultLimits } from '#framework/network'
 import { loadBinding } from '../dist/framework/network/quic/binding.js'
 import { quic } from '../dist/framework/network/quic/transport.js'
-
-export type Transport = 'quic' | 'tls'
-
-/** Where a node listens on loopback. */
-export const listenOn: Readonly<Record<Transport, string>> = {
-  quic: '/ip4/127.0.0.1/udp/0/quic-v1',
-  tls: '/ip4/127.0.0.1/tcp/0',
-}
+import { listenOn, type Transport } from './transports.ts'
 
 export const bareProtocol = '/bench/bytes/1'
 

@@ -1,9 +1,13 @@
+import type { Transport } from './transports.ts'
+
 export interface BenchmarkRun {
   readonly runs: number
   /** How large the networks are, where the benchmark measures several. */
   readonly nodes?: readonly number[]
   /** How long a figure is observed, where that is a matter of choice. */
   readonly seconds?: number
+  /** The only transport to measure, where several are. */
+  readonly transport?: Transport
   /** Prints for a person; silent with --json. */
   readonly say: (text: string) => void
 }

@@ -1,7 +1,7 @@
 // One of the two processes of the control benchmark.
 import type { Host, Link, LinkProtocol } from '#framework/network'
 import type { Producer } from '#framework/streams'
-import type { Transport } from './bare-node.ts'
+import type { Transport } from './transports.ts'
 import { answerCalls } from './calls.ts'
 import { mosaikNode } from './mosaik-node.ts'
 import { type Trade, Trades, tradesOf } from './record.ts'

@@ -12,6 +12,7 @@ import {
 } from '#framework/groups'
 import { Host, Identity } from '#framework/network'
 import { decode, digestOf, encode, systemRandom } from '#framework/primitives'
+import { listenOn, type Transport } from './transports.ts'
 
 export type RegisterGroup = Group<Uint8Array, undefined, undefined, number>
 
@@ -21,6 +22,8 @@ export interface GroupNode {
 }
 
 export interface GroupNodeOptions {
+  /** Default: QUIC. */
+  readonly transport?: Transport | undefined
   /** Of nodes to begin with; none for the first one. */
   readonly addresses: readonly string[]
   /** Where groups are stored. Default: in memory. */
@@ -29,10 +32,15 @@ export interface GroupNodeOptions {
   readonly identity?: number | undefined
 }
 
-export async function groupNode({ addresses, folder, identity }: GroupNodeOptions): Promise<GroupNode> {
+export async function groupNode({
+  transport = 'quic',
+  addresses,
+  folder,
+  identity,
+}: GroupNodeOptions): Promise<GroupNode> {
   const host = await Host.start({
     network: digestOf('bench'),
-    listen: ['/ip4/127.0.0.1/udp/0/quic-v1'],
+    listen: [listenOn[transport]],
     ...(identity !== undefined && { identity: Identity.fromSeed(bytesOf(identity)) }),
   })
   const discovery = await Discovery.start({ host, bootstrap: [seeds(addresses)] })

@@ -1,9 +1,11 @@
 // A node with one group of a register, as a member of it or as the client of the others.
+import type { Transport } from './transports.ts'
 import { answerCalls } from './calls.ts'
 import { groupKey, groupNode, Register, type RegisterGroup } from './group-node.ts'
 import { callsPerSecond, eachMs, type Load } from './load.ts'
 
 export interface JoinOrder {
+  readonly transport: Transport
   readonly addresses: readonly string[]
   /** Where to store; undefined: in memory. */
   readonly folder: string | undefined

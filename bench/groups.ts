@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { transports, type Transport } from './transports.ts'
 import { type Benchmark, median, spread, table } from './benchmark.ts'
 import { Callable } from './calls.ts'
 import { EtcdCluster } from './etcd-cluster.ts'
@@ -9,6 +10,7 @@ import type { EtcdPeer } from './etcd-peer.ts'
 import type { GroupsPeer } from './groups-peer.ts'
 import type { Load } from './load.ts'
 
+const etcdName = 'etcd'
 const roundMs = 2_000
 const bytes = 128
 const memberCount = 3
@@ -16,19 +18,22 @@ const batch = 64
 const count = 200
 
 export const benchmark: Benchmark = {
-  method: `Three member processes and a client process over QUIC on loopback, with the default timing (elections after 2 to 2.5 s), once in memory and once in LMDB, where an entry counts when it is synced at a majority; and three nodes of etcd with the same timing, of which a client process asks the one that leads through etcd3, without encryption. All of them run all the time, data is on the same disk, and each figure is taken of one after the other in each run. Ours: execute, executeMany and query on a client that is a learner, which applies everything as well; the machine keeps the last ${bytes} B it was given. etcd: put, a transaction of puts, and linearizable get, of one key. Throughput: so many calls at a time for ${roundMs} ms. Latency: ${count} calls one after the other. First run not counted.`,
+  method: `Three member processes and a client process on loopback, with the default timing (elections after 2 to 2.5 s), once in memory and once in LMDB, where an entry counts when it is synced at a majority, both over QUIC and over TCP+tls (--transport: over one of them); and three nodes of etcd with the same timing, of which a client process asks the one that leads through etcd3, without encryption. All of them run all the time, data is on the same disk, and each figure is taken of one after the other in each run. Ours: execute, executeMany and query on a client that is a learner, which applies everything as well; the machine keeps the last ${bytes} B it was given. etcd: put, a transaction of puts, and linearizable get, of one key. Throughput: so many calls at a time for ${roundMs} ms. Latency: ${count} calls one after the other. First run not counted.`,
   runs: 5,
-  async run({ runs, say }) {
+  async run({ runs, transport, say }) {
     await using stack = new AsyncDisposableStack()
     const folder = await mkdtemp(join(tmpdir(), 'mosaik-groups-'))
     stack.defer(() => rm(folder, { recursive: true, force: true }))
-    const contenders: Contender[] = [
-      { name: 'memory', client: await ourClient(stack, undefined) },
-      { name: 'lmdb', client: await ourClient(stack, folder) },
-    ]
+    const contenders: Contender[] = []
+    for (const over of transport === undefined ? transports : [transport]) {
+      contenders.push(
+        { name: `memory, ${over}`, client: await ourClient(stack, over, undefined) },
+        { name: `lmdb, ${over}`, client: await ourClient(stack, over, join(folder, over)) },
+      )
+    }
     const etcd = await etcdClient(stack, folder)
     if (etcd === undefined) say('etcd is not installed: going on without it\n')
-    else contenders.push({ name: 'etcd', client: etcd })
+    else contenders.push({ name: etcdName, client: etcd })
 
     const results = measures.map(({ title, digits }) => ({
       title,
@@ -45,7 +50,7 @@ export const benchmark: Benchmark = {
     }
     say(
       table([
-        ['', 'memory', 'lmdb', 'etcd', 'lmdb / etcd'],
+        ['', ...contenders.map(({ name }) => name)],
         ...results.map(({ title, digits, samples }) => [title, ...cells(samples, digits)]),
       ]),
     )
@@ -97,23 +102,31 @@ const measures: readonly Measure[] = [
   },
 ]
 
+/** Ours with what it makes of etcd's. */
 function cells(samples: ReadonlyMap<string, number[]>, digits: number): string[] {
-  const { memory, lmdb, etcd } = Object.fromEntries(samples)
-  const ours = [memory!, lmdb!].map((figures) => spread(figures, digits))
-  if (etcd === undefined) return [...ours, 'not installed', '']
-  return [...ours, spread(etcd, digits), (median(lmdb!) / median(etcd)).toFixed(2)]
+  const etcd = samples.get(etcdName)
+  return [...samples].map(([name, figures]) => {
+    const isCompared = etcd !== undefined && name !== etcdName
+    const ratio = isCompared ? ` ×${(median(figures) / median(etcd)).toFixed(2)}` : ''
+    return spread(figures, digits) + ratio
+  })
 }
 
 /** @param folder Where members store; undefined: in memory. */
 async function ourClient(
   stack: AsyncDisposableStack,
+  transport: Transport,
   folder: string | undefined,
 ): Promise<Callable<GroupsPeer>> {
   const peers: Callable<GroupsPeer>[] = []
   let addresses: readonly string[] = []
   for (let place = 0; place <= memberCount; place++) {
     const peer = stack.use(new Callable<GroupsPeer>('groups-peer.ts'))
-    const own = await peer.call('join', { addresses, folder: folder && join(folder, String(place)) })
+    const own = await peer.call('join', {
+      transport,
+      addresses,
+      folder: folder && join(folder, String(place)),
+    })
     if (place === 0) addresses = own
     peers.push(peer)
     // The client comes last, when there is no place for another voter.

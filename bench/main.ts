@@ -1,9 +1,10 @@
-// npm run bench -- <name> [--runs n] [--nodes n,n…] [--seconds n] [--json]
+// npm run bench -- <name> [--runs n] [--nodes n,n…] [--seconds n] [--transport quic|tls] [--json]
 // Benchmarks print the machine, the commit and the method with every figure. They are never part of the tests.
 import { execFileSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
+import { transports } from './transports.ts'
 
 const names = [
   'up',
@@ -34,13 +35,14 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string' },
     nodes: { type: 'string' },
     seconds: { type: 'string' },
+    transport: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 })
 const name = names.find((known) => known === positionals[0])
 if (name === undefined) {
   console.error(
-    `usage: npm run bench -- <${names.join(' | ')}> [--runs n] [--nodes n,n…] [--seconds n] [--json]`,
+    `usage: npm run bench -- <${names.join(' | ')}> [--runs n] [--nodes n,n…] [--seconds n] [--transport quic|tls] [--json]`,
   )
   process.exit(2)
 }
@@ -49,6 +51,11 @@ const { benchmark } = (await import(`./${name}.ts`)) as { benchmark: Benchmark }
 const [runs = benchmark.runs] = wholeNumbers('runs')
 const nodes = wholeNumbers('nodes')
 const [seconds] = wholeNumbers('seconds')
+const transport = transports.find((known) => known === values.transport)
+if (values.transport !== undefined && transport === undefined) {
+  console.error(`--transport takes ${transports.join(' or ')}, not "${values.transport}"`)
+  process.exit(2)
+}
 
 const context = {
   benchmark: name,
@@ -72,6 +79,7 @@ const result = await benchmark.run({
   say,
   ...(nodes.length > 0 && { nodes }),
   ...(seconds !== undefined && { seconds }),
+  ...(transport !== undefined && { transport }),
 })
 if (values.json) console.log(JSON.stringify({ ...context, result }))
 

@@ -3,7 +3,7 @@ import { digestOf } from '#framework/primitives'
 import { Host } from '#framework/network'
 import { Discovery, seeds } from '#framework/discovery'
 import { Streams } from '#framework/streams'
-import { listenOn, type Transport } from './bare-node.ts'
+import { listenOn, type Transport } from './transports.ts'
 
 export interface MosaikNode {
   readonly host: Host

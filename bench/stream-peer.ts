@@ -1,5 +1,5 @@
 // What the processes of the stream benchmark have in common, whatever they carry datums with.
-import type { Transport } from './bare-node.ts'
+import type { Transport } from './transports.ts'
 
 export interface PeerOptions {
   readonly transport: Transport

@@ -3,7 +3,7 @@ import { type Benchmark, median, spread, table } from './benchmark.ts'
 import { Callable } from './calls.ts'
 import { NatsServer } from './nats-server.ts'
 import { nodeOptions } from './node-options.ts'
-import type { Transport } from './bare-node.ts'
+import type { Transport } from './transports.ts'
 import type { Order, Sent, StreamPeer } from './stream-peer.ts'
 
 const roundMs = 1_500
