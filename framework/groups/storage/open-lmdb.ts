@@ -1,4 +1,4 @@
-import { systemRandom } from '#framework/primitives'
+import { systemClock, systemRandom } from '#framework/primitives'
 import { murmurChain } from '../raft/chain-hash.js'
 import type { LmdbStoragesOptions } from './lmdb/lmdb-storages.js'
 import type { StorageProvider } from './storage.js'
@@ -15,5 +15,5 @@ export type OpenLmdbOptions = Pick<LmdbStoragesOptions, 'folder'> & Partial<Lmdb
  */
 export async function openLmdbStorages(options: OpenLmdbOptions): Promise<StorageProvider> {
   const { LmdbStorages } = await import('./lmdb/lmdb-storages.js')
-  return LmdbStorages.open({ random: systemRandom, hasher: murmurChain, ...options })
+  return LmdbStorages.open({ clock: systemClock, random: systemRandom, hasher: murmurChain, ...options })
 }

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemRandom } from '#framework/primitives'
+import { systemClock, systemRandom } from '#framework/primitives'
 import {
   LmdbStorages,
   type LmdbStoragesOptions,
@@ -22,7 +22,7 @@ export class LmdbPlace implements StoragePlace {
   }
 
   open(options: Partial<LmdbStoragesOptions> = {}): Promise<LmdbStorages> {
-    return LmdbStorages.open({ folder: this.folder, random: systemRandom, hasher, ...options })
+    return LmdbStorages.open({ folder: this.folder, clock: systemClock, random: systemRandom, hasher, ...options })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

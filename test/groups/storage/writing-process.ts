@@ -1,13 +1,13 @@
 // A process that appends entries until it is killed, and says which ones are durable. Run by crash.test.ts.
 import { writeSync } from 'node:fs'
-import { systemRandom } from '#framework/primitives'
+import { systemClock, systemRandom } from '#framework/primitives'
 import { LmdbStorages } from '../../../framework/groups/storage/lmdb/lmdb-storages.js'
 import { entriesBehind, group, hasher } from './logs.js'
 
 const WRITERS = 32
 
 const [folder] = process.argv.slice(2)
-const storages = await LmdbStorages.open({ folder: folder!, random: systemRandom, hasher })
+const storages = await LmdbStorages.open({ folder: folder!, clock: systemClock, random: systemRandom, hasher })
 const { storage, restored } = await storages.open(group)
 let last = restored.entries.at(-1)
 

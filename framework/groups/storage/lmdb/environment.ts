@@ -1,18 +1,13 @@
-import { mkdir, statfs } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { open, type RootDatabase } from 'lmdb'
-import { codeOf, messageOf } from '#framework/primitives'
+import type { RecordChange } from '../records/record-change.js'
 import { closedStorage, GroupStorageError } from '../storage-error.js'
 import { checkDataFile } from './data-file.js'
+import { failed, full, hasLess } from './disk-failure.js'
 import { FolderOwnership } from './folder-ownership.js'
 import type { KeyRange } from './keys.js'
 import { setAside } from './set-aside.js'
-
-/** One change of the stored records: a value for a key, or none any more. */
-export interface RecordChange {
-  readonly key: Uint8Array
-  /** Must not be changed before the write has ended: it is written from where it is. Undefined removes the key. */
-  readonly value: Uint8Array | undefined
-}
+import { WriteQueue, type OnWriteEnded } from './write-queue.js'
 
 /** Which records to read, in the order of their keys. */
 export interface RecordRange extends KeyRange {
@@ -20,25 +15,11 @@ export interface RecordRange extends KeyRange {
   readonly limit: number
 }
 
-interface PendingWrite {
-  readonly changes: readonly RecordChange[]
-  readonly bytes: number
-  readonly onEnded: (failure: GroupStorageError | undefined) => void
-}
-
-/** What goes into one transaction at most, in bytes; a single larger write has one to itself. */
+/** What goes into one transaction at most; a single larger write has one to itself. */
 const COMMIT_BYTES_MAX = 16 * 1024 * 1024
-/** What waits to be written at most, in bytes of keys and values. */
-const PENDING_BYTES_MAX = 64 * 1024 * 1024
-/** What a record costs besides its bytes, so that many small ones count too. */
-const RECORD_OVERHEAD_BYTES = 64
 
-/** Below this a write error of no known kind is taken for a full disk: LMDB reports a short write as EIO. */
-const FREE_BYTES_MIN = 8 * 1024 * 1024
 /** LMDB writes its table of readers through mapped memory, where a disk without room ends the process (SIGBUS). */
 const OPENING_BYTES_MIN = 256 * 1024
-const SYSTEM_NO_SPACE: ReadonlySet<unknown> = new Set([28, 122, 'ENOSPC', 'EDQUOT'])
-const MDB_MAP_FULL = -30792
 
 const FOLDER_OWNER_ONLY = 0o700
 
@@ -51,10 +32,8 @@ export class LmdbEnvironment {
   readonly hasBegunAnew: boolean
   readonly #folder: string
   readonly #ownership: FolderOwnership
-  readonly #pending: PendingWrite[] = []
-  #pendingBytes = 0
+  readonly #queue: WriteQueue
   #root: RootDatabase<Uint8Array, Uint8Array> | undefined
-  #committing: Promise<void> | undefined
   /** Settles when the handle of before a failure is gone. */
   #reopening: Promise<void> | undefined
   #closing: Promise<void> | undefined
@@ -64,6 +43,11 @@ export class LmdbEnvironment {
     this.#ownership = ownership
     this.hasBegunAnew = hasBegunAnew
     this.#root = openRoot(folder)
+    this.#queue = new WriteQueue({
+      folder,
+      commitBytesMax: COMMIT_BYTES_MAX,
+      commit: (changes) => this.#commit(changes),
+    })
   }
 
   /**
@@ -95,6 +79,12 @@ export class LmdbEnvironment {
   /** The value of a key, the caller's own. */
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
     return (await this.#opened()).getBinary(key)
+  }
+
+  /** {@link get}, at once, for as long as nothing is awaited. */
+  async reader(): Promise<(key: Uint8Array) => Uint8Array | undefined> {
+    const root = await this.#opened()
+    return (key) => root.getBinary(key)
   }
 
   /** {@link get} at once; undefined also while the environment is opened again after a failure. */
@@ -144,16 +134,9 @@ export class LmdbEnvironment {
    * @param onEnded Called once, when the changes are durable or have failed. Of several in their order.
    * @throws GroupStorageError as {@link write} does.
    */
-  enqueue(changes: readonly RecordChange[], onEnded: (failure: GroupStorageError | undefined) => void): void {
+  enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded): void {
     if (this.#closing) throw closedStorage()
-    const bytes = sizeOf(changes)
-    if (this.#pending.length > 0 && this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
-      const text = `${this.#folder}: ${this.#pendingBytes} bytes wait to be written already`
-      throw new GroupStorageError('GROUP_STORAGE_BUSY', text)
-    }
-    this.#pending.push({ changes, bytes, onEnded })
-    this.#pendingBytes += bytes
-    this.#committing ??= this.#commitAll()
+    this.#queue.enqueue(changes, onEnded)
   }
 
   /** Writes what waits, and closes. Idempotent. */
@@ -163,7 +146,7 @@ export class LmdbEnvironment {
   }
 
   async #close(): Promise<void> {
-    await this.#committing
+    await this.#queue.idle()
     try {
       await this.#root?.close()
     } finally {
@@ -172,51 +155,15 @@ export class LmdbEnvironment {
     }
   }
 
-  async #commitAll(): Promise<void> {
-    do {
-      // Who has just been told of a commit, and writes again at once, shares the next one.
-      await Promise.resolve()
-      await this.#commitNext()
-    } while (this.#pending.length > 0)
-    this.#committing = undefined
-  }
-
-  async #commitNext(): Promise<void> {
-    const writes = this.#takeNext()
-    let failure: GroupStorageError | undefined
-    try {
-      await this.#commit(writes)
-    } catch (error) {
-      failure = await this.#explain(error)
-      writes.push(...this.#pending.splice(0))
-      this.#pendingBytes = 0
-    }
-    for (const { onEnded } of writes) onEnded(failure)
-  }
-
-  #takeNext(): PendingWrite[] {
-    let count = 0
-    let bytes = 0
-    for (const write of this.#pending) {
-      if (count > 0 && bytes + write.bytes > COMMIT_BYTES_MAX) break
-      count++
-      bytes += write.bytes
-    }
-    this.#pendingBytes -= bytes
-    return this.#pending.splice(0, count)
-  }
-
-  async #commit(writes: readonly PendingWrite[]): Promise<void> {
+  async #commit(changes: readonly RecordChange[]): Promise<void> {
     const root = (this.#root ??= openRoot(this.#folder))
     try {
       // The one way of writing of which every promise comes out here. Any other leaves one behind that nobody can handle
       // when the commit fails (lmdb-js issue 368).
       await root.batch(() => {
-        for (const { changes } of writes) {
-          for (const { key, value } of changes) {
-            if (value === undefined) void root.remove(key)
-            else void root.put(key, value)
-          }
+        for (const { key, value } of changes) {
+          if (value === undefined) void root.remove(key)
+          else void root.put(key, value)
         }
       })
     } catch (error) {
@@ -230,14 +177,6 @@ export class LmdbEnvironment {
     } finally {
       this.#reopening = undefined
     }
-  }
-
-  async #explain(error: unknown): Promise<GroupStorageError> {
-    const code: unknown =
-      typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
-    const isFull =
-      code === MDB_MAP_FULL || SYSTEM_NO_SPACE.has(code) || (await hasLess(this.#folder, FREE_BYTES_MIN))
-    return isFull ? full(this.#folder, error) : failed(this.#folder, error)
   }
 
   async #opened(): Promise<RootDatabase<Uint8Array, Uint8Array>> {
@@ -269,30 +208,4 @@ async function causeOf(error: unknown): Promise<unknown> {
   } catch (cause) {
     return cause
   }
-}
-
-function sizeOf(changes: readonly RecordChange[]): number {
-  let bytes = 0
-  for (const { key, value } of changes)
-    bytes += RECORD_OVERHEAD_BYTES + key.byteLength + (value?.byteLength ?? 0)
-  return bytes
-}
-
-/** Whether the file system has less room than that, as far as it says. */
-async function hasLess(folder: string, bytes: number): Promise<boolean> {
-  const stats = await statfs(folder).catch(() => undefined)
-  return stats !== undefined && stats.bavail * stats.bsize < bytes
-}
-
-function full(folder: string, cause?: unknown): GroupStorageError {
-  const text = `${folder}: no space for what was to be written`
-  return new GroupStorageError('GROUP_STORAGE_FULL', text, { ...(cause !== undefined && { cause }) })
-}
-
-function failed(folder: string, cause: unknown): GroupStorageError {
-  const code = codeOf(cause)
-  return new GroupStorageError('GROUP_STORAGE_FAILED', `${folder}: ${messageOf(cause)}`, {
-    cause,
-    details: { folder, ...(code !== undefined && { code }) },
-  })
 }

@@ -3,6 +3,7 @@ import type { Entry, Index, SnapshotFacts } from '../../raft/types.js'
 import { newIncarnation } from '../incarnation.js'
 import { boundsAfter, EMPTY_LOG, type LogBounds } from '../log-bounds.js'
 import { entryRecordBytes, readEntryRecord, writeEntryRecord } from '../records/entry-record.js'
+import type { RecordChange } from '../records/record-change.js'
 import { RecordMemory } from '../records/record-memory.js'
 import {
   baseRecord,
@@ -13,7 +14,7 @@ import {
 } from '../records/state-records.js'
 import { absentEntry, closedStorage, corrupt, GroupStorageError } from '../storage-error.js'
 import type { GroupStorage, RestoredGroup, SnapshotWriter, StorageWrite, StoredSnapshot } from '../storage.js'
-import type { LmdbEnvironment, RecordChange } from './environment.js'
+import type { JournaledEnvironment } from './journaled-environment.js'
 import type { GroupKeys } from './keys.js'
 import { NO_HARD_STATE, readChunk, type StoredGroup } from './restore.js'
 import { SnapshotChunks } from './snapshot-chunks.js'
@@ -25,7 +26,7 @@ const READ_BYTES_MAX = 1024 * 1024
 const RECORDS_PER_READ = 1024
 
 export interface LmdbGroupOptions {
-  readonly environment: LmdbEnvironment
+  readonly environment: JournaledEnvironment
   readonly keys: GroupKeys
   /** The key of the identity, and the number of the group. */
   readonly identity: { readonly key: Uint8Array; readonly number: number }
@@ -44,7 +45,7 @@ const NOTHING: Contents = { bounds: EMPTY_LOG, snapshot: undefined }
 /** One group in an LMDB environment that several share. */
 export class LmdbGroupStorage implements GroupStorage {
   readonly #options: LmdbGroupOptions
-  readonly #environment: LmdbEnvironment
+  readonly #environment: JournaledEnvironment
   readonly #keys: GroupKeys
   readonly #chunks: SnapshotChunks
   /** What is durable. */
@@ -99,12 +100,9 @@ export class LmdbGroupStorage implements GroupStorage {
     if (to < from) return []
     const { bounds } = this.#stored
     if (from <= bounds.baseIndex || from > bounds.lastIndex) throw absentEntry(from, bounds)
-    const records = await this.#environment.values({
-      start: this.#keys.entry(from),
-      end: this.#keys.entry(Math.min(to, bounds.lastIndex) + 1),
-      limit: RECORDS_PER_READ,
-      bytesMax,
-    })
+    const last = Math.min(to, bounds.lastIndex, from + RECORDS_PER_READ - 1)
+    const records = await this.#environment.valuesAt(this.#keys.entries(from, last), bytesMax)
+    if (records.length === 0) throw corrupt(`entry ${from}`, 'it is missing')
     return records.map((record, place) => {
       const where = `entry ${from + place}`
       const entry = readEntryRecord(this.#keys.entriesPlace, record, where)

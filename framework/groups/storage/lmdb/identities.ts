@@ -1,9 +1,10 @@
 import type { GroupId, Random } from '#framework/primitives'
 import { newIncarnation } from '../incarnation.js'
 import { identityRecord, type GroupIdentity } from '../records/state-records.js'
+import type { RecordChange } from '../records/record-change.js'
 import { isCorrupt } from '../storage-error.js'
-import type { LmdbEnvironment } from './environment.js'
-import { groupNumberOf, GROUPS, IDENTITIES, identityKey } from './keys.js'
+import type { JournaledEnvironment } from './journaled-environment.js'
+import { groupNumberOf, groupOf, GROUPS, IDENTITIES, identityKey } from './keys.js'
 
 /**
  * Who the member of a group is that is stored here, and under which number its records are.
@@ -12,7 +13,7 @@ import { groupNumberOf, GROUPS, IDENTITIES, identityKey } from './keys.js'
  * @throws GroupStorageError `GROUP_STORAGE_CORRUPT`.
  */
 export async function readIdentity(
-  environment: LmdbEnvironment,
+  environment: JournaledEnvironment,
   group: GroupId,
 ): Promise<GroupIdentity | undefined> {
   const key = identityKey(group)
@@ -22,7 +23,7 @@ export async function readIdentity(
 
 /** Makes this a new member: whatever it said before, somebody else has said. Durable when it resolves. */
 export async function becomeNewMember(
-  environment: LmdbEnvironment,
+  environment: JournaledEnvironment,
   group: GroupId,
   { number, random }: { readonly number: number; readonly random: Random },
 ): Promise<GroupIdentity> {
@@ -32,8 +33,27 @@ export async function becomeNewMember(
   return identity
 }
 
+/** What makes a new member of every group that is stored, as {@link becomeNewMember} does of one. */
+export async function newMembersOfAll(
+  environment: JournaledEnvironment,
+  random: Random,
+): Promise<{ readonly groups: readonly GroupId[]; readonly changes: readonly RecordChange[] }> {
+  const keys = await environment.keys({ ...IDENTITIES, limit: Infinity })
+  const changes: RecordChange[] = []
+  for (const key of keys) {
+    try {
+      const { number } = identityRecord.open(key, (await environment.get(key))!)
+      changes.push({ key, value: identityRecord.seal(key, { number, incarnation: newIncarnation(random) }) })
+    } catch (error) {
+      // That it is damaged is noticed when its group is opened.
+      if (!isCorrupt(error)) throw error
+    }
+  }
+  return { groups: keys.map(groupOf), changes }
+}
+
 /** A number that no group has, and under which nothing is stored. */
-export async function freeNumber(environment: LmdbEnvironment): Promise<number> {
+export async function freeNumber(environment: JournaledEnvironment): Promise<number> {
   const last = await environment.lastKey(GROUPS)
   let highest = last ? groupNumberOf(last) : 0
   for (const key of await environment.keys({ ...IDENTITIES, limit: Infinity })) {

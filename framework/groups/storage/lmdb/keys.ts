@@ -1,9 +1,10 @@
-import { bytesOf, type GroupId } from '#framework/primitives'
+import { bytesOf, digestFromRaw, type GroupId } from '#framework/primitives'
 import type { Index } from '../../raft/types.js'
 import { placeOf } from '../records/checked-record.js'
 
 // Keys are bytes in the order of what they stand for, numbers big-endian:
 //   0                                     the version of the format
+//   0 1                                   which journal belongs to it, and how much of that is in here
 //   1 group id (32)                       its identity: the number of the group in all other keys, and the incarnation
 //   2 group (4) part (1) …                with part
 //     1                                   hard state
@@ -23,11 +24,19 @@ const CHUNK_KEY_BYTES = 18
 /** The version of the format of everything in an environment. */
 export const VERSION_KEY = Uint8Array.of(0)
 
+/** The position in the journal. */
+export const JOURNAL_KEY = Uint8Array.of(0, 1)
+
 export function identityKey(group: GroupId): Uint8Array {
   const key = new Uint8Array(33)
   key[0] = 1
   key.set(bytesOf(group), 1)
   return key
+}
+
+/** Whose identity is stored under a key. */
+export function groupOf(identity: Uint8Array): GroupId {
+  return digestFromRaw(identity.subarray(1)) as GroupId
 }
 
 /** The keys from `start` on, in front of `end`. */
@@ -75,6 +84,11 @@ export class GroupKeys {
     writeUint64(key, INDEX_OFFSET, snapshot)
     writeUint32(key, CHUNK_OFFSET, chunk)
     return key
+  }
+
+  /** The entries from one to another, both included. */
+  *entries(from: Index, to: Index): Generator<Uint8Array> {
+    for (let index = from; index <= to; index++) yield this.entry(index)
   }
 
   /** All entries from an index on. */

@@ -1,29 +1,35 @@
-import type { GroupId, Random } from '#framework/primitives'
+import type { Clock, GroupId, Random } from '#framework/primitives'
 import type { ChainHasher } from '../../raft/chain-hash.js'
 import type { Index } from '../../raft/types.js'
 import type { GroupIdentity } from '../records/state-records.js'
-import { closedStorage, GroupStorageError, isCorrupt } from '../storage-error.js'
+import type { OpenFile } from '../journal/segment.js'
+import { closedStorage, corrupt, GroupStorageError, isCorrupt } from '../storage-error.js'
 import type { OpenedStorage, RestoredGroup, StorageProvider } from '../storage.js'
-import { LmdbEnvironment } from './environment.js'
-import { checkFormat } from './format-version.js'
 import { LmdbGroupStorage } from './group-storage.js'
-import { becomeNewMember, freeNumber, readIdentity } from './identities.js'
+import { becomeNewMember, freeNumber, newMembersOfAll, readIdentity } from './identities.js'
+import { JournaledEnvironment } from './journaled-environment.js'
 import { GroupKeys, identityKey } from './keys.js'
 import { keepSoundPart } from './recovery.js'
-import { NOTHING_STORED, readGroup, type StoredGroup } from './restore.js'
+import { NOTHING_STORED, readGroup, type ReadGroup, type StoredGroup } from './restore.js'
 
 export interface LmdbStoragesOptions {
   /** Made when it is not there, for its owner only. Nothing else belongs in it. */
   readonly folder: string
+  readonly clock: Clock
   readonly random: Random
   /** The one that the groups use: the chain of a log is checked when it is opened. */
   readonly hasher: ChainHasher
   /**
    * What to do when what is stored is not what was written. Default `refuse`: the group is not opened, and nothing is
    * changed. `become-new-member`: what is sound is kept, and the incarnation is a new one, so that the group takes this
-   * for a member that has just joined, and gives it what is missing.
+   * for a member that has just joined, and gives it what is missing. When it is the journal, which is that of all groups,
+   * so does every member that is stored here.
    */
   readonly onDamage?: 'refuse' | 'become-new-member'
+  /** How long each of the two files of a journal that is made is, in bytes, whole blocks of 4 KiB. Default 4 MiB. */
+  readonly segmentBytes?: number
+  /** How the files of the journal are opened. Default: by the system. */
+  readonly openFile?: OpenFile
 }
 
 interface Restoration {
@@ -33,20 +39,27 @@ interface Restoration {
 }
 
 /**
- * The groups of a node in one LMDB environment. A write ends when it is durable (fdatasync), and those that wait at the
- * same time share one.
+ * The groups of a node in one LMDB environment behind one journal. A write ends when it is durable (fdatasync), and those
+ * that wait at the same time share one.
  */
 export class LmdbStorages implements StorageProvider {
   readonly #options: LmdbStoragesOptions
-  readonly #environment: LmdbEnvironment
+  readonly #environment: JournaledEnvironment
+  /** Groups that have lost what was only in the journal, until they are opened. */
+  readonly #deprived: Set<GroupId>
   readonly #opened = new Map<GroupId, LmdbGroupStorage>()
   /** Openings are one after the other: each may take the next number. */
   #lastOpening: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
-  private constructor(options: LmdbStoragesOptions, environment: LmdbEnvironment) {
+  private constructor(
+    options: LmdbStoragesOptions,
+    environment: JournaledEnvironment,
+    deprived: readonly GroupId[],
+  ) {
     this.#options = options
     this.#environment = environment
+    this.#deprived = new Set(deprived)
   }
 
   /**
@@ -56,13 +69,16 @@ export class LmdbStorages implements StorageProvider {
    *   `GROUP_STORAGE_VERSION`, `GROUP_STORAGE_FULL`, `GROUP_STORAGE_FAILED`.
    */
   static async open(options: LmdbStoragesOptions): Promise<LmdbStorages> {
-    const { folder, onDamage = 'refuse' } = options
-    const environment = await LmdbEnvironment.open(folder, {
-      onDamage: onDamage === 'refuse' ? 'refuse' : 'begin-anew',
+    const { onDamage = 'refuse', random } = options
+    const environment = await JournaledEnvironment.open({
+      ...options,
+      onDamage: onDamage === 'refuse' ? 'refuse' : 'go-on',
     })
     try {
-      await checkFormat(environment)
-      return new LmdbStorages(options, environment)
+      if (!environment.damage) return new LmdbStorages(options, environment, [])
+      const { groups, changes } = await newMembersOfAll(environment, random)
+      await environment.goOnWithout(changes)
+      return new LmdbStorages(options, environment, groups)
     } catch (error) {
       await environment.close()
       throw error
@@ -123,7 +139,7 @@ export class LmdbStorages implements StorageProvider {
       return { ...(await this.#beginMember(group)), damagedFrom: environment.hasBegunAnew ? 1 : undefined }
     }
     const keys = new GroupKeys(identity.number)
-    const read = await readGroup(environment, keys, this.#options.hasher)
+    const read = this.#asDeprived(group, await readGroup(environment, keys, this.#options.hasher))
     if (!read.damage) return { identity, stored: read, damagedFrom: undefined }
     const { error, from } = read.damage
     this.#refuseUnlessRecovering(error)
@@ -133,6 +149,16 @@ export class LmdbStorages implements StorageProvider {
       identity: successor,
       stored: await keepSoundPart(environment, keys, read, from),
       damagedFrom: from,
+    }
+  }
+
+  /** Adds that the end of the log is missing, or may be, if that is so. */
+  #asDeprived(group: GroupId, read: ReadGroup): ReadGroup {
+    if (!this.#deprived.delete(group) || read.damage) return read
+    const end = read.entries.at(-1)?.index ?? read.base?.index ?? 0
+    return {
+      ...read,
+      damage: { error: corrupt('the journal', 'what it had of this group is missing'), from: end + 1 },
     }
   }
 

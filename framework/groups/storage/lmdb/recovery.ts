@@ -1,6 +1,7 @@
 import type { Index } from '../../raft/types.js'
 import { baseRecord, hardStateRecord } from '../records/state-records.js'
-import type { LmdbEnvironment, RecordChange } from './environment.js'
+import type { RecordChange } from '../records/record-change.js'
+import type { JournaledEnvironment } from './journaled-environment.js'
 import { keyBehind, type GroupKeys, type KeyRange } from './keys.js'
 import type { ReadGroup, StoredGroup } from './restore.js'
 
@@ -14,7 +15,7 @@ const REMOVALS_MAX = 1024
  * @param from The first entry that is damaged or missing.
  */
 export async function keepSoundPart(
-  environment: LmdbEnvironment,
+  environment: JournaledEnvironment,
   keys: GroupKeys,
   { hardState, base, snapshot, entries }: ReadGroup,
   from: Index,
@@ -38,7 +39,7 @@ export async function keepSoundPart(
   return kept
 }
 
-async function removeAll(environment: LmdbEnvironment, { start, end }: KeyRange): Promise<void> {
+async function removeAll(environment: JournaledEnvironment, { start, end }: KeyRange): Promise<void> {
   for (let next = start; ;) {
     const keys = await environment.keys({ start: next, end, limit: REMOVALS_MAX })
     const last = keys.at(-1)

@@ -5,7 +5,7 @@ import { corrupt, isCorrupt, type GroupStorageError } from '../storage-error.js'
 import { openRecord, placeOf } from '../records/checked-record.js'
 import { readEntryRecord } from '../records/entry-record.js'
 import { baseRecord, hardStateRecord, snapshotRecord, type SnapshotRecord } from '../records/state-records.js'
-import type { LmdbEnvironment } from './environment.js'
+import type { JournaledEnvironment } from './journaled-environment.js'
 import type { GroupKeys } from './keys.js'
 
 /** What is stored of a group. */
@@ -42,7 +42,7 @@ const BYTES_PER_TURN = 1024 * 1024
  * nothing when it is the hard state, the base or the snapshot.
  */
 export async function readGroup(
-  environment: LmdbEnvironment,
+  environment: JournaledEnvironment,
   keys: GroupKeys,
   hasher: ChainHasher,
 ): Promise<ReadGroup> {
@@ -71,7 +71,7 @@ export async function readGroup(
 }
 
 async function readState(
-  environment: LmdbEnvironment,
+  environment: JournaledEnvironment,
   keys: GroupKeys,
 ): Promise<Omit<StoredGroup, 'entries'>> {
   const hardState = await environment.get(keys.hardState)
@@ -87,7 +87,7 @@ async function readState(
 
 /** Adds entries to `entries` until all are there, or one is not what was written. */
 async function readEntries(
-  environment: LmdbEnvironment,
+  environment: JournaledEnvironment,
   keys: GroupKeys,
   hasher: ChainHasher,
   base: SnapshotFacts | undefined,
@@ -114,7 +114,7 @@ async function readEntries(
 }
 
 async function checkSnapshot(
-  environment: LmdbEnvironment,
+  environment: JournaledEnvironment,
   keys: GroupKeys,
   { facts, number, chunkCount, byteLength }: SnapshotRecord,
 ): Promise<void> {
@@ -130,7 +130,7 @@ async function checkSnapshot(
 
 /** @throws GroupStorageError `GROUP_STORAGE_CORRUPT`. */
 export async function readChunk(
-  environment: LmdbEnvironment,
+  environment: JournaledEnvironment,
   keys: GroupKeys,
   number: number,
   chunk: number,

@@ -3,7 +3,8 @@ import { placeOf, sealRecord } from '../records/checked-record.js'
 import type { SnapshotRecord } from '../records/state-records.js'
 import { GroupStorageError } from '../storage-error.js'
 import type { SnapshotWriter, StagedSnapshot } from '../storage.js'
-import type { LmdbEnvironment, RecordChange } from './environment.js'
+import type { RecordChange } from '../records/record-change.js'
+import type { JournaledEnvironment } from './journaled-environment.js'
 import { keyBehind, snapshotNumberOf, type GroupKeys } from './keys.js'
 
 /** How much of a snapshot is one record. */
@@ -14,16 +15,17 @@ const REMOVALS_MAX = 1024
 
 /**
  * Snapshots of one group that are being taken in. Their chunks are records under a number of their own; a snapshot comes
- * into force by the one record that names its number, together with everything else in a write.
+ * into force by the one record that names its number, together with everything else in a write. Before and after that nothing
+ * tells of them, so they go past the journal.
  */
 export class SnapshotChunks {
-  readonly #environment: LmdbEnvironment
+  readonly #environment: JournaledEnvironment
   readonly #keys: GroupKeys
   /** Complete, and not part of any write. */
   readonly #staged = new Map<number, SnapshotRecord>()
   #lastNumber: number
 
-  private constructor(environment: LmdbEnvironment, keys: GroupKeys, lastNumber: number) {
+  private constructor(environment: JournaledEnvironment, keys: GroupKeys, lastNumber: number) {
     this.#environment = environment
     this.#keys = keys
     this.#lastNumber = lastNumber
@@ -34,7 +36,7 @@ export class SnapshotChunks {
    *
    * @param inForce The number of the snapshot in force; 0 when there is none.
    */
-  static async open(environment: LmdbEnvironment, keys: GroupKeys, inForce: number): Promise<SnapshotChunks> {
+  static async open(environment: JournaledEnvironment, keys: GroupKeys, inForce: number): Promise<SnapshotChunks> {
     let { start } = keys.allChunks()
     const { end } = keys.allChunks()
     let lastNumber = inForce
@@ -45,7 +47,7 @@ export class SnapshotChunks {
       start = keyBehind(last)
       lastNumber = Math.max(lastNumber, snapshotNumberOf(last))
       const leftOver = chunkKeys.filter((key) => snapshotNumberOf(key) !== inForce)
-      if (leftOver.length > 0) await environment.write(leftOver.map((key) => ({ key, value: undefined })))
+      if (leftOver.length > 0) await environment.writeAside(leftOver.map((key) => ({ key, value: undefined })))
     }
   }
 
@@ -60,7 +62,7 @@ export class SnapshotChunks {
           const part = bytes.subarray(offset, offset + CHUNK_BYTES)
           const key = this.#keys.chunk(number, chunkCount++)
           byteLength += part.byteLength
-          await this.#environment.write([{ key, value: sealRecord(placeOf(key), part) }])
+          await this.#environment.writeAside([{ key, value: sealRecord(placeOf(key), part) }])
         }
       },
       finish: async () => {
@@ -108,7 +110,7 @@ export class SnapshotChunks {
   async #remove(number: number, chunkCount: number): Promise<void> {
     for (let first = 0; first < chunkCount; first += REMOVALS_MAX) {
       const length = Math.min(REMOVALS_MAX, chunkCount - first)
-      await this.#environment.write(
+      await this.#environment.writeAside(
         Array.from({ length }, (_, chunk) => ({
           key: this.#keys.chunk(number, first + chunk),
           value: undefined,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
 import type { ClusterId, HardState, MemberId, SnapshotFacts } from '../../raft/types.js'
+import type { JournalPosition } from '../lmdb/journal-position.js'
 import { corrupt } from '../storage-error.js'
 import { openRecord, placeOf, sealRecord } from './checked-record.js'
 
@@ -51,6 +52,12 @@ const identitySchema = z.object({
   incarnation: z.string().regex(/^[0-9a-f]{16}$/),
 })
 
+const journalSchema = z.object({
+  id: z.string().regex(/^[0-9a-f]{16}$/),
+  segmentBytes: whole,
+  checkpointed: whole,
+})
+
 /** A snapshot that is in force, and under which number its chunks are stored. */
 export interface SnapshotRecord {
   readonly facts: SnapshotFacts
@@ -84,6 +91,9 @@ export const snapshotRecord = stateRecord<SnapshotRecord>('the snapshot', (value
 )
 export const identityRecord = stateRecord<GroupIdentity>('the identity', (value) =>
   identitySchema.parse(value),
+)
+export const journalRecord = stateRecord<JournalPosition>('the position in the journal', (value) =>
+  journalSchema.parse(value),
 )
 
 function stateRecord<T>(name: string, parse: (value: unknown) => T): StateRecord<T> {

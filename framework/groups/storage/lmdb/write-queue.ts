@@ -1,0 +1,93 @@
+import { memoryBytesOf, type RecordChange } from '../records/record-change.js'
+import { GroupStorageError } from '../storage-error.js'
+import { explainFailure } from './disk-failure.js'
+
+/** Told once, when a write is durable or has failed. */
+export type OnWriteEnded = (failure: GroupStorageError | undefined) => void
+
+interface PendingWrite {
+  readonly changes: readonly RecordChange[]
+  readonly bytes: number
+  readonly onEnded: OnWriteEnded
+}
+
+/** What waits to be written at most, in bytes of memory. */
+const PENDING_BYTES_MAX = 64 * 1024 * 1024
+
+export interface WriteQueueOptions {
+  /** For errors. */
+  readonly folder: string
+  /** What is committed together at most, in bytes of memory; a single larger write is committed alone. */
+  readonly commitBytesMax: number
+  /** Makes changes durable, all or none. One at a time. */
+  readonly commit: (changes: readonly RecordChange[]) => Promise<void>
+}
+
+/**
+ * Writes in the order in which they were asked for. Those that arrive while others are being synced share the next commit,
+ * and with it one sync (group commit). With one that fails all fail that wait behind it, because they may build on it.
+ */
+export class WriteQueue {
+  readonly #options: WriteQueueOptions
+  readonly #pending: PendingWrite[] = []
+  #pendingBytes = 0
+  #committing: Promise<void> | undefined
+
+  constructor(options: WriteQueueOptions) {
+    this.#options = options
+  }
+
+  /** @throws GroupStorageError `GROUP_STORAGE_BUSY`, at once. No other write is concerned. */
+  enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded): void {
+    const bytes = memoryBytesOf(changes)
+    if (this.#pending.length > 0 && this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
+      const text = `${this.#options.folder}: ${this.#pendingBytes} bytes wait to be written already`
+      throw new GroupStorageError('GROUP_STORAGE_BUSY', text)
+    }
+    this.#pending.push({ changes, bytes, onEnded })
+    this.#pendingBytes += bytes
+    this.#committing ??= this.#commitAll()
+  }
+
+  /** Resolves when nothing waits. */
+  async idle(): Promise<void> {
+    await this.#committing
+  }
+
+  async #commitAll(): Promise<void> {
+    do {
+      // Who has just been told of a commit, and writes again at once, shares the next one.
+      await Promise.resolve()
+      await this.#commitNext()
+    } while (this.#pending.length > 0)
+    this.#committing = undefined
+  }
+
+  async #commitNext(): Promise<void> {
+    const { folder, commit } = this.#options
+    const writes = this.#takeNext()
+    let failure: GroupStorageError | undefined
+    try {
+      const [first] = writes
+      await commit(writes.length === 1 && first ? first.changes : writes.flatMap(({ changes }) => changes))
+    } catch (error) {
+      failure = await explainFailure(folder, error)
+      writes.push(...this.#pending.splice(0))
+      this.#pendingBytes = 0
+    }
+    for (const { onEnded } of writes) onEnded(failure)
+  }
+
+  #takeNext(): PendingWrite[] {
+    const { commitBytesMax } = this.#options
+    let count = 0
+    let bytes = 0
+    for (const write of this.#pending) {
+      if (count > 0 && bytes + write.bytes > commitBytesMax) break
+      count++
+      bytes += write.bytes
+    }
+    this.#pendingBytes -= bytes
+    return this.#pending.splice(0, count)
+  }
+}
