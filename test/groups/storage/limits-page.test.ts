@@ -5,13 +5,29 @@ import { expect, test } from '@jest/globals'
 /** Where the code has the numbers of a row, in the order of the row. */
 const numbers: Readonly<Record<string, readonly (readonly [file: string, code: string])[]>> = {
   'writes of all groups that wait for the disk': [
-    ['storage/lmdb/environment.ts', 'const PENDING_BYTES_MAX = 64 * 1024 * 1024'],
+    ['storage/lmdb/write-queue.ts', 'const PENDING_BYTES_MAX = 64 * 1024 * 1024'],
   ],
-  'writes that are committed together': [
-    ['storage/lmdb/environment.ts', 'const COMMIT_BYTES_MAX = 16 * 1024 * 1024'],
+  'writes that are synced together': [
+    ['storage/lmdb/journaled-environment.ts', 'const BATCH_BYTES_MAX = 1024 * 1024'],
+  ],
+  'files of the journal': [
+    ['storage/lmdb/journaled-environment.ts', 'const SEGMENT_BYTES = 4 * 1024 * 1024'],
+  ],
+  'what is in the journal and not in LMDB': [
+    ['storage/journal/checkpoint-policy.ts', 'const CHECKPOINT_BYTES = 4 * 1024 * 1024'],
+    ['storage/journal/checkpoint-policy.ts', 'const CHECKPOINT_AGE_MS = 1_000'],
+  ],
+  'what is there at most': [
+    ['storage/journal/checkpoint-policy.ts', 'const BACKLOG_BYTES_MAX = 16 * 1024 * 1024'],
+  ],
+  'changes that LMDB takes in one transaction': [
+    ['storage/lmdb/journaled-environment.ts', 'const CHECKPOINT_SLICE_BYTES = 256 * 1024'],
+  ],
+  'pause before a checkpoint that has failed': [
+    ['storage/lmdb/journaled-environment.ts', 'const CHECKPOINT_RETRY_MS = 1_000'],
   ],
   'free space when a write fails': [
-    ['storage/lmdb/environment.ts', 'const FREE_BYTES_MIN = 8 * 1024 * 1024'],
+    ['storage/lmdb/disk-failure.ts', 'const FREE_BYTES_MIN = 8 * 1024 * 1024'],
   ],
   'free space to open a storage': [['storage/lmdb/environment.ts', 'const OPENING_BYTES_MIN = 256 * 1024']],
   'entries of one read': [

@@ -7,7 +7,12 @@ import { entriesBehind, group, hasher } from './logs.js'
 const WRITERS = 32
 
 const [folder] = process.argv.slice(2)
-const storages = await LmdbStorages.open({ folder: folder!, clock: systemClock, random: systemRandom, hasher })
+const storages = await LmdbStorages.open({
+  folder: folder!,
+  clock: systemClock,
+  random: systemRandom,
+  hasher,
+})
 const { storage, restored } = await storages.open(group)
 let last = restored.entries.at(-1)
 

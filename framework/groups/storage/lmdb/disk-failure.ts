@@ -11,7 +11,8 @@ const MDB_MAP_FULL = -30792
 /** What a write to a folder that failed is called: `GROUP_STORAGE_FULL` or `GROUP_STORAGE_FAILED`, or what it is called already. */
 export async function explainFailure(folder: string, error: unknown): Promise<GroupStorageError> {
   if (error instanceof GroupStorageError) return error
-  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
+  const code: unknown =
+    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined
   const isFull = code === MDB_MAP_FULL || SYSTEM_NO_SPACE.has(code) || (await hasLess(folder, FREE_BYTES_MIN))
   return isFull ? full(folder, error) : failed(folder, error)
 }

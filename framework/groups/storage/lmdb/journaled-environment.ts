@@ -199,8 +199,10 @@ export class JournaledEnvironment {
    * {@link write} straight into LMDB, in no order with other writes: for large records that nothing else tells of yet, or
    * any more.
    */
-  writeAside(changes: readonly RecordChange[]): Promise<void> {
-    return this.#lmdb.write(changes)
+  async writeAside(changes: readonly RecordChange[]): Promise<void> {
+    // What has been removed makes room for it, so that the file does not grow.
+    await this.#settle()
+    await this.#lmdb.write(changes)
   }
 
   /** Writes what waits, and closes. Idempotent. */

@@ -36,7 +36,11 @@ export class SnapshotChunks {
    *
    * @param inForce The number of the snapshot in force; 0 when there is none.
    */
-  static async open(environment: JournaledEnvironment, keys: GroupKeys, inForce: number): Promise<SnapshotChunks> {
+  static async open(
+    environment: JournaledEnvironment,
+    keys: GroupKeys,
+    inForce: number,
+  ): Promise<SnapshotChunks> {
     let { start } = keys.allChunks()
     const { end } = keys.allChunks()
     let lastNumber = inForce
@@ -47,7 +51,8 @@ export class SnapshotChunks {
       start = keyBehind(last)
       lastNumber = Math.max(lastNumber, snapshotNumberOf(last))
       const leftOver = chunkKeys.filter((key) => snapshotNumberOf(key) !== inForce)
-      if (leftOver.length > 0) await environment.writeAside(leftOver.map((key) => ({ key, value: undefined })))
+      if (leftOver.length > 0)
+        await environment.writeAside(leftOver.map((key) => ({ key, value: undefined })))
     }
   }
 
