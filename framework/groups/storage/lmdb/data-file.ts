@@ -8,6 +8,7 @@ import {
   META_BYTES,
   NO_PAGE,
   PageReader,
+  TREE_FLAGS,
   readMeta,
   type FilePage,
   type Meta,
@@ -122,9 +123,9 @@ class DataFileCheck {
 
   async run(): Promise<void> {
     const { trees } = this.#meta
-    await this.#checkTree('main', trees[MAIN], compareBytes, () => undefined)
+    await this.#checkTree('main', trees[MAIN], TREE_FLAGS[MAIN], compareBytes, () => undefined)
     const free: bigint[][] = []
-    await this.#checkTree('free', trees[FREE_LIST], compareNumbers, (node, page) => {
+    await this.#checkTree('free', trees[FREE_LIST], TREE_FLAGS[FREE_LIST], compareNumbers, (node, page) => {
       free.push(this.#freePages(node, page))
     })
     for (const list of free) this.#takeFree(list)
@@ -133,6 +134,7 @@ class DataFileCheck {
   async #checkTree(
     name: string,
     tree: TreeFacts,
+    expectedFlags: number,
     compare: (a: Uint8Array, b: Uint8Array) => number,
     onLeaf: (node: PageNode, page: FilePage) => void,
   ): Promise<void> {
@@ -170,6 +172,7 @@ class DataFileCheck {
         await walk(child, depth + 1, { from, before: branches[place + 1]?.from ?? bounds.before })
       }
     }
+    check(tree.flags === expectedFlags, `the ${name} tree has flags ${tree.flags}`)
     if (tree.root === NO_PAGE) check(tree.depth === 0, `the ${name} tree has no root and a depth`)
     else await walk(tree.root, 1, { from: undefined, before: undefined })
     for (const [what, count] of Object.entries(counts)) {

@@ -7,6 +7,9 @@ import { readSync } from 'node:fs'
 export const FREE_LIST = 0
 export const MAIN = 1
 
+/** Of each tree: keys of the first are numbers (MDB_INTEGERKEY), and nothing is special about those of the other. */
+export const TREE_FLAGS = [0x08, 0] as const
+
 /** The root of an empty tree. */
 export const NO_PAGE = -1
 
@@ -30,6 +33,8 @@ const NODE_HEADER_BYTES = 8
 const OVERFLOW_FACTS_BYTES = 24
 
 export interface TreeFacts {
+  /** How keys are compared, and whether they may have several values: {@link TREE_FLAGS}. */
+  readonly flags: number
   readonly depth: number
   readonly branchPages: number
   readonly leafPages: number
@@ -65,6 +70,7 @@ export function readMeta(bytes: Buffer, position: number): Meta | 'other-version
 
 function treeAt(view: DataView, offset: number): TreeFacts {
   return {
+    flags: view.getUint16(offset + 4, true),
     depth: view.getUint16(offset + 6, true),
     branchPages: numberAt(view, offset + 8),
     leafPages: numberAt(view, offset + 16),

@@ -169,21 +169,21 @@ describe('a damaged journal', () => {
   test('given a batch with a flipped bit, when others follow, then the storage is refused, and nothing has changed', async () => {
     const { place, entries } = killed
     // The first batch of a group is that of its identity.
-    await flip(join(place.folder, 'journal.0'), 3 * BLOCK_BYTES + 100)
+    await flip(join(place.folder, 'journal.0'), 3 * BLOCK_BYTES + 60)
     for (let time = 0; time < 2; time++) {
       await expect(place.open(options)).rejects.toMatchObject({
         code: 'GROUP_STORAGE_CORRUPT',
         details: { where: join(place.folder, 'journal'), sequence: 3, foundBehind: 4 },
       })
     }
-    await flip(join(place.folder, 'journal.0'), 3 * BLOCK_BYTES + 100)
+    await flip(join(place.folder, 'journal.0'), 3 * BLOCK_BYTES + 60)
     await using storages = await place.open(options)
     expectEntries((await storages.open(group)).restored.entries, entries)
   })
 
   test('given that they may become new members, when opened, then what is before is kept and they are other ones', async () => {
     const { place, entries, incarnation } = killed
-    await flip(join(place.folder, 'journal.0'), 3 * BLOCK_BYTES + 100)
+    await flip(join(place.folder, 'journal.0'), 3 * BLOCK_BYTES + 60)
     {
       await using storages = await place.open({ ...options, onDamage: 'become-new-member' })
       const { restored, storage } = await storages.open(group)
