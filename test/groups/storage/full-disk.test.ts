@@ -4,6 +4,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
+import { ManualClock } from '#framework/primitives'
 import { expectEntries, hardState } from './compliance.js'
 import { LmdbPlace } from './lmdb-place.js'
 import { entriesBehind, factsOf, group, noise, otherGroup, texts } from './logs.js'
@@ -88,6 +89,34 @@ describe(`a full disk${condition}`, () => {
       const { restored } = await again.open(group)
       expectEntries(restored.entries, entries)
       expect(restored.hardState.term).toBe(100)
+      await again.close()
+      await rm(place.folder, { recursive: true })
+    },
+  )
+
+  whereDisksCanBeMounted(
+    'given a disk that is full before LMDB has what was acknowledged, when opened when there is space, then all of it is there',
+    async () => {
+      const place = new LmdbPlace(join(disk!, 'acknowledged'))
+      // No checkpoint is taken because of the time.
+      const clock = new ManualClock()
+      const storages = await place.open({ clock })
+      const { storage } = await storages.open(group)
+      const entries = entriesBehind(
+        undefined,
+        Array.from({ length: 10 }, (_, place) => new Uint8Array(ENTRY_BYTES).fill(place)),
+      )
+      const filler = join(disk!, 'filler')
+      await expect(writeFile(filler, new Uint8Array(2 * DISK_BYTES))).rejects.toMatchObject({
+        code: 'ENOSPC',
+      })
+      await storage.write({ entries })
+      await storages.close()
+
+      await expect(place.open({ clock })).rejects.toMatchObject({ code: 'GROUP_STORAGE_FULL' })
+      await rm(filler)
+      await using again = await place.open({ clock })
+      expectEntries((await again.open(group)).restored.entries, entries)
       await again.close()
       await rm(place.folder, { recursive: true })
     },

@@ -14,7 +14,9 @@ interface LatestChange {
 /** Batches that are durable in the journal and not in the database yet, in their order. Who reads a record asks here first. */
 export class Backlog {
   readonly #batches: WaitingBatch[] = []
-  readonly #latest = new Map<string, LatestChange>()
+  /** By the names of keys. Only where somebody reads: hardly anybody does, and it costs as much as the rest. */
+  #latest: Map<string, LatestChange> | undefined
+  #isRead = false
   #bytes = 0
 
   /** What it takes up in memory, about. */
@@ -31,12 +33,18 @@ export class Backlog {
     const bytes = memoryBytesOf(changes)
     this.#batches.push({ sequence, changes, bytes, writtenAtMs: nowMs })
     this.#bytes += bytes
-    for (const change of changes) this.#latest.set(nameOf(change.key), { sequence, change })
+    if (this.#latest) index(this.#latest, { sequence, changes })
   }
 
   /** The last change of a record; undefined when the database has it. */
   find(key: Uint8Array): RecordChange | undefined {
-    return this.#latest.size === 0 ? undefined : this.#latest.get(nameOf(key))?.change
+    if (this.#batches.length === 0) return undefined
+    this.#isRead = true
+    if (!this.#latest) {
+      this.#latest = new Map()
+      for (const batch of this.#batches) index(this.#latest, batch)
+    }
+    return this.#latest.get(nameOf(key))?.change
   }
 
   /** The oldest batches as one, as many as `bytesMax` allow, and at least one; undefined when there is none. */
@@ -57,15 +65,25 @@ export class Backlog {
 
   /** The database has everything up to and including this batch. */
   drop(upTo: number): void {
+    if (!this.#isRead) this.#latest = undefined
+    this.#isRead = false
     while (this.#batches[0] && this.#batches[0].sequence <= upTo) {
       const { changes, bytes } = this.#batches.shift()!
       this.#bytes -= bytes
-      for (const { key } of changes) {
-        const name = nameOf(key)
-        const latest = this.#latest.get(name)
-        if (latest && latest.sequence <= upTo) this.#latest.delete(name)
-      }
+      if (this.#latest) unindex(this.#latest, changes, upTo)
     }
+  }
+}
+
+function index(latest: Map<string, LatestChange>, { sequence, changes }: Batch): void {
+  for (const change of changes) latest.set(nameOf(change.key), { sequence, change })
+}
+
+function unindex(latest: Map<string, LatestChange>, changes: readonly RecordChange[], upTo: number): void {
+  for (const { key } of changes) {
+    const name = nameOf(key)
+    const found = latest.get(name)
+    if (found && found.sequence <= upTo) latest.delete(name)
   }
 }
 
