@@ -49,6 +49,23 @@ test('what is proposed in one turn is written together', async () => {
   expect(writes.map(({ entries }) => entries?.length)).toEqual([101])
 })
 
+test('thesis §10.2.1: a leader has sent what it appends when its own storage is asked to write it', async () => {
+  const sentBefore: boolean[] = []
+  await using members: Members = await Members.start(3, (storage) =>
+    spying(storage, ({ entries = [] }) => {
+      const command = entries.find(({ kind }) => kind === 'command')
+      if (command === undefined) return
+      sentBefore.push(
+        members.sent.some((message) => message.type === 'append' && message.entries.includes(command)),
+      )
+    }),
+  )
+  const leader = await members.leader()
+  leader.member.propose([openSession, submission(1, { add: 1 })])
+  await valueEverywhere(members.all, 1)
+  expect(sentBefore).toEqual([true, true, true])
+})
+
 test('given a leader that is cut off, then another one takes over, and the first is not heard on what it appends', async () => {
   await using members = await Members.start(3)
   const first = await members.leader()

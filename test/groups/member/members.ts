@@ -43,6 +43,8 @@ export type WrapStorage = (storage: GroupStorage, place: number) => GroupStorage
 export class Members implements AsyncDisposable {
   readonly all: TestMember[] = []
   readonly clock = new ManualClock()
+  /** All that was sent. */
+  readonly sent: Message[] = []
   /** Messages between these are lost. */
   readonly cut = new Set<MemberId>()
   readonly #storages: MemoryStorages[] = []
@@ -133,6 +135,7 @@ export class Members implements AsyncDisposable {
   }
 
   #deliver(message: Message): void {
+    this.sent.push(message)
     if (this.cut.has(message.from) || this.cut.has(message.to)) return
     setImmediate(() => this.all.find(({ member }) => member.id === message.to)?.member.step(message))
   }
