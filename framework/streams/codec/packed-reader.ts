@@ -175,6 +175,7 @@ export function numberAt(bytes: Uint8Array, start: number): number {
   return double[0]!
 }
 
+/** The integer below zero of this magnitude. */
 export function negated(magnitude: number): number {
   if (magnitude === 0) throw new Malformed('zero has no sign')
   return -magnitude
