@@ -1,6 +1,4 @@
 import {
-  ComposedWatch,
-  Condition,
   EventHub,
   messageOf,
   type Clock,
@@ -13,7 +11,6 @@ import {
 import type { Bond } from '../bond/bond.js'
 import type { BondService } from '../bond/bond-service.js'
 import type { GroupBonds, MembershipOptions } from '../bond/group-bonds.js'
-import type { Lane } from '../bond/lanes.js'
 import type { SubmissionPipeline } from '../client/submission-pipeline.js'
 import type { GroupEvent, GroupPhase, GroupStatus, MemberStatus } from '../group.js'
 import { GroupError } from '../group-error.js'
@@ -23,37 +20,31 @@ import {
   type ClusterId,
   type FoundingPolicy,
   type Incident,
-  type Index,
   type MembershipLimits,
-  type Message,
   type RaftOptions,
 } from '../raft/index.js'
-import { peerIdOf } from '../raft/member-id.js'
 import type { StorageProvider } from '../storage/index.js'
-import type { SyncPort } from '../sync/sync-port.js'
 import { SyncWorker } from '../sync/sync-worker.js'
-import { decodeForward, type ForwardMessage } from '../wire/forward-wire.js'
-import { decodeNote, type Note } from '../wire/notes.js'
-import { BUNDLE, CONSENSUS, controlMessage, MERGE, NOTE } from '../wire/control.js'
-import { MalformedMessageError } from '../wire/message-bytes.js'
-import { decodeMessage, encodeMessage } from '../wire/raft-wire.js'
+import { type Note } from '../wire/notes.js'
+import { controlMessage, MERGE, NOTE } from '../wire/control.js'
+import { encodeMessage } from '../wire/raft-wire.js'
+import { BondTraffic } from './bond-traffic.js'
 import { bundling, type Bundles } from './bundles.js'
 import { CommitWords } from './commit-words.js'
-import { ForwardError, Forwarding } from './forwarding.js'
+import { handOver, resign } from './departure.js'
+import { Forwarding } from './forwarding.js'
 import { GivingWay } from './giving-way.js'
+import { GroupView } from './group-view.js'
 import { Islands } from './islands.js'
+import { LeaderAccess } from './leader-access.js'
 import { LeaderRequests } from './leader-requests.js'
 import { Life } from './life.js'
-import { memberStatuses } from './member-statuses.js'
 import { MembershipKeeper } from './membership-keeper.js'
 import { quiescence, Quiescing } from './quiescing.js'
 import { Reforming } from './reforming.js'
-import { SharedReads, type Confirmation } from './shared-reads.js'
+import { type Confirmation } from './shared-reads.js'
 import { Submitter } from './submitter.js'
 import { tickMs, type Ticker, type Ticking } from './ticker.js'
-
-/** How long a leader may take to confirm a read before it is asked again, in milliseconds. */
-const readPatienceMs = 2_000
 
 export interface GroupWorkerOptions<C, R, Q, A> {
   readonly id: GroupId
@@ -87,21 +78,18 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #options: GroupWorkerOptions<C, R, Q, A>
   readonly #life: Life<C, R, Q, A>
   readonly #forwarding = new Forwarding()
-  readonly #requests: LeaderRequests
   readonly #commitWords: CommitWords<Bond>
-  readonly #reads = new SharedReads((consistency) => this.#confirmRead(consistency))
+  readonly #access: LeaderAccess
+  readonly #traffic: BondTraffic
   readonly #submitter: Submitter<R>
   readonly #keeper: MembershipKeeper
   readonly #islands: Islands
   readonly #givingWay: GivingWay<C, R, Q, A>
   readonly #reforming: Reforming | undefined
   readonly #closing = new AbortController()
-  readonly #status: ComposedWatch<GroupStatus>
-  readonly #members: ComposedWatch<readonly MemberStatus[]>
+  readonly #view: GroupView
   readonly #ticking: Ticking
   readonly #quiescing: Quiescing
-  #phase: GroupPhase = 'joining'
-  #cause: unknown
   /** Of the member that there is. */
   #sync: SyncWorker | undefined
   #closed: Promise<void> | undefined
@@ -118,7 +106,9 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       reformAfterTicks,
       random,
       ticker,
+      bundles,
       raft,
+      clock,
       logger,
     } = options
     this.id = id
@@ -138,33 +128,57 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       capabilities: [bundling, quiescence],
       events: {
         onBonded: (bond) => this.#onBonded(bond),
-        onMessage: (bond, lane, message) => this.#onMessage(bond, lane, message),
+        onMessage: (bond, lane, message) => this.#traffic.onMessage(bond, lane, message),
         onDoubt: (bond, silentMs) => this.#onDoubt(bond, silentMs),
         onLost: (bond) => this.#onLost(bond),
       },
     })
+    const { mesh } = this.bonds
+    const isGivingWay = (): boolean => this.#givingWay.isUnderWay
+    this.#view = new GroupView({ id, mesh, machine, member, isVolatile: () => life.isVolatile })
     this.#commitWords = new CommitWords<Bond>({
-      clock: options.clock,
+      clock,
       send: (bond, message) => void bond.send('bulk', encodeMessage(message)),
     })
-    this.#requests = new LeaderRequests({
+    this.#access = new LeaderAccess({
+      mesh,
+      member,
+      isGivingWay,
+      forwarding: this.#forwarding,
+      ticker,
+      clock,
+      signal: this.#closing.signal,
+    })
+    this.#traffic = new BondTraffic({
+      mesh,
+      bundles,
       commitWords: this.#commitWords,
-      member: () => (this.#givingWay.isUnderWay ? undefined : member()),
-      read: (leading, consistency) => this.#read(leading, consistency, this.#closing.signal),
+      member,
+      memberId: () => life.memberId,
+      forwarding: this.#forwarding,
+      requests: new LeaderRequests({
+        commitWords: this.#commitWords,
+        member: () => (isGivingWay() ? undefined : member()),
+        read: (leading, consistency) => this.#access.read(leading, consistency, this.#closing.signal),
+      }),
+      quiescing: () => this.#quiescing,
+      onNote: (bond, note) => this.#onNote(bond, note),
+      onMerge: (message) => this.#islands.onMessage(message),
+      onSync: (from, message) => this.#sync?.onMessage(from, message),
     })
     this.#keeper = new MembershipKeeper({
       founding,
       stillbornAfterTicks,
       limits,
-      mesh: this.bonds.mesh,
+      mesh,
       member,
-      isGivingWay: () => this.#givingWay.isUnderWay,
+      isGivingWay,
       survivor: () => this.#reforming?.survivor,
       onStillborn: () => this.#onStillborn(),
       send: (bond, note) => void bond.send('control', controlMessage(NOTE, note)),
     })
     this.#islands = new Islands({
-      mesh: this.bonds.mesh,
+      mesh,
       member,
       noteOf: (bond) => this.#keeper.noteOf(bond),
       send: (bond, message) => void bond.send('control', controlMessage(MERGE, message)),
@@ -186,40 +200,38 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
         ? undefined
         : new Reforming({
             afterTicks: reformAfterTicks,
-            mesh: this.bonds.mesh,
+            mesh,
             member,
             noteOf: (bond) => this.#keeper.noteOf(bond),
             random,
-            faults: options.raft.faults,
+            faults: raft.faults,
             onNews: () => this.#keeper.announce(),
             onReformed: (before, clusterId) => this.#onReformed(before, clusterId),
           })
-    this.#status = new ComposedWatch(() => this.#currentStatus())
-    this.#members = new ComposedWatch(() => this.#currentMembers())
     this.#ticking = ticker.follow((ticks, nowTick) => this.#onTick(ticks, nowTick))
     this.#quiescing = new Quiescing({
       ticking: this.#ticking,
-      bonds: this.bonds.mesh,
+      bonds: mesh,
       member,
-      isIdle: () => this.#submitter.isIdle && !this.#givingWay.isUnderWay && this.#closed === undefined,
+      isIdle: () => this.#submitter.isIdle && !isGivingWay() && this.#closed === undefined,
       isSettled: () => this.#keeper.isSettled,
     })
     life.start({
-      onMessage: (message) => this.#send(message),
+      onMessage: (message) => this.#traffic.send(message),
       onApplied: (entry, submission) => {
         if (submission !== undefined) this.#submitter.onApplied(submission)
         if (entry.kind === 'configuration') this.#onConfigurationCommitted()
-        this.#refresh()
+        this.#view.refresh()
       },
       onRestored: () => {
         this.#submitter.onRestored()
         this.#onConfigurationCommitted()
-        this.#refresh()
+        this.#view.refresh()
       },
       onRole: () => this.#onRole(),
       onConfiguration: () => {
         this.#keeper.announce()
-        this.#refresh()
+        this.#view.refresh()
       },
       onSyncRequired: (demand) => this.#sync?.onSyncRequired(demand),
       onIncident: (incident) => this.#onIncident(incident),
@@ -242,11 +254,11 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   get status(): ReadonlyWatch<GroupStatus> {
-    return this.#status
+    return this.#view.status
   }
 
   get members(): ReadonlyWatch<readonly MemberStatus[]> {
-    return this.#members
+    return this.#view.members
   }
 
   /** The member that takes part in consensus here, to be looked at. Undefined while there is none. */
@@ -275,30 +287,16 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#submitter.dispatchSoon()
   }
 
-  /**
-   * Resolves when this node may answer from its own state, or rejects, after two seconds at the latest.
-   *
-   * @throws ForwardError or ReadRefusedError when nobody leads, or whoever does gave no leave: it may be asked again.
-   * @throws TimeoutError when the leader took too long; why there is no member.
-   */
+  /** {@link LeaderAccess.readable} */
   readable(consistency: Confirmation): Promise<void> {
     this.#quiescing.wake()
-    return this.#reads.confirmed(consistency)
+    return this.#access.readable(consistency)
   }
 
-  /** Asks the leader to hand over. @throws as {@link readable}. */
-  async transfer(to: PeerId, signal: AbortSignal): Promise<void> {
+  /** {@link LeaderAccess.transfer} */
+  transfer(to: PeerId, signal: AbortSignal): Promise<void> {
     this.#quiescing.wake()
-    const member = this.#requireMember()
-    const target = member.configuration.voters.find((voter) => peerIdOf(voter) === to)
-    const leader = this.#leaderBond()
-    if (target === undefined) throw new ForwardError('refused')
-    if (leader === undefined) throw new ForwardError('not-leader')
-    if (leader !== 'self') {
-      await this.#forwarding.ask(leader, { type: 'transfer', to: target }, signal)
-    } else if (target !== member.id && !member.transferLeadership(target).accepted) {
-      throw new ForwardError('refused')
-    }
+    return this.#access.transfer(to, signal)
   }
 
   /**
@@ -317,52 +315,33 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   async #close(timeoutMs: number, isComingBack: boolean): Promise<void> {
     if (!this.#closing.signal.aborted && this.bonds.mesh.size > 0) {
       using deadline = this.#options.clock.deadline(timeoutMs, this.#closing.signal)
-      const gone =
-        isComingBack && !this.#life.isVolatile
-          ? this.#handOver(deadline.signal)
-          : this.#resign(deadline.signal)
+      const depart = isComingBack && !this.#life.isVolatile ? handOver : resign
+      const departure = {
+        keeper: this.#keeper,
+        view: this.#view,
+        mesh: this.bonds.mesh,
+        member: () => this.#life.member as Member | undefined,
+      }
       // What could not be done in time, the others do when they notice that this member is gone.
-      await gone.catch(() => {})
+      await depart(departure, deadline.signal).catch(() => {})
     }
     this.#end('left', new GroupError('GROUP_TERMINATED', 'this node has left the group', []))
     await this.#options.bonds.leave(this.bonds)
     await this.#sync?.close()
-    await this.#life.close(this.#cause)
-  }
-
-  /** Has the others take this member out of the configuration. */
-  async #resign(signal: AbortSignal): Promise<void> {
-    this.#keeper.leave()
-    this.#keeper.look()
-    const isOut = (): boolean => {
-      const member = this.#life.member
-      // Without anybody there is nobody to be taken out by.
-      if (member === undefined || this.bonds.mesh.size === 0) return true
-      return !member.configuration.voters.includes(member.id)
-    }
-    await new Condition(this.#members, isOut, { signal })
-  }
-
-  /** Has another voter lead, if this member does. */
-  async #handOver(signal: AbortSignal): Promise<void> {
-    if (!this.#keeper.handOver()) return
-    await new Condition(this.#status, ({ role }) => role !== 'leader', { signal })
+    await this.#life.close(this.#view.cause)
   }
 
   #end(phase: GroupPhase, cause: unknown): void {
     if (this.#closing.signal.aborted) return
     this.#commitWords.releaseAll()
-    this.#phase = phase
-    this.#cause = cause
+    this.#view.enter(phase, cause)
     const terminated =
       cause instanceof GroupError
         ? cause
         : new GroupError('GROUP_TERMINATED', 'the group has failed on this node', [], { cause })
     this.#ticking.stop()
     this.#closing.abort(terminated)
-    this.#refresh()
-    this.#status.end(terminated)
-    this.#members.end(terminated)
+    this.#view.end(terminated)
     this.events.end()
   }
 
@@ -372,13 +351,12 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const { clock, logger } = this.#options
     const { storage } = this.#life
     this.#quiescing.resume()
-    this.#phase = 'joining'
-    this.#cause = undefined
+    this.#view.enter('joining')
     this.#givingWay.stop()
     this.#endSync()
     if (storage !== undefined) {
       const stateSync = this.machine.hasSnapshots ? 'snapshot' : 'log-replay'
-      this.#sync = new SyncWorker({ member, storage, stateSync, port: this.#syncPort(), clock, logger })
+      this.#sync = new SyncWorker({ member, storage, stateSync, port: this.#traffic.sync, clock, logger })
     }
     this.bonds.renew(this.#life.incarnation)
     // The machine may be another one than before.
@@ -394,9 +372,8 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#endSync()
     this.#submitter.onLeader(undefined)
     if (phase === 'stalled') {
-      this.#phase = phase
-      this.#cause = cause
-      this.#refresh()
+      this.#view.enter(phase, cause)
+      this.#view.refresh()
       // If this member led, nobody may have missed it so far.
       this.#keeper.alarm()
       return
@@ -412,21 +389,10 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#sync = undefined
   }
 
-  #syncPort(): SyncPort {
-    const { mesh } = this.bonds
-    return {
-      send: (to, message) => {
-        const bond = mesh.get(peerIdOf(to))
-        return bond?.member === to ? bond.send('sync', message) : 'closed'
-      },
-      members: () => [...mesh].map((bond) => bond.member),
-    }
-  }
-
   #onRole(): void {
     this.#tellLeader()
     this.#keeper.announce()
-    this.#refresh()
+    this.#view.refresh()
   }
 
   #onIncident(incident: Incident): void {
@@ -447,7 +413,6 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   #onNote(bond: Bond, note: Note): void {
-    this.#quiescing.wake()
     this.#keeper.onNote(bond, note)
     this.#islands.onNote()
     this.#maybeGiveWay()
@@ -501,11 +466,11 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   #onBonded(bond: Bond): void {
     this.#quiescing.wake()
-    this.#options.bundles.add(bond, (message) => this.#step(bond, message))
+    this.#options.bundles.add(bond, (message) => this.#traffic.step(bond, message))
     this.#keeper.onBonded(bond)
     this.#sync?.onBonded(bond.member)
     this.#tellLeader()
-    this.#refresh()
+    this.#view.refresh()
   }
 
   /** The leader is missed by those who follow it, and everybody by the leader. */
@@ -523,140 +488,12 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#keeper.onLost(bond)
     this.#sync?.onLost(bond.member)
     this.#tellLeader()
-    this.#refresh()
-  }
-
-  #onMessage(bond: Bond, lane: Lane, message: Uint8Array): void | Promise<void> {
-    switch (lane) {
-      case 'control':
-        if (message[0] === NOTE) return this.#onNote(bond, decodeNote(message.subarray(1)))
-        if (message[0] === CONSENSUS) return this.#step(bond, message.subarray(1))
-        if (message[0] === MERGE) return this.#onMerge(message.subarray(1))
-        if (message[0] === BUNDLE) return this.#options.bundles.receive(bond, message.subarray(1))
-        throw new MalformedMessageError('there is no such kind of messages')
-      case 'bulk':
-        return this.#step(bond, message)
-      case 'forward':
-        this.#quiescing.resume()
-        return this.#onForward(bond, decodeForward(message))
-      case 'sync':
-        this.#quiescing.resume()
-        return this.#sync?.onMessage(bond.member, message)
-    }
-  }
-
-  #onMerge(message: Uint8Array): void {
-    this.#quiescing.wake()
-    this.#islands.onMessage(message)
-  }
-
-  #step(bond: Bond, bytes: Uint8Array): void {
-    this.#quiescing.resume()
-    const ends = { from: bond.member, to: this.#life.memberId }
-    const message = decodeMessage(bytes, ends)
-    this.#life.member?.step(message)
-  }
-
-  #send(message: Message): void {
-    const bond = this.bonds.mesh.get(peerIdOf(message.to))
-    // Another incarnation knows nothing of what is said to this one.
-    if (bond?.member !== message.to) return
-    // Entries, and what is said of them: a word that they are committed must not arrive before they do. Losing any of it is
-    // harmless: what is busy now is tried again with the next heartbeat.
-    if (message.type === 'append' && (message.answer === 'when-durable' || message.answer === 'none'))
-      return this.#commitWords.pass(bond, message)
-    const bytes = encodeMessage(message)
-    if (message.type === 'append' || message.type === 'append-answer') this.#options.bundles.send(bond, bytes)
-    else bond.send('control', controlMessage(CONSENSUS, bytes))
-  }
-
-  #onForward(bond: Bond, message: ForwardMessage): void {
-    switch (message.type) {
-      case 'submit':
-      case 'read':
-      case 'transfer':
-        return this.#requests.onRequest(bond, message)
-      default:
-        this.#forwarding.onAnswer(bond, message)
-    }
-  }
-
-  // Reads
-
-  #read(member: Pick<Member, 'read'>, consistency: Confirmation, signal: AbortSignal): Promise<Index> {
-    // When this process was held up, what has arrived may come before the timer that says how much time is gone: and with
-    // that, maybe, the lease.
-    if (consistency === 'lease') this.#options.ticker.catchUp()
-    return member.read(consistency, signal)
-  }
-
-  async #confirmRead(consistency: Confirmation): Promise<void> {
-    const member = this.#requireMember()
-    const leader = this.#leaderBond()
-    if (leader === undefined) throw new ForwardError('not-leader')
-    using patience = this.#options.clock.deadline(readPatienceMs, this.#closing.signal)
-    if (leader === 'self') {
-      await this.#read(member, consistency, patience.signal)
-      return
-    }
-    const answer = await this.#forwarding.ask(leader, { type: 'read', consistency }, patience.signal)
-    if (answer.type === 'readable') await member.applied(answer.index, patience.signal)
-  }
-
-  // Status
-
-  #requireMember(): Member<C, R, Q, A> {
-    const { member } = this.#life
-    if (member === undefined) throw new ForwardError('not-leader')
-    return member
-  }
-
-  /** The way to the leader, if one is known and in reach. */
-  #leaderBond(): Bond | 'self' | undefined {
-    const member = this.#life.member
-    const leader = member?.status.leader
-    if (member === undefined || leader === undefined || this.#givingWay.isUnderWay) return undefined
-    if (leader === member.id) return 'self'
-    const bond = this.bonds.mesh.get(peerIdOf(leader))
-    return bond?.member === leader ? bond : undefined
+    this.#view.refresh()
   }
 
   #tellLeader(): void {
-    const bond = this.#leaderBond()
+    const bond = this.#access.leader
     const term = this.#life.member?.status.term ?? 0
     this.#submitter.onLeader(bond && { term, bond: bond === 'self' ? undefined : bond })
-  }
-
-  /** What others see of the group is another thing now. */
-  #refresh(): void {
-    this.#status.invalidate()
-    this.#members.invalidate()
-  }
-
-  #currentStatus(): GroupStatus {
-    const member = this.#life.member
-    const status = member?.status
-    const voters = member?.configuration.voters.length ?? 0
-    const isOnline = this.#phase === 'joining' && status?.leader !== undefined
-    return {
-      id: this.id,
-      phase: isOnline ? 'online' : this.#phase,
-      cause: this.#cause,
-      role: status?.role ?? 'follower',
-      term: status?.term ?? 0,
-      leader: status?.leader === undefined ? undefined : peerIdOf(status.leader),
-      clusterId: member?.clusterId,
-      committed: this.machine.applicationIndex,
-      durability: {
-        acks: voters === 0 ? 0 : Math.floor(voters / 2) + 1,
-        voters,
-        isDurable: !this.#life.isVolatile,
-      },
-    }
-  }
-
-  #currentMembers(): readonly MemberStatus[] {
-    const { member } = this.#life
-    return member === undefined ? [] : memberStatuses(member as Member, this.bonds.mesh)
   }
 }
