@@ -6,7 +6,7 @@ import type { GroupStorage } from '../storage/index.js'
 /** How many commands are handed to the application at most: the last ones. */
 const commandsMax = 10_000
 
-/** What a member had carried out and gives up. */
+/** What a member had carried out, or would have, and gives up. */
 export interface Discarded<C> {
   /** Application indices of all of it. */
   readonly from: Index
@@ -16,9 +16,12 @@ export interface Discarded<C> {
 }
 
 /**
- * The commands of a log behind those that the other part has as well, up to an entry, for the application to do with them
- * what it thinks fit.
+ * The commands of a log behind those that the other part has as well, for the application to do with them what it thinks
+ * fit. All that is stored, and not only what was applied: somebody may have been told that it is done who is not there any
+ * more, and this member may have started again and not heard since how much is committed. So there may be some among them
+ * that have never taken effect, or that their clients have submitted to the other part again.
  *
+ * @param to The last entry that is stored.
  * @param shared Up to which application index the other part has the same.
  * @throws What reading the storage throws.
  */
@@ -33,11 +36,13 @@ export async function discardedUpTo<C, R, Q, A>(
   /** The last submission of each session: one that was submitted again, or too early, was not applied there. */
   const sequences = new Map<string, number>()
   const base = storage.currentSnapshot()?.facts.index ?? 0
+  let { applicationIndex } = machine
   let from = base + 1
   while (from <= to) {
     const entries = await storage.readEntries(from, to)
     for (const entry of entries) {
       if (entry.kind !== 'command') continue
+      applicationIndex = Math.max(applicationIndex, entry.applicationIndex)
       const { session, sequence, commands: encoded } = decodeSubmission(entry.payload)
       const last = sequences.get(session) ?? (base === 0 ? 0 : sequence - 1)
       if (sequence !== last + 1) continue
@@ -48,10 +53,10 @@ export async function discardedUpTo<C, R, Q, A>(
     if (commands.length > 2 * commandsMax) commands.splice(0, commands.length - commandsMax)
     from = entries.at(-1)!.index + 1
   }
-  return { ...discardedRange(machine, shared), commands: commands.slice(-commandsMax) }
+  return { ...discardedRange({ applicationIndex }, shared), commands: commands.slice(-commandsMax) }
 }
 
-/** Which application indices a machine has carried out behind those that the other part has as well. */
+/** Which application indices there are up to one, behind those that the other part has as well. */
 export function discardedRange(
   { applicationIndex }: { readonly applicationIndex: Index },
   shared: Index,

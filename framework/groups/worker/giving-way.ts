@@ -21,7 +21,7 @@ export interface GivingWayOptions<C, R, Q, A> {
   /** How long the others of the cluster need to hear what is committed there. */
   readonly wordTicks: number
   readonly logger: Pick<Logger, 'error'>
-  /** What this member has carried out and the other cluster has not. */
+  /** What this member has and the other cluster has not. */
   readonly onDiscarded: (discarded: Discarded<C>) => void
   /** There is nothing left to be kept. */
   readonly onOver: () => void
@@ -34,8 +34,8 @@ interface Course {
 }
 
 /**
- * The end of a member whose cluster has given way to another one: what it had carried out and the other has not is handed to
- * the application, and all is given up. Before that, the others of its cluster get time to hear of it, and the cluster that
+ * The end of a member whose cluster has given way to another one: what it has and the other has not is handed to the
+ * application, and all is given up. Before that, the others of its cluster get time to hear of it, and the cluster that
  * goes on to write it down: as long as neither is so, this member is one of those that can tell.
  */
 export class GivingWay<C, R, Q, A> {
@@ -84,9 +84,9 @@ export class GivingWay<C, R, Q, A> {
   }
 
   async #discarded(storage: GroupStorage, { shared }: Verdict): Promise<Discarded<C>> {
-    const { machine, logger } = this.#options
+    const { machine, durableIndex, logger } = this.#options
     try {
-      return await discardedUpTo(machine, storage, machine.appliedIndex, shared)
+      return await discardedUpTo(machine, storage, durableIndex(), shared)
     } catch (error) {
       logger.error('what a group gives up cannot be read', { cause: messageOf(error) })
       return { ...discardedRange(machine, shared), commands: [] }

@@ -15,19 +15,19 @@ const verdict: Verdict = { winner, loser, shared: 1, isAgreed: true }
 const wordTicks = 10
 const patienceTicks = 200
 
-/** A member that has carried out three commands. */
-async function setUp() {
+/** A member that has three commands in its log, and has carried out all of them or the first ones. */
+async function setUp(appliedCount = 3) {
   const machine = new ReplicatedMachine({ groupId, factory: () => new Counter() })
   const { storage } = await new MemoryStorages({ random: seededRandom('giving way') }).open(groupId)
   const log = new TestLog()
   log.open(sessionId(1))
   for (const [at, add] of [1, 2, 3].entries())
     log.submit({ session: sessionId(1), sequence: at + 1, commands: [{ add }] })
-  for (const entry of log.entries) machine.apply(entry)
+  for (const entry of log.entries.slice(0, 1 + appliedCount)) machine.apply(entry)
   await storage.write({ entries: log.entries })
   const state = {
     isOnRecord: false,
-    durableIndex: machine.appliedIndex,
+    durableIndex: log.entries.length,
     storage: storage as GroupStorage | undefined,
   }
   const told: Discarded<CounterCommand>[] = []
@@ -57,6 +57,14 @@ test('given a cluster that has given way, when the other one has that in its log
   givingWay.onTick(1)
   await eventually(() => expect(overCount()).toBe(1))
   expect(told).toEqual([{ from: 2, to: 3, commands: [{ add: 2 }, { add: 3 }] }])
+})
+
+test('given a member that has started again and not heard since what is committed, then all that is in its log is handed out: somebody may have been told that it is done', async () => {
+  const { givingWay, state, told } = await setUp(0)
+  state.isOnRecord = true
+  givingWay.begin(verdict)
+  givingWay.onTick(wordTicks)
+  await eventually(() => expect(told).toEqual([{ from: 2, to: 3, commands: [{ add: 2 }, { add: 3 }] }]))
 })
 
 test('given that nobody has it in its log, then all is kept, for 10 s', async () => {

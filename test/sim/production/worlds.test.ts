@@ -38,10 +38,14 @@ test(
   timeoutMs,
 )
 
-test.each(['islands', 'reform'] as const)(
+test.each([
+  // Members that lose power together, and again while they give way: what one has acknowledged the others have not applied.
+  ['islands', 12],
+  ['reform', 3],
+] as const)(
   'a world about %s breaks no invariant',
-  async (story) => {
-    const job: Job = { seed: 3, minutes: 1, fault: undefined, members, story }
+  async (story, seed) => {
+    const job: Job = { seed, minutes: 1, fault: undefined, members, story }
     const { violation, completedCount } = await thread.run(job)
     expect(violation).toBeUndefined()
     expect(completedCount).toBeGreaterThan(20)
