@@ -16,7 +16,7 @@ const likelySeeds: Readonly<Record<string, number>> = {
   'ignores-leader-when-alone': 35,
   'loses-ticks-in-pause': 112,
   'restores-old-snapshot': 38,
-  'stops-clock-of-quiescent-leader': 58,
+  'quiescent-leader-keeps-lease': 22,
   'followers-never-wake': 4,
 }
 

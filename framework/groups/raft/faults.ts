@@ -43,8 +43,8 @@ export interface CoreFaults {
   readonly reformIgnoresLogEnds?: boolean
   /** A group is reformed with what is known to be committed, and no more. */
   readonly reformKeepsOnlyCommitted?: boolean
-  /** For a quiescent leader no time passes: its lease does not end. */
-  readonly stopsClockOfQuiescentLeader?: boolean
+  /** For a quiescent leader no time passes, and nobody is missing, until something is asked of it: so it still has its lease. */
+  readonly quiescentLeaderKeepsLease?: boolean
   /** Nothing but a word of the leader ends the quiescence of a follower. */
   readonly followersNeverWake?: boolean
   /** Acknowledgements of learners count. */

@@ -112,6 +112,11 @@ export class Leadership {
     return true
   }
 
+  /** Others may be gone, or have something to say. */
+  wake(): void {
+    if (!this.isQuiescent || !this.#settings.faults.quiescentLeaderKeepsLease) this.stir()
+  }
+
   /** Something happens: heartbeats go on, at once if they had ended. */
   stir(): void {
     if (this.isQuiescent) {
@@ -136,7 +141,7 @@ export class Leadership {
 
   /** @returns Whether a majority has been silent for too long for this to go on (check-quorum; Ongaro 2014, §6.2). */
   tick(count: number, isRoundDue: boolean): 'quorum-lost' | undefined {
-    if (this.isQuiescent && this.#settings.faults.stopsClockOfQuiescentLeader) return undefined
+    if (this.isQuiescent && this.#settings.faults.quiescentLeaderKeepsLease) return undefined
     this.#nowTick += count
     this.#ticksSinceRound += count
     if (this.isQuiescent) return undefined

@@ -346,7 +346,7 @@ export class RaftCore {
    */
   wake(silentTicks = 0): void {
     if (this.#state.isStopped) return
-    if (this.#leadership) this.#leadership.stir()
+    if (this.#leadership) this.#leadership.wake()
     else if (this.#elections.wake(silentTicks)) this.#following.announceEnd()
   }
 

@@ -241,14 +241,14 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     },
   ],
   [
-    'stops-clock-of-quiescent-leader',
+    'quiescent-leader-keeps-lease',
     {
       ...three,
-      core: { stopsClockOfQuiescentLeader: true },
-      // The leader must be left alone for a good while before its lease is asked for, and then be asked in a hurry.
-      faults: { isolate: { every: 2, lasting: 2 } },
-      settings: { quiesceAfterTicks: 1, electionJitterTicks: 1 },
-      habits: { ...leaseReaders, thinkMs: 700 },
+      core: { quiescentLeaderKeepsLease: true },
+      // It must be left alone until others have elected a leader, and then be asked again and again.
+      faults: { isolate: { every: 1.5, lasting: 2 } },
+      settings: { quiesceAfterTicks: 1 },
+      habits: { ...leaseReaders, thinkMs: 1_500 },
     },
   ],
   [
