@@ -106,8 +106,7 @@ export class Following {
   }
 
   /** What appends and their substitutes have in common: who sends them is the leader. */
-  #hearLeader(request: AppendRequest | SyncRequired): StepOutcome | undefined {
-    const { from, term, round, roundTick } = request
+  #hearLeader({ from, term, round, roundTick }: AppendRequest | SyncRequired): StepOutcome | undefined {
     const { state, replica, answers, elections, becomeFollower } = this.#context
     if (term < state.term) {
       // So that it learns that it leads no more.
@@ -123,9 +122,8 @@ export class Following {
     }
     if (term > state.term || state.role !== 'follower' || state.leader === undefined)
       becomeFollower(term, from)
-    // A heartbeat of before the leader fell silent was overtaken by that, and is no news.
-    const isLate = round <= answers.round && request.type === 'append' && request.entries.length === 0
-    if (!elections.isQuiescent || !isLate) elections.onLeader()
+    // What is of a round before the leader fell silent was overtaken by that, and is no news.
+    if (!elections.isQuiescent || round > answers.round) elections.onLeader()
     answers.onRound(round, roundTick)
     return undefined
   }

@@ -81,8 +81,6 @@ export class Leadership {
 
   /** Whether a majority has heard this leader so lately that it would not elect another one. */
   get isFollowed(): boolean {
-    // Nobody's patience runs out in quiescence. To begin with, the votes of a majority stand for it.
-    if (this.isQuiescent) return true
     const followedTick = Math.max(this.#quorumAckedTick(), this.#followedTick)
     return this.#nowTick - followedTick < this.#settings.electionTicks
   }

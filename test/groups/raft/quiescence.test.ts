@@ -183,7 +183,16 @@ describe('a quiescent group wakes', () => {
 
   test('given a member that starts again, when its patience is over, then the leader is woken and keeps its place', () => {
     const cluster = quiescent()
+    cluster.tick(1_000)
     cluster.get('c').restart()
+    // The leader is the only one that it can ask.
+    cluster.drops = ({ from, to }) => (from === 'b' && to === 'c') || (from === 'c' && to === 'b')
+    for (let tick = 0; tick < 60 && cluster.wire.length === 0; tick++) {
+      cluster.core('c').tick()
+      cluster.collect()
+    }
+    while (cluster.deliverOne(({ from }) => from === 'c'));
+    expect(cluster.wire.filter(({ type }) => type === 'pre-vote-answer')).toMatchObject([{ granted: false }])
     cluster.tick(100)
     expect([cluster.leader, cluster.core('c').status.leader]).toEqual(['a', 'a'])
   })
@@ -229,6 +238,12 @@ test('given a group that has nobody to ask, then it is quiescent at once', () =>
   cluster.tick(quiesceAfterTicks)
   expect(cluster.core('a').quiesce()).toBe(true)
   expect(cluster.core('a').isQuiescent).toBe(true)
+  cluster.get('a').isDiskHeld = true
   cluster.propose('a', 'x')
+  cluster.tick(quiesceAfterTicks)
+  expect(cluster.core('a').quiesce()).toBe(false)
+  cluster.get('a').isDiskHeld = false
+  cluster.get('a').flushDisk()
+  cluster.settle()
   expect(cluster.applied('a')).toEqual(['x'])
 })
