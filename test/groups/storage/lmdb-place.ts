@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,7 @@ import type { StoragePlace } from './compliance.js'
 import { hasher } from './logs.js'
 
 /** What a folder of a storage has that lasts. */
-export const STORED_FILES = ['data.mdb', 'journal.0', 'journal.1'] as const
+const STORED_FILES = ['data.mdb', 'journal.0', 'journal.1'] as const
 
 /** Short, so that tests see a journal go on in its other file. */
 const SEGMENT_BYTES = 256 * 1024
@@ -47,7 +48,11 @@ export class LmdbPlace implements StoragePlace {
 
   /** Makes the files of this place, which nobody has open, what those of another are. */
   async takeOver(other: LmdbPlace): Promise<void> {
-    for (const name of STORED_FILES) await copyFile(join(other.folder, name), join(this.folder, name))
+    for (const name of STORED_FILES) {
+      await rm(join(this.folder, name), { force: true })
+      if (existsSync(join(other.folder, name)))
+        await copyFile(join(other.folder, name), join(this.folder, name))
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

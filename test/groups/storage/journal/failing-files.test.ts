@@ -76,6 +76,12 @@ test('given a sync that fails and no room for new files, when there is room, the
     code: 'GROUP_STORAGE_FULL',
   })
   expectEntries(await storage.readEntries(1, 99), entries.slice(0, 2))
+  {
+    // Killed now, a process finds half of a journal, and that it does not count.
+    await using killed = await written.copy()
+    await using again = await killed.open({ clock })
+    expectEntries((await again.open(group)).restored.entries, entries.slice(0, 2))
+  }
   files.isFull = false
   await storage.write({ entries: entries.slice(2) })
   await storages.close()

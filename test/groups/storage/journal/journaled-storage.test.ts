@@ -86,12 +86,26 @@ describe('a journal in front of LMDB', () => {
     await using written = await LmdbPlace.make()
     await using storages = await written.open(options)
     const { storage } = await storages.open(group)
-    const entries = entriesBehind(undefined, ['a', noise(2 * SEGMENT_BYTES), 'b', 'c'])
-    await Promise.all(entries.slice(0, 3).map((entry) => storage.write({ entries: [entry] })))
-    await storage.write({ truncateFrom: 3, entries: entries.slice(2) })
-    await using place = await written.copy()
-    await using again = await place.open(options)
-    expectEntries((await again.open(group)).restored.entries, entries)
+    const entries = entriesBehind(undefined, ['a', noise(2 * SEGMENT_BYTES), 'b'])
+    // Each of them says something else of the same record.
+    await Promise.all(
+      entries.map((entry) =>
+        storage.write({ entries: [entry], hardState: hardState({ term: entry.index }) }),
+      ),
+    )
+    await using afterAll = await written.copy()
+    await storage.write({ truncateFrom: 2 })
+    await storage.write({ entries: entries.slice(1, 2), hardState: hardState({ term: 9 }) })
+    await using afterLarge = await written.copy()
+    for (const [place, count, term] of [
+      [afterAll, 3, 3],
+      [afterLarge, 2, 9],
+    ] as const) {
+      await using again = await place.open(options)
+      const { restored } = await again.open(group)
+      expectEntries(restored.entries, entries.slice(0, count))
+      expect(restored.hardState.term).toBe(term)
+    }
   })
 
   test('given a snapshot whose coming into force only the journal has, when opened after a kill, then it is in force', async () => {
