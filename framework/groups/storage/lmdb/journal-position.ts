@@ -1,14 +1,7 @@
-import type { JournalShape } from '../journal/segment.js'
 import type { RecordChange } from '../records/record-change.js'
-import { journalRecord } from '../records/state-records.js'
+import { journalRecord, type JournalPosition } from '../records/state-records.js'
 import { JOURNAL_KEY } from './keys.js'
 import type { LmdbEnvironment } from './environment.js'
-
-/** Which journal belongs to an environment, and how much of it is in there already. */
-export interface JournalPosition extends JournalShape {
-  /** The last batch whose changes have been made here. */
-  readonly checkpointed: number
-}
 
 /**
  * The position as it is stored; undefined when no journal counts: files that may be there are of no use any more.

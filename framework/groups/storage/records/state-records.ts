@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
 import type { ClusterId, HardState, MemberId, SnapshotFacts } from '../../raft/types.js'
-import type { JournalPosition } from '../lmdb/journal-position.js'
+import type { JournalShape } from '../journal/segment.js'
 import { corrupt } from '../storage-error.js'
 import { openRecord, placeOf, sealRecord } from './checked-record.js'
 
@@ -70,6 +70,12 @@ export interface SnapshotRecord {
 export interface GroupIdentity {
   readonly number: number
   readonly incarnation: string
+}
+
+/** Which journal belongs to an environment, and how much of that is in there already. */
+export interface JournalPosition extends JournalShape {
+  /** The last batch whose changes have been made here. */
+  readonly checkpointed: number
 }
 
 /** How a value of one type is stored under a key. */
