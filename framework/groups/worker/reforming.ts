@@ -61,7 +61,7 @@ export class Reforming {
       clusterId: before,
       configuration: member.configuration,
       end: endOf(member),
-      hasLeader: member.status.leader !== undefined,
+      hasLeader: this.#isLed(member),
       bonded: this.#bonded(),
     })
     if (decision.do === 'reform') {
@@ -72,6 +72,16 @@ export class Reforming {
       member.adopt(decision.clusterId)
       onReformed(before, decision.clusterId)
     } else if (wasLost || loss.isLost) onNews()
+  }
+
+  /**
+   * Whether somebody else leads who is followed by a majority. Of two voters a leader stays one without the other, for
+   * ever: whether it is followed, its bonds say, and it says so to those who have nobody else.
+   */
+  #isLed({ id, status: { leader } }: Member): boolean {
+    if (leader === undefined || leader === id) return false
+    const { mesh, noteOf } = this.#options
+    return ![...mesh].some((bond) => bond.member === leader && noteOf(bond)?.survivor !== undefined)
   }
 
   #bonded(): readonly KnownMember[] {

@@ -70,27 +70,25 @@ describe('W-S1: a minority', () => {
     },
   )
 
-  test.concurrent(
-    'given a follower that is cut off, then it neither commits nor leads, and disturbs nobody when it is back (W-L5)',
-    async () => {
-      await using nodes = await startNodes(3)
-      nodes.forEach(letIn)
-      const groups = await declared(nodes, { requireTicket: validator })
-      const leading = groups[leaderOf(groups)]!
-      const follower = groups.find((group) => group !== leading)!
-      const node = nodes[groups.indexOf(follower)]!
-      cutOff(node)
-      await eventually(() => expect(follower.status.value.leader).toBeUndefined())
-      expect(await outcomeOf(follower.execute({ add: 100 }, { deadlineMs: 200 }))).toBe('GROUP_NOT_SUBMITTED')
-      await within(patienceMs, leading.execute({ add: 1 }))
-      const { term, leader } = leading.status.value
-      letIn(node)
-      await within(patienceMs, follower.when().leaderIs(leader!))
-      await within(patienceMs, follower.execute({ add: 1 }))
-      expect(await commonValue(groups)).toBe(2)
-      expect(leading.status.value).toMatchObject({ term, leader })
-    },
-  )
+  // By itself: nodes that wait for their turn for as long as an election timeout elect somebody, whoever comes back.
+  test('given a follower that is cut off, then it neither commits nor leads, and disturbs nobody when it is back (W-L5)', async () => {
+    await using nodes = await startNodes(3)
+    nodes.forEach(letIn)
+    const groups = await declared(nodes, { requireTicket: validator })
+    const leading = groups[leaderOf(groups)]!
+    const follower = groups.find((group) => group !== leading)!
+    const node = nodes[groups.indexOf(follower)]!
+    cutOff(node)
+    await eventually(() => expect(follower.status.value.leader).toBeUndefined())
+    expect(await outcomeOf(follower.execute({ add: 100 }, { deadlineMs: 200 }))).toBe('GROUP_NOT_SUBMITTED')
+    await within(patienceMs, leading.execute({ add: 1 }))
+    const { term, leader } = leading.status.value
+    letIn(node)
+    await within(patienceMs, follower.when().leaderIs(leader!))
+    await within(patienceMs, follower.execute({ add: 1 }))
+    expect(await commonValue(groups)).toBe(2)
+    expect(leading.status.value).toMatchObject({ term, leader })
+  })
 
   test.concurrent(
     'given five of which two vanish, the leader among them, then the other three go on',
@@ -98,6 +96,8 @@ describe('W-S1: a minority', () => {
       await using nodes = await startNodes(5)
       const groups = await declared(nodes)
       await groups[0]!.execute({ add: 1 })
+      // On a busy machine there may have been another election, of which the leader before has not heard yet.
+      await agreeOnLeader(nodes, groups)
       const leader = leaderOf(groups)
       const gone = [leader, (leader + 1) % 5]
       const isLeft = (_: unknown, place: number): boolean => !gone.includes(place)

@@ -41,7 +41,8 @@ test(
 test.each([
   // Members that lose power together, and again while they give way: what one has acknowledged the others have not applied.
   ['islands', 12],
-  ['reform', 3],
+  // Of two voters the one that leads is left, and leads nobody.
+  ['reform', 85],
 ] as const)(
   'a world about %s breaks no invariant',
   async (story, seed) => {
