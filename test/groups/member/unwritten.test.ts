@@ -4,6 +4,7 @@ import { completionOf, type Unwritten } from '../../../framework/groups/member/u
 import type { Entry, HardState } from '../../../framework/groups/raft/index.js'
 import { boundsAfter } from '../../../framework/groups/storage/log-bounds.js'
 import type { RestoredGroup } from '../../../framework/groups/storage/index.js'
+import { noopEntry } from '../raft/noop-entry.js'
 
 const incarnation = 'a1'.repeat(8)
 
@@ -11,19 +12,8 @@ const incarnation = 'a1'.repeat(8)
 function log(...terms: readonly number[]): Entry[] {
   let hash = 7
   return terms.map((term, place) => {
-    const index = place + 1
     hash = hash * 31 + term
-    const payload = new Uint8Array()
-    return {
-      index,
-      term,
-      kind: 'noop',
-      commandCount: 0,
-      applicationIndex: 0,
-      timestampMs: 0,
-      payload,
-      hash,
-    }
+    return noopEntry(place + 1, term, hash)
   })
 }
 

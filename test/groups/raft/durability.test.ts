@@ -4,19 +4,10 @@ import { configurationOf, type MemberId } from '#framework/groups/raft'
 import { Durability } from '../../../framework/groups/raft/durability.js'
 import { LOG_START, RaftLog } from '../../../framework/groups/raft/raft-log.js'
 import { CLUSTER, Cluster } from './cluster.js'
+import { noopEntry } from './noop-entry.js'
 
 function entryOf(index: number, term: number): Parameters<RaftLog['append']>[0] {
-  const payload = new Uint8Array()
-  return {
-    index,
-    term,
-    kind: 'noop',
-    commandCount: 0,
-    applicationIndex: 0,
-    timestampMs: 0,
-    payload,
-    hash: index + term / 100,
-  }
+  return noopEntry(index, term, index + term / 100)
 }
 
 test('given any writes, truncations and disks that are late, when asked, then only what a disk has, and still belongs to the log, is durable', () => {

@@ -21,6 +21,26 @@ async function rivals(nodes: readonly GroupNode[]): Promise<CounterGroup[]> {
   return groups
 }
 
+/**
+ * A group of the first node, with three commands, and a part of the other three, with one, of which a member is out of reach
+ * of everybody. Neither knows of the other.
+ */
+async function partWithAbsentMember(nodes: readonly GroupNode[]) {
+  const [n0, ...rest] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
+  nodes.forEach(letIn)
+  const options = { requireTicket: validator } as const
+  const [g0] = (await ledByFirst([n0], options)) as [CounterGroup]
+  await g0.executeMany(adding(3, 2, 1))
+  const part = await declared(rest, options)
+  await part[0]!.execute({ add: 100 })
+  await allReach(part, 1, 100)
+  const absent = part.find(({ status }) => status.value.role !== 'leader')!
+  const node = rest[part.indexOf(absent)]!
+  cutOff(node)
+  await eventually(() => expect(absent.bonds.size).toBe(0))
+  return { n0, g0, others: part.filter((group) => group !== absent), absent, node }
+}
+
 test('is_elected: given a lone member, then it leads after a while; given others later, then they follow it without an election; given that it is gone, then the rest have one new leader, whom newcomers follow', async () => {
   await using nodes = await startNodes(4)
   const [n0, n1, n2, n3] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
@@ -108,20 +128,8 @@ describe('leaders that know nothing of each other', () => {
     'given a part of which one member does not hear that it gives way, then that one is told by the others, and follows as well',
     async () => {
       await using nodes = await startNodes(4)
-      const [n0, ...rest] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
-      nodes.forEach(letIn)
-      const options = { requireTicket: validator } as const
-      const [g0] = (await ledByFirst([n0], options)) as [CounterGroup]
-      await g0.executeMany(adding(3, 2, 1))
-      const part = await declared(rest, options)
-      await part[0]!.execute({ add: 100 })
-      await allReach(part, 1, 100)
-      const deaf = part.find(({ status }) => status.value.role !== 'leader')!
+      const { n0, g0, others, absent: deaf, node } = await partWithAbsentMember(nodes)
       const events = eventsOf(deaf)
-      const node = rest[part.indexOf(deaf)]!
-      cutOff(node)
-      await eventually(() => expect(deaf.bonds.size).toBe(0))
-      const others = part.filter((group) => group !== deaf)
       await discoverAll(nodes)
       for (const group of others) await within(patienceMs, group.when().leaderIs(n0.peerId))
       await allReach([g0, ...others], 3, 6)
@@ -138,20 +146,8 @@ describe('leaders that know nothing of each other', () => {
     'given a member that was away when its part gave way, and of that part is nobody left, then it is told by the other part, and follows as well',
     async () => {
       await using nodes = await startNodes(4)
-      const [n0, ...rest] = nodes as unknown as [GroupNode, GroupNode, GroupNode, GroupNode]
-      nodes.forEach(letIn)
-      const options = { requireTicket: validator } as const
-      const [g0] = (await ledByFirst([n0], options)) as [CounterGroup]
-      await g0.executeMany(adding(3, 2, 1))
-      const part = await declared(rest, options)
-      await part[0]!.execute({ add: 100 })
-      await allReach(part, 1, 100)
-      const away = part.find(({ status }) => status.value.role !== 'leader')!
+      const { n0, g0, others, absent: away, node } = await partWithAbsentMember(nodes)
       const events = eventsOf(away)
-      const node = rest[part.indexOf(away)]!
-      cutOff(node)
-      await eventually(() => expect(away.bonds.size).toBe(0))
-      const others = part.filter((group) => group !== away)
       await discoverAll(nodes)
       await allReach([g0, ...others], 3, 6)
       for (const group of others) await within(patienceMs, group.close())
