@@ -239,11 +239,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   // Not an async function, whose promise would hear of the frame two microtasks later than the one that it returns.
   recv(options: RecvOptions = {}): Promise<Frame> {
     try {
-      invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
-      invariant(
-        this.#waitingRecv === undefined && this.#receiver === undefined,
-        'a link has one receiver, and it waits already',
-      )
+      this.#requireNoReceiver()
       options.signal?.throwIfAborted()
       const frame = this.#intake.take()
       if (frame !== undefined) return Promise.resolve(this.#interpret(frame))
@@ -265,11 +261,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   }
 
   deliverTo(receiver: FrameReceiver): void {
-    invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
-    invariant(
-      this.#waitingRecv === undefined && this.#receiver === undefined,
-      'a link has one receiver, and it waits already',
-    )
+    this.#requireNoReceiver()
     // What arrives meanwhile is kept behind these.
     for (let frame = this.#intake.take(); frame !== undefined; frame = this.#intake.take()) {
       this.#handOver(frame, receiver)
@@ -386,6 +378,12 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
         closeReason(CloseReasons.ProtocolViolation, `frame of kind ${frame.kind} out of order`),
       )
     }
+  }
+
+  #requireNoReceiver(): void {
+    invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
+    const isTaken = this.#waitingRecv !== undefined || this.#receiver !== undefined
+    invariant(!isTaken, 'a link has one receiver, and it waits already')
   }
 
   #deliver(frame: RawFrame): void {

@@ -22,7 +22,13 @@ import {
   type SyncDemand,
   type TransferOutcome,
 } from '../raft/index.js'
-import type { GroupStorage, RestoredGroup, StagedSnapshot, StorageWrite } from '../storage/index.js'
+import {
+  lastIndexOf,
+  type GroupStorage,
+  type RestoredGroup,
+  type StagedSnapshot,
+  type StorageWrite,
+} from '../storage/index.js'
 import { AppliedWaits } from './applied-waits.js'
 import { Checkpoints } from './checkpoints.js'
 import { completionOf, type Unwritten } from './unwritten.js'
@@ -467,7 +473,6 @@ async function withAllApplied<C, R, Q, A>({
     await storage.write(completion.write)
     return completion.restored
   }
-  const lastIndex = restored.entries.at(-1)?.index ?? restored.base?.index ?? 0
-  if (unwritten !== undefined || machine.appliedIndex > lastIndex) machine.reset()
+  if (unwritten !== undefined || machine.appliedIndex > lastIndexOf(restored)) machine.reset()
   return restored
 }

@@ -1,5 +1,5 @@
 import type { Entry, HardState } from '../raft/index.js'
-import type { RestoredGroup, StorageWrite } from '../storage/index.js'
+import { lastIndexOf, type RestoredGroup, type StorageWrite } from '../storage/index.js'
 
 /** What a member had in memory beyond its storage when that failed. */
 export interface Unwritten {
@@ -27,7 +27,7 @@ export function completionOf(restored: RestoredGroup, unwritten: Unwritten): Com
   const { hardState, entries } = unwritten
   const [first] = entries
   const baseIndex = restored.base?.index ?? 0
-  const lastIndex = restored.entries.at(-1)?.index ?? baseIndex
+  const lastIndex = lastIndexOf(restored)
   if (first === undefined || restored.incarnation !== unwritten.incarnation) return undefined
   if (first.index <= baseIndex || first.index > lastIndex + 1) return undefined
   const storedHashes = new Map(restored.entries.map(({ index, hash }) => [index, hash]))

@@ -25,6 +25,11 @@ export function verdictBetween(
   return verdicts?.find(({ winner, loser }) => (winner === a && loser === b) || (winner === b && loser === a))
 }
 
+/** By what the cluster gives way, if it does: whether it has agreed or not. */
+export function lossOf(clusterId: ClusterId, verdicts: readonly Verdict[] | undefined): Verdict | undefined {
+  return verdicts?.find(({ loser }) => loser === clusterId)
+}
+
 /** By what the cluster has given way, if it has. */
 export function agreedLossOf(
   clusterId: ClusterId,

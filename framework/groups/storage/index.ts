@@ -1,3 +1,4 @@
+export { lastIndexOf } from './log-bounds.js'
 export { MemoryStorages } from './memory-storage.js'
 export { openLmdbStorages, type OpenLmdbOptions } from './open-lmdb.js'
 export { GroupStorageError, type GroupStorageCode } from './storage-error.js'

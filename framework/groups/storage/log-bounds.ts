@@ -1,6 +1,6 @@
 import { invariant } from '#framework/primitives'
 import type { Entry, Index } from '../raft/types.js'
-import type { StorageWrite } from './storage.js'
+import type { RestoredGroup, StorageWrite } from './storage.js'
 
 /** Which part of a log is stored. */
 export interface LogBounds {
@@ -13,6 +13,11 @@ export interface LogBounds {
 }
 
 export const EMPTY_LOG: LogBounds = { snapshotIndex: 0, baseIndex: 0, lastIndex: 0 }
+
+/** The last index of a log that has these entries behind its base. */
+export function lastIndexOf({ base, entries }: Pick<RestoredGroup, 'base' | 'entries'>): Index {
+  return entries.at(-1)?.index ?? base?.index ?? 0
+}
 
 /**
  * The bounds after a write. Pure.

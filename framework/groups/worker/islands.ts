@@ -2,6 +2,7 @@ import type { Bond } from '../bond/bond.js'
 import type { Member } from '../member/member.js'
 import {
   agreedLossOf,
+  lossOf,
   onMergeMessage,
   onOtherCluster,
   verdictsWith,
@@ -52,7 +53,7 @@ export class Islands {
     const member = this.#options.member()
     const own = member?.clusterId
     if (member === undefined || own === undefined || member.isOver) return undefined
-    const verdict = member.committedConfiguration.verdicts?.find(({ loser }) => loser === own)
+    const verdict = lossOf(own, member.committedConfiguration.verdicts)
     if (verdict !== undefined) return { ...verdict, isAgreed: true }
     for (const { cluster, gaveWay } of this.#notes) {
       const told = agreedLossOf(own, cluster?.verdicts) ?? agreedLossOf(own, gaveWay)
@@ -162,8 +163,7 @@ export class Islands {
     if (member?.clusterId === undefined || member.isOver) return undefined
     const { clusterId, configuration, committedConfiguration, status } = member
     const { role, committedApplicationIndex: committed, lastTerm } = status
-    const isLost = configuration.verdicts?.some(({ loser }) => loser === clusterId) === true
-    if (role !== 'leader' || isLost) return undefined
+    if (role !== 'leader' || lossOf(clusterId, configuration.verdicts) !== undefined) return undefined
     const standing = { clusterId, committed, lastTerm, lineage: configuration.lineage }
     return { standing, configuration, committed: committedConfiguration }
   }

@@ -7,7 +7,7 @@ import { failed, full, hasLess } from './disk-failure.js'
 import { FolderOwnership } from './folder-ownership.js'
 import type { KeyRange } from './keys.js'
 import { setAside } from './set-aside.js'
-import { WriteQueue, type OnWriteEnded } from './write-queue.js'
+import { WriteQueue } from './write-queue.js'
 
 /** Which records to read, in the order of their keys. */
 export interface RecordRange extends KeyRange {
@@ -118,25 +118,11 @@ export class LmdbEnvironment {
 
   /**
    * All of the changes, in their order, or none. Durable when it resolves. It rejects with `GROUP_STORAGE_FULL` or
-   * `GROUP_STORAGE_FAILED`; with one write all fail that were asked for after it, because they may build on it.
-   *
-   * @throws GroupStorageError at once: `GROUP_STORAGE_BUSY`, `GROUP_STORAGE_CLOSED`. No other write is concerned.
+   * `GROUP_STORAGE_FAILED`, and with one write all fail that were asked for after it, because they may build on it; or at
+   * once, and no other write is concerned, with `GROUP_STORAGE_BUSY` or `GROUP_STORAGE_CLOSED`.
    */
   write(changes: readonly RecordChange[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.enqueue(changes, (failure) => (failure ? reject(failure) : resolve()))
-    })
-  }
-
-  /**
-   * {@link write} without a promise, for those who have one already.
-   *
-   * @param onEnded Called once, when the changes are durable or have failed. Of several in their order.
-   * @throws GroupStorageError as {@link write} does.
-   */
-  enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded): void {
-    if (this.#closing) throw closedStorage()
-    this.#queue.enqueue(changes, onEnded)
+    return this.#closing ? Promise.reject(closedStorage()) : this.#queue.write(changes)
   }
 
   /** Writes what waits, and closes. Idempotent. */

@@ -1,7 +1,7 @@
 import { invariant, type Random } from '#framework/primitives'
 import type { Entry, Index, SnapshotFacts } from '../../raft/types.js'
 import { newIncarnation } from '../incarnation.js'
-import { boundsAfter, EMPTY_LOG, type LogBounds } from '../log-bounds.js'
+import { boundsAfter, EMPTY_LOG, lastIndexOf, type LogBounds } from '../log-bounds.js'
 import { entryRecordBytes, readEntryRecord, writeEntryRecord } from '../records/entry-record.js'
 import type { RecordChange } from '../records/record-change.js'
 import { RecordMemory } from '../records/record-memory.js'
@@ -243,11 +243,10 @@ export class LmdbGroupStorage implements GroupStorage {
   }
 }
 
-function boundsOf({ base, snapshot, entries }: StoredGroup): LogBounds {
-  const baseIndex = base?.index ?? 0
+function boundsOf(stored: StoredGroup): LogBounds {
   return {
-    snapshotIndex: snapshot?.facts.index ?? 0,
-    baseIndex,
-    lastIndex: entries.at(-1)?.index ?? baseIndex,
+    snapshotIndex: stored.snapshot?.facts.index ?? 0,
+    baseIndex: stored.base?.index ?? 0,
+    lastIndex: lastIndexOf(stored),
   }
 }

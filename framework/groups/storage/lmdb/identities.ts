@@ -38,31 +38,41 @@ export async function newMembersOfAll(
   environment: JournaledEnvironment,
   random: Random,
 ): Promise<{ readonly groups: readonly GroupId[]; readonly changes: readonly RecordChange[] }> {
-  const keys = await environment.keys({ ...IDENTITIES, limit: Infinity })
+  const groups: GroupId[] = []
   const changes: RecordChange[] = []
-  for (const key of keys) {
-    try {
-      const { number } = identityRecord.open(key, (await environment.get(key))!)
-      changes.push({ key, value: identityRecord.seal(key, { number, incarnation: newIncarnation(random) }) })
-    } catch (error) {
-      // That it is damaged is noticed when its group is opened.
-      if (!isCorrupt(error)) throw error
-    }
+  for await (const { key, identity } of allIdentities(environment)) {
+    groups.push(groupOf(key))
+    // That it is damaged is noticed when its group is opened.
+    if (!identity) continue
+    const successor = { number: identity.number, incarnation: newIncarnation(random) }
+    changes.push({ key, value: identityRecord.seal(key, successor) })
   }
-  return { groups: keys.map(groupOf), changes }
+  return { groups, changes }
 }
 
 /** A number that no group has, and under which nothing is stored. */
 export async function freeNumber(environment: JournaledEnvironment): Promise<number> {
   const last = await environment.lastKey(GROUPS)
   let highest = last ? groupNumberOf(last) : 0
-  for (const key of await environment.keys({ ...IDENTITIES, limit: Infinity })) {
-    try {
-      highest = Math.max(highest, identityRecord.open(key, (await environment.get(key))!).number)
-    } catch (error) {
-      // Its records, if there are any, have been seen.
-      if (!isCorrupt(error)) throw error
-    }
+  for await (const { identity } of allIdentities(environment)) {
+    // The records of one that is damaged, if there are any, have been seen.
+    if (identity) highest = Math.max(highest, identity.number)
   }
   return highest + 1
+}
+
+/** Those of all groups, undefined where it is damaged. */
+async function* allIdentities(environment: JournaledEnvironment): AsyncGenerator<{
+  readonly key: Uint8Array
+  readonly identity: GroupIdentity | undefined
+}> {
+  for (const key of await environment.keys({ ...IDENTITIES, limit: Infinity })) {
+    let identity
+    try {
+      identity = identityRecord.open(key, (await environment.get(key))!)
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+    }
+    yield { key, identity }
+  }
 }

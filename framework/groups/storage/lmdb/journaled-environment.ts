@@ -172,23 +172,16 @@ export class JournaledEnvironment {
     return this.#lmdb.lastKey(range)
   }
 
-  /**
-   * All of the changes, in their order, or none. Durable when it resolves. It rejects with `GROUP_STORAGE_FULL` or
-   * `GROUP_STORAGE_FAILED`; with one write all fail that were asked for after it, because they may build on it.
-   *
-   * @throws GroupStorageError at once: `GROUP_STORAGE_BUSY`, `GROUP_STORAGE_CLOSED`. No other write is concerned.
-   */
+  /** As {@link LmdbEnvironment.write}. */
   write(changes: readonly RecordChange[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.enqueue(changes, (failure) => (failure ? reject(failure) : resolve()))
-    })
+    return this.#closing ? Promise.reject(closedStorage()) : this.#queue.write(changes)
   }
 
   /**
    * {@link write} without a promise, for those who have one already.
    *
    * @param onEnded Called once, when the changes are durable or have failed. Of several in their order.
-   * @throws GroupStorageError as {@link write} does.
+   * @throws GroupStorageError at once: `GROUP_STORAGE_BUSY`, `GROUP_STORAGE_CLOSED`. No other write is concerned.
    */
   enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded): void {
     if (this.#closing) throw closedStorage()

@@ -3,6 +3,7 @@ import type { ChainHasher } from '../../raft/chain-hash.js'
 import type { Index } from '../../raft/types.js'
 import type { GroupIdentity } from '../records/state-records.js'
 import type { OpenFile } from '../journal/segment.js'
+import { lastIndexOf } from '../log-bounds.js'
 import { closedStorage, corrupt, GroupStorageError, isCorrupt } from '../storage-error.js'
 import type { OpenedStorage, RestoredGroup, StorageProvider } from '../storage.js'
 import { LmdbGroupStorage } from './group-storage.js'
@@ -155,10 +156,12 @@ export class LmdbStorages implements StorageProvider {
   /** Adds that the end of the log is missing, or may be, if that is so. */
   #asDeprived(group: GroupId, read: ReadGroup): ReadGroup {
     if (!this.#deprived.delete(group) || read.damage) return read
-    const end = read.entries.at(-1)?.index ?? read.base?.index ?? 0
     return {
       ...read,
-      damage: { error: corrupt('the journal', 'what it had of this group is missing'), from: end + 1 },
+      damage: {
+        error: corrupt('the journal', 'what it had of this group is missing'),
+        from: lastIndexOf(read) + 1,
+      },
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Index } from '../../raft/types.js'
+import { lastIndexOf } from '../log-bounds.js'
 import { baseRecord, hardStateRecord } from '../records/state-records.js'
 import type { RecordChange } from '../records/record-change.js'
 import type { JournaledEnvironment } from './journaled-environment.js'
@@ -27,7 +28,7 @@ export async function keepSoundPart(
     // Entries that do not lead up to the snapshot are of no use.
     ...(snapshot && from <= snapshot.facts.index ? { base: snapshot.facts, entries: [] } : { base, entries }),
   }
-  const first = (kept.entries.at(-1)?.index ?? kept.base?.index ?? 0) + 1
+  const first = lastIndexOf(kept) + 1
   if (kept.entries.length === 0) await removeAll(environment, keys.entriesFrom(0))
   else await removeAll(environment, keys.entriesFrom(first))
   const changes: RecordChange[] = [

@@ -1,6 +1,7 @@
 import { nextTurn } from '#framework/primitives'
 import type { ChainHasher } from '../../raft/chain-hash.js'
 import type { Entry, HardState, Index, SnapshotFacts } from '../../raft/types.js'
+import { lastIndexOf } from '../log-bounds.js'
 import { corrupt, isCorrupt, type GroupStorageError } from '../storage-error.js'
 import { openRecord, placeOf } from '../records/checked-record.js'
 import { readEntryRecord } from '../records/entry-record.js'
@@ -58,15 +59,14 @@ export async function readGroup(
   const entries: Entry[] = []
   try {
     await readEntries(environment, keys, hasher, stored.base, entries)
-    const last = entries.at(-1)?.index ?? stored.base?.index ?? 0
+    const last = lastIndexOf({ ...stored, entries })
     const snapshotIndex = stored.snapshot?.facts.index ?? 0
     if (last < snapshotIndex)
       throw corrupt(`entry ${last + 1}`, `it is missing before snapshot ${snapshotIndex}`)
     return { ...stored, entries }
   } catch (error) {
     if (!isCorrupt(error)) throw error
-    const from = (entries.at(-1)?.index ?? stored.base?.index ?? 0) + 1
-    return { ...stored, entries, damage: { error, from } }
+    return { ...stored, entries, damage: { error, from: lastIndexOf({ ...stored, entries }) + 1 } }
   }
 }
 

@@ -37,6 +37,13 @@ export class WriteQueue {
     this.#options = options
   }
 
+  /** {@link enqueue} with a promise: it resolves when the changes are durable, and rejects with why they are not. */
+  write(changes: readonly RecordChange[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.enqueue(changes, (failure) => (failure ? reject(failure) : resolve()))
+    })
+  }
+
   /** @throws GroupStorageError `GROUP_STORAGE_BUSY`, at once. No other write is concerned. */
   enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded): void {
     const bytes = memoryBytesOf(changes)
