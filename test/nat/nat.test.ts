@@ -158,6 +158,32 @@ describe(suite, () => {
   )
 
   lab(
+    'given a relayed connection whose first attempt to become direct has failed, when what was in the way is gone, then a later attempt makes it direct',
+    async () => {
+      using net = new NetLab()
+      await using stack = new AsyncDisposableStack()
+      const beacon = await startRelay(stack, net, 'beacon', BEACON)
+      const router = '203.0.113.10'
+      const hidden = stack.use(
+        await LabNode.start(net.site('a', 1, router, 'cone'), { relay: { via: beacon.addresses } }),
+      )
+      await eventually(async () => expect(relayedAmong((await hidden.info()).addresses)).not.toHaveLength(0))
+
+      const cable = net.host('open', '192.0.2.1')
+      net.block(cable, router)
+      const open = stack.use(await LabNode.start(cable))
+      await open.connect({ addresses: relayedAmong((await hidden.info()).addresses) })
+      const failed = { name: 'mosaik_hole_punches_total', labels: { result: 'failed' } }
+      await eventually(async () => expect(await hidden.ask('metric', failed)).toBe(1), SLOW)
+      expect(await open.path(hidden.peer)).toBe('relay')
+
+      net.unblock(cable)
+      await eventually(async () => expect(await open.path(hidden.peer)).toBe('quic'), SLOW)
+    },
+    TIMEOUT_MS,
+  )
+
+  lab(
     'N-11: given a public node, when it loses its uplink, then its reachability is unknown, and public again when the uplink is back',
     async () => {
       using net = new NetLab()

@@ -129,6 +129,17 @@ export class NetLab implements Disposable {
     run(`ip -n ${host} link set dev eth0 up; ${publicRoutes(host, 'eth0')}`)
   }
 
+  /** Drops what comes to a host from that address, as a firewall does. */
+  block(host: string, ip: string): void {
+    const rule = `type filter hook input priority 0; ip saddr ${ip} drop`
+    run(`ip netns exec ${host} nft 'table ip firewall { chain in { ${rule}; }; }'`)
+  }
+
+  /** Takes away what {@link block} has set up at that host. */
+  unblock(host: string): void {
+    run(`ip netns exec ${host} nft 'delete table ip firewall'`)
+  }
+
   [Symbol.dispose](): void {
     for (const namespace of this.#namespaces.splice(0)) failureOf(`ip netns del ${namespace}`)
   }

@@ -31,7 +31,10 @@ const address = z.string().max(256)
 /** Where the speaker can be dialled, as far as it knows. */
 export const punchAddresses = z.object({ addresses: z.array(address).max(ADDRESSES_MAX) })
 
-/** Where the speaker's connection will come from, as others see it; nothing when it can make none. */
+/**
+ * Where the speaker's connection will come from, as others see it; nothing when it can make none, with this relay, at any
+ * time.
+ */
 export const mapMessage = z.object({ type: z.literal('map'), mapped: address.optional() })
 
 export const measureMessage = z.object({ type: z.literal('measure') })

@@ -1,21 +1,17 @@
-import type { Connection } from '@libp2p/interface'
-import type { Multiaddr } from '@multiformats/multiaddr'
-import { TaskScope, isMosaikError, messageOf, shortId, raceSignal, type PeerId } from '#framework/primitives'
-import { parseAddress } from '../addresses.js'
-import { CloseReasons, closeReason } from '../close-reason.js'
-import { libp2pLogger } from '../libp2p-logger.js'
-import { splitRelayed } from '../relay/relay-address.js'
-import { mappedEndpoint, tcpAddressesOf, worthDialling } from './punch-addresses.js'
 import {
-  PUNCH,
-  addressesToTell,
-  mapMessage,
-  measureMessage,
-  openerMessage,
-  punchAddresses,
-} from './punch-protocol.js'
-import { TcpMappings, type TcpMapping } from './tcp-mapping.js'
-import { punch } from './tcp-punch.js'
+  TaskScope,
+  invariant,
+  isMosaikError,
+  messageOf,
+  shortId,
+  raceSignal,
+  type PeerId,
+  type Timer,
+} from '#framework/primitives'
+import { CloseReasons, LinkClosedError, closeReason } from '../close-reason.js'
+import { PunchExchange, type PunchExchangeParts, type PunchOutcome } from './punch-exchange.js'
+import { PunchPlan } from './punch-plan.js'
+import { PUNCH, addressesToTell, punchAddresses } from './punch-protocol.js'
 import type { Connections } from '../connections.js'
 import type { HostContext } from '../host-context.js'
 import type { LinkService } from '../link-service.js'
@@ -23,38 +19,25 @@ import type { Link } from '../link.js'
 import type { PeerConnection } from '../peer-connection.js'
 import type { ReachMetrics } from './metrics.js'
 
-/** Relayed connections that are being replaced at once; of more, the relayed one stays. */
-const RUNS_MAX = 8
-const ROUNDS = 3
-/** What the two of them may take for one relayed connection, in all. */
-const RUN_MS = 15_000
-/** Dialling the addresses that the other side gave. */
-const REVERSE_MS = 2_000
-/** Opening a mapping: a connection to the relay. */
-const MAPPING_MS = 3_000
-/** Connecting at the same time. */
-const PUNCH_MS = 1_500
-/** The next message of the other side, which may have to open a mapping or come to the end of a round. */
-const MESSAGE_MS = 5_000
+/** Attempts of other nodes in which this one takes part at once; one more is refused, and comes again. */
+const SERVED_MAX = 8
+/** What the two of them may take for one attempt, in all. */
+const ATTEMPT_MS = 15_000
 /** How long a link that is to be opened waits for something better than the relayed connection. */
 const SETTLE_MS = 2_000
 
-export interface PuncherParts {
-  readonly context: HostContext
-  readonly connections: Connections
-  readonly links: LinkService
+export interface PuncherParts extends PunchExchangeParts {
+  readonly context: Pick<HostContext, 'clock' | 'random' | 'logger' | 'transports' | 'identity'>
+  readonly connections: Pick<Connections, 'onAdmitted' | 'best' | 'direct' | 'of'>
+  readonly links: Pick<LinkService, 'open' | 'serve'>
   readonly metrics: ReachMetrics
-  /** The addresses at which this node can be dialled without a relay. */
-  readonly own: () => readonly string[]
-  readonly dial: (peer: PeerId, addresses: readonly Multiaddr[], signal: AbortSignal) => Promise<Connection>
-  /** Where a peer can be dialled, as far as is known. */
-  readonly addressesOf: (peer: PeerId) => readonly string[]
 }
 
-/** The attempt to replace one relayed connection. */
-interface Run {
-  readonly peer: PeerId
-  readonly over: PromiseWithResolvers<void>
+/** A relayed connection that may become a direct one. */
+interface Relayed {
+  readonly connection: PeerConnection
+  /** Settled when the first attempt to replace it is over. Nobody waits for another one, which may come to nothing too. */
+  readonly tried: PromiseWithResolvers<void>
 }
 
 /**
@@ -64,18 +47,22 @@ interface Run {
  */
 export class Puncher {
   readonly #parts: PuncherParts
-  readonly #mappings: TcpMappings
-  /** By relayed connection. */
-  readonly #runs = new Map<string, Run>()
-  /** What this node has opened, by peer. */
+  readonly #exchange: PunchExchange
+  readonly #plan: PunchPlan
+  /** By the connection's id. As many as there are connections. */
+  readonly #relayed = new Map<string, Relayed>()
+  /** The attempts that this node has begun, by peer. */
   readonly #opened = new Map<PeerId, AbortController>()
   readonly #scope = new TaskScope()
   readonly #cleanups: (() => void)[]
-  #served = 0
+  /** Runs only while a relayed connection waits for its next attempt. */
+  #timer: Timer | undefined
+  #servedCount = 0
 
   constructor(parts: PuncherParts) {
     this.#parts = parts
-    this.#mappings = new TcpMappings(parts.context, parts.connections)
+    this.#exchange = new PunchExchange(parts)
+    this.#plan = new PunchPlan(parts.context.random)
     this.#cleanups = [
       parts.connections.onAdmitted((connection) => this.#onAdmitted(connection)),
       parts.links.serve(PUNCH, (link, accept) => this.#serve(link, accept)),
@@ -88,11 +75,11 @@ export class Puncher {
    * @throws The signal's reason.
    */
   async settled(connection: PeerConnection, signal: AbortSignal): Promise<PeerConnection> {
-    const run = this.#runs.get(connection.id)
-    if (run === undefined) return connection
+    const relayed = this.#relayed.get(connection.id)
+    if (relayed === undefined) return connection
     using patience = this.#parts.context.clock.deadline(SETTLE_MS, signal)
     try {
-      await raceSignal(run.over.promise, patience.signal)
+      await raceSignal(relayed.tried.promise, patience.signal)
     } catch {
       signal.throwIfAborted()
     }
@@ -101,101 +88,82 @@ export class Puncher {
 
   async close(): Promise<void> {
     for (const cleanup of this.#cleanups) cleanup()
-    await this.#scope.close()
-    for (const { over } of this.#runs.values()) over.resolve()
+    const closing = this.#scope.close()
+    this.#timer?.cancel()
+    await closing
+    for (const { tried } of this.#relayed.values()) tried.resolve()
   }
 
   #onAdmitted(connection: PeerConnection): void {
     const { peer, id, transport, direction } = connection
     if (transport !== 'relay') {
-      for (const run of this.#runs.values()) if (run.peer === peer) run.over.resolve()
+      for (const relayed of this.#relayed.values()) {
+        if (relayed.connection.peer === peer) this.#letBe(relayed)
+      }
       return
     }
-    if (this.#parts.connections.direct(peer) !== undefined) return
-    const over = Promise.withResolvers<void>()
-    this.#runs.set(id, { peer, over })
+    const { connections, context } = this.#parts
+    if (connections.direct(peer) !== undefined) return
+    const relayed: Relayed = { connection, tried: Promise.withResolvers() }
+    this.#relayed.set(id, relayed)
     void connection.gone.then(() => {
-      this.#runs.delete(id)
-      over.resolve()
+      this.#relayed.delete(id)
+      this.#letBe(relayed)
     })
-    if (direction === 'inbound') this.#scope.spawn('punch', (signal) => this.#start(connection, signal))
+    if (direction === 'outbound') return
+    this.#plan.add(id, peer, context.clock.monotonic())
+    this.#proceed()
+  }
+
+  /** There is a direct connection, or the relayed one is gone: no further attempt. */
+  #letBe({ connection, tried }: Relayed): void {
+    this.#plan.delete(connection.id)
+    tried.resolve()
+    this.#proceed()
+  }
+
+  /** Begins the attempts whose time has come, and waits for that of the next one. */
+  #proceed(): void {
+    if (this.#scope.signal.aborted) return
+    const { clock } = this.#parts.context
+    const now = clock.monotonic()
+    for (let id = this.#plan.begin(now); id !== undefined; id = this.#plan.begin(now)) {
+      const relayed = this.#relayed.get(id)
+      invariant(relayed !== undefined, 'the plan knows only relayed connections that are there')
+      this.#scope.spawn('punch', (signal) => this.#attempt(relayed, signal))
+    }
+    this.#timer?.cancel()
+    const { nextAt } = this.#plan
+    this.#timer = nextAt === undefined ? undefined : clock.after(nextAt - now, () => this.#proceed())
   }
 
   /** The part of the opener, from the beginning to the end. */
-  async #start(connection: PeerConnection, closing: AbortSignal): Promise<void> {
+  async #attempt({ connection, tried }: Relayed, closing: AbortSignal): Promise<void> {
     const { context, metrics } = this.#parts
-    const { peer } = connection
-    const run = this.#runs.get(connection.id)
-    if (this.#opened.has(peer) || this.#opened.size >= RUNS_MAX) {
-      if (!this.#opened.has(peer)) metrics.punched('refused')
-      run?.over.resolve()
-      return
-    }
+    const { peer, id } = connection
     const withdrawal = new AbortController()
     this.#opened.set(peer, withdrawal)
     try {
-      using deadline = context.clock.deadline(RUN_MS, closing, withdrawal.signal)
-      metrics.punched(await this.#open(connection, deadline.signal))
+      using deadline = context.clock.deadline(ATTEMPT_MS, closing, withdrawal.signal)
+      const outcome = await this.#exchange.open(connection, deadline.signal)
+      this.#onOutcome(connection, outcome)
     } catch (error) {
       closing.throwIfAborted()
-      metrics.punched('failed')
+      this.#onOutcome(connection, isRefusal(error) ? 'impossible' : 'failed')
       context.logger.debug('a relayed connection stays', { peer: shortId(peer), cause: messageOf(error) })
     } finally {
       if (this.#opened.get(peer) === withdrawal) this.#opened.delete(peer)
-      run?.over.resolve()
+      tried.resolve()
+      this.#plan.ended(id, context.clock.monotonic())
+      this.#proceed()
     }
   }
 
-  async #open(connection: PeerConnection, signal: AbortSignal): Promise<'reversed' | 'punched' | 'failed'> {
-    const { links, own } = this.#parts
-    const { peer } = connection
-    const link = await links.open(connection, PUNCH, { payload: addressesToTell(own()), signal })
-    try {
-      const { addresses } = punchAddresses.parse(link.acceptPayload)
-      if (await this.#reverse(peer, worthDialling(peer, addresses, own()), signal)) return 'reversed'
-      for (let round = 1; round <= ROUNDS; round++) {
-        const outcome = await this.#round(link, connection, signal)
-        if (outcome !== 'missed') return outcome
-      }
-      return 'failed'
-    } finally {
-      void link.close(CloseReasons.Success)
-    }
-  }
-
-  /** Dials who called us over the relay. */
-  async #reverse(peer: PeerId, addresses: readonly Multiaddr[], signal: AbortSignal): Promise<boolean> {
-    if (addresses.length === 0) return false
-    const { context, connections, dial } = this.#parts
-    using deadline = context.clock.deadline(REVERSE_MS, signal)
-    try {
-      const dialled = connections.of(await dial(peer, addresses, deadline.signal))
-      if (dialled === undefined) return false
-      await raceSignal(dialled.admitted, deadline.signal)
-      return true
-    } catch {
-      signal.throwIfAborted()
-      return false
-    }
-  }
-
-  async #round(
-    link: Link,
-    connection: PeerConnection,
-    signal: AbortSignal,
-  ): Promise<'punched' | 'missed' | 'failed'> {
-    const { clock } = this.#parts.context
-    const mapping = await this.#mapping(connection, signal)
-    await link.send({ type: 'map', ...(mapping && { mapped: mapping.mapped }) }, { signal })
-    const { mapped } = await link.recvMessage(mapMessage, { timeoutMs: MESSAGE_MS, signal })
-    if (mapping === undefined || mappedEndpoint(mapped) === undefined) return 'failed'
-    const askedAt = clock.monotonic()
-    await link.send({ type: 'measure' }, { signal })
-    await link.recvMessage(measureMessage, { timeoutMs: MESSAGE_MS, signal })
-    const roundTripMs = clock.monotonic() - askedAt
-    await link.send({ type: 'sync' }, { signal })
-    await clock.sleep(roundTripMs / 2, { signal })
-    return (await this.#punch(connection, mapping, mapped, signal)) ? 'punched' : 'missed'
+  #onOutcome({ id }: PeerConnection, outcome: PunchOutcome): void {
+    const { metrics } = this.#parts
+    metrics.punched(outcome === 'impossible' ? 'failed' : outcome)
+    // A success shows when the direct connection is admitted; should that fail, the next attempt has its turn.
+    if (outcome === 'impossible') this.#plan.delete(id)
   }
 
   /** The part of who dialled the relayed connection. */
@@ -209,83 +177,32 @@ export class Puncher {
     }
     const ours = this.#opened.get(link.peer)
     // Both may have called each other over relays at once; then the smaller one's calling counts, as everywhere.
-    if (this.#served >= RUNS_MAX || (ours !== undefined && context.identity.peerId < link.peer)) {
+    if (this.#servedCount >= SERVED_MAX || (ours !== undefined && context.identity.peerId < link.peer)) {
       metrics.punched('refused')
       await link.close(closeReason(CloseReasons.TooManyRequests, 'enough holes are being punched'))
       return
     }
     ours?.abort(new Error('the other side has begun'))
-    this.#served++
-    const run = this.#runs.get(connection.id)
+    this.#servedCount++
     try {
       await accept(addressesToTell(own()))
-      await this.#answer(link, connection)
+      using deadline = context.clock.deadline(ATTEMPT_MS, this.#scope.signal)
+      await this.#exchange.answer(link, connection, deadline.signal)
     } catch (error) {
       // Closing the link is how the opener ends it; and it may go without a word.
       const isOver = isMosaikError(error, 'LINK_CLOSED') || isMosaikError(error, 'TIMEOUT')
       if (!isOver && !this.#scope.signal.aborted) throw error
     } finally {
-      this.#served--
-      run?.over.resolve()
+      this.#servedCount--
+      this.#relayed.get(connection.id)?.tried.resolve()
     }
   }
+}
 
-  async #answer(link: Link, connection: PeerConnection): Promise<void> {
-    using deadline = this.#parts.context.clock.deadline(RUN_MS, this.#scope.signal)
-    const { signal } = deadline
-    let mapping: TcpMapping | undefined
-    let mapped: string | undefined
-    for (;;) {
-      const message = await link.recvMessage(openerMessage, { timeoutMs: MESSAGE_MS, signal })
-      switch (message.type) {
-        case 'map':
-          mapped = message.mapped
-          mapping = await this.#mapping(connection, signal)
-          await link.send({ type: 'map', ...(mapping && { mapped: mapping.mapped }) }, { signal })
-          break
-        case 'measure':
-          await link.send({ type: 'measure' }, { signal })
-          break
-        case 'sync':
-          if (mapping !== undefined) await this.#punch(connection, mapping, mapped, signal)
-      }
-    }
-  }
-
-  /** Undefined when there can be none. */
-  async #mapping({ address }: PeerConnection, signal: AbortSignal): Promise<TcpMapping | undefined> {
-    const { context, addressesOf } = this.#parts
-    const { relay, relayAddress } = splitRelayed(parseAddress(address))
-    using deadline = context.clock.deadline(MAPPING_MS, signal)
-    try {
-      const addresses = tcpAddressesOf(relayAddress, addressesOf(relay))
-      return await this.#mappings.open(relay, addresses, deadline.signal)
-    } catch (error) {
-      signal.throwIfAborted()
-      context.logger.debug('no mapping', { relay: shortId(relay), cause: messageOf(error) })
-      return undefined
-    }
-  }
-
-  async #punch(
-    { peer, direction }: PeerConnection,
-    { localPort }: TcpMapping,
-    mapped: string | undefined,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const to = mappedEndpoint(mapped)
-    if (to === undefined) return false
-    const { clock, transports, logger } = this.#parts.context
-    const { upgrader } = transports
-    const log = libp2pLogger(logger).forComponent('mosaik:punch')
-    using deadline = clock.deadline(PUNCH_MS, signal)
-    try {
-      await punch({ peer, to, localPort, role: direction, upgrader, log, clock, signal: deadline.signal })
-      return true
-    } catch (error) {
-      signal.throwIfAborted()
-      logger.debug('a hole was missed', { peer: shortId(peer), cause: messageOf(error) })
-      return false
-    }
-  }
+/** Whether the peer says that it will not take part for this connection, now or later. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof LinkClosedError) || error.by !== 'remote') return false
+  return (
+    error.reason.code === CloseReasons.NotAllowed.code || error.reason.code === CloseReasons.InvalidAlpn.code
+  )
 }

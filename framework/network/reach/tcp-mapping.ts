@@ -22,19 +22,20 @@ export interface TcpMapping {
  * port to somebody else gets the same one, unless the NAT is a symmetric one.
  */
 export class TcpMappings {
-  readonly #context: HostContext
-  readonly #connections: Connections
+  readonly #context: Pick<HostContext, 'random' | 'transports'>
+  readonly #connections: Pick<Connections, 'of'>
   /** The one that is open, by relay: there are at most as many as relays in use. */
   readonly #open = new Map<PeerId, TcpMapping>()
 
-  constructor(context: HostContext, connections: Connections) {
+  constructor(context: Pick<HostContext, 'random' | 'transports'>, connections: Pick<Connections, 'of'>) {
     this.#context = context
     this.#connections = connections
   }
 
   /**
    * @param addresses TCP addresses of the relay.
-   * @returns Undefined when the relay sees us at no public address, so that there is no NAT between.
+   * @returns Undefined when the relay is not known to accept TCP, or sees us at no public address, so that there is no
+   *   NAT between.
    * @throws What dialling fails with.
    */
   async open(
@@ -43,8 +44,8 @@ export class TcpMappings {
     signal: AbortSignal,
   ): Promise<TcpMapping | undefined> {
     const known = this.#open.get(relay)
-    if (known !== undefined) return known
-    let failure: unknown = new MosaikError('DIAL_FAILED', 'the relay is known to accept no TCP')
+    if (known !== undefined || addresses.length === 0) return known
+    let failure: unknown
     for (const address of addresses) {
       for (let i = 0; i < PORTS_TRIED; i++) {
         const localPort = this.#drawPort()
