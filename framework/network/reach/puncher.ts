@@ -139,7 +139,7 @@ export class Puncher {
 
   /** The part of the opener, from the beginning to the end. */
   async #attempt({ connection, tried }: Relayed, closing: AbortSignal): Promise<void> {
-    const { context, metrics } = this.#parts
+    const { context } = this.#parts
     const { peer, id } = connection
     const withdrawal = new AbortController()
     this.#opened.set(peer, withdrawal)
