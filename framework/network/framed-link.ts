@@ -1,10 +1,7 @@
 import {
-  decode,
   encode,
   invariant,
-  messageOf,
   systemClock,
-  TimeoutError,
   type Clock,
   type Deadline,
   type NetworkId,
@@ -23,6 +20,7 @@ import {
   OPENING_FRAME_BYTES_MAX,
   type RawFrame,
 } from './frame.js'
+import { LinkInbox, type InboxOwner } from './link-inbox.js'
 import { LinkIntake, type IntakeOwner } from './link-intake.js'
 import { LinkLifecycle, type LinkAction, type LinkEnding, type LinkEvent } from './link-lifecycle.js'
 import { closeFrame, readClose } from './link-messages.js'
@@ -107,12 +105,7 @@ export function openedLink(
   return FramedLink.opened(options, direction, payloads)
 }
 
-interface WaitingRecv {
-  readonly resolve: (frame: Frame) => void
-  readonly reject: (cause: unknown) => void
-}
-
-class FramedLink implements Link, IntakeOwner, OutboxOwner {
+class FramedLink implements Link, IntakeOwner, InboxOwner, OutboxOwner {
   readonly peer: PeerId
   readonly protocol: string
   readonly direction: Link['direction']
@@ -126,14 +119,13 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   readonly #frameBytesMax: number
   readonly #lifecycle: LinkLifecycle
   readonly #intake: LinkIntake
+  readonly #inbox: LinkInbox
   readonly #outbox: LinkOutbox
   /** Made when somebody asks for it: most links are followed by nobody but their host, which is told. */
   #over: PromiseWithResolvers<CloseReason> | undefined
   #isOver = false
 
   #opening: LinkOpening | undefined
-  #waitingRecv: WaitingRecv | undefined
-  #receiver: FrameReceiver | undefined
   readonly #openingTimeoutMs: number
   #closeTimeoutMs: number
   #deadline: Deadline | undefined
@@ -164,6 +156,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
       keptFramesMax: inboundFramesMax,
       keptBytesMax: inboundBytesMax,
     })
+    this.#inbox = new LinkInbox(this, this.#intake, clock)
     this.#outbox = new LinkOutbox({ stream, owner: this, waitingMax: waitingSendsMax })
   }
 
@@ -236,42 +229,20 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     return this.#outbox.post(frame)
   }
 
-  // Not an async function, whose promise would hear of the frame two microtasks later than the one that it returns.
   recv(options: RecvOptions = {}): Promise<Frame> {
-    try {
-      this.#requireNoReceiver()
-      options.signal?.throwIfAborted()
-      const frame = this.#intake.take()
-      if (frame !== undefined) return Promise.resolve(this.#interpret(frame))
-      if (this.#lifecycle.ending !== undefined) throw this.#closedError()
-      return this.#waitForFrame(options)
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return this.#inbox.recv(options)
   }
 
-  async recvMessage<T>(schema: { parse(value: unknown): T }, options?: RecvOptions): Promise<T> {
-    const frame = await this.recv(options)
-    if (frame.kind !== 'message') throw this.#refuse('bytes arrived where a message was due')
-    try {
-      return schema.parse(frame.value)
-    } catch (cause) {
-      throw this.#refuse(`a message is not as expected: ${messageOf(cause)}`, cause)
-    }
+  recvMessage<T>(schema: { parse(value: unknown): T }, options: RecvOptions = {}): Promise<T> {
+    return this.#inbox.recvMessage(schema, options)
   }
 
   deliverTo(receiver: FrameReceiver): void {
-    this.#requireNoReceiver()
-    // What arrives meanwhile is kept behind these.
-    for (let frame = this.#intake.take(); frame !== undefined; frame = this.#intake.take()) {
-      this.#handOver(frame, receiver)
-    }
-    if (this.#lifecycle.ending === undefined) this.#receiver = receiver
-    else receiver.onEnded(this.#closedError())
+    this.#inbox.deliverTo(receiver)
   }
 
   async close(reason: CloseReason, options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (this.#lifecycle.ending === undefined) {
+    if (!this.isEnded) {
       this.#closeTimeoutMs = options.timeoutMs ?? this.#closeTimeoutMs
       this.#apply({ type: 'close', reason })
     }
@@ -316,8 +287,8 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
   }
 
   async #accept(payload: unknown): Promise<void> {
-    invariant(this.#opening !== undefined || this.#lifecycle.ending !== undefined, 'a link is accepted once')
-    if (this.#opening === undefined) throw this.#closedError()
+    invariant(this.#opening !== undefined || this.isEnded, 'a link is accepted once')
+    if (this.#opening === undefined) throw this.closedError()
     const frame = this.#opening.frame(payload)
     this.acceptPayload = payload
     const room = this.#outbox.post(frame)
@@ -372,7 +343,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     } else if (this.#opening !== undefined) {
       this.#handleOpeningFrame(this.#opening, frame)
     } else if (frame.kind === FrameKind.message || frame.kind === FrameKind.bytes) {
-      this.#deliver(frame)
+      this.#inbox.deliver(frame)
     } else {
       throw new FrameError(
         closeReason(CloseReasons.ProtocolViolation, `frame of kind ${frame.kind} out of order`),
@@ -380,93 +351,29 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     }
   }
 
-  #requireNoReceiver(): void {
-    invariant(this.#opening === undefined, 'nothing is received on a link before it is open')
-    const isTaken = this.#waitingRecv !== undefined || this.#receiver !== undefined
-    invariant(!isTaken, 'a link has one receiver, and it waits already')
+  // What the inbox asks of its owner
+
+  get isOpening(): boolean {
+    return this.#opening !== undefined
   }
 
-  #deliver(frame: RawFrame): void {
-    if (this.#receiver !== undefined) return this.#handOver(frame, this.#receiver)
-    const waiting = this.#waitingRecv
-    if (waiting === undefined) {
-      this.#intake.keep(frame)
-      return
-    }
-    // It has its frame: should that be undecodable, it is told so below, and not that the link was closed for it.
-    this.#waitingRecv = undefined
-    try {
-      waiting.resolve(this.#interpret(frame))
-    } catch (error) {
-      waiting.reject(error)
-    }
+  get isEnded(): boolean {
+    return this.#lifecycle.ending !== undefined
   }
 
-  #handOver(raw: RawFrame, receiver: FrameReceiver): void {
-    let frame
-    try {
-      frame = this.#interpret(raw)
-    } catch {
-      // The link has ended for it, of which the receiver is told.
-      return
-    }
-    receiver.onFrame(frame)
+  closedError(cause?: unknown): LinkClosedError {
+    const { reason, by } = this.#ending
+    return new LinkClosedError(reason, by, this, cause === undefined ? undefined : { cause })
   }
 
-  /** Messages are decoded only when they are taken, so that what waits is no larger in memory than on the wire. */
-  #interpret({ kind, body }: RawFrame): Frame {
-    if (kind === FrameKind.bytes) return { kind: 'bytes', bytes: body }
-    try {
-      return { kind: 'message', value: decode(body), byteLength: body.byteLength }
-    } catch (cause) {
-      throw this.#refuse(`a message cannot be decoded: ${messageOf(cause)}`, cause)
-    }
-  }
-
-  #waitForFrame({ signal, timeoutMs }: RecvOptions): Promise<Frame> {
-    const { promise, resolve, reject } = Promise.withResolvers<Frame>()
-    this.#waitingRecv = { resolve, reject }
-    // As those receive who receive all the time.
-    if (signal === undefined && timeoutMs === undefined) return promise
-    const leave = (): void => {
-      this.#waitingRecv = undefined
-      timer?.cancel()
-      signal?.removeEventListener('abort', onAbort)
-    }
-    const onAbort = (): void => {
-      leave()
-      reject(signal?.reason)
-    }
-    const onTimeout = (): void => {
-      leave()
-      const message = `nothing was received within ${timeoutMs} ms`
-      this.#apply({ type: 'refuse', reason: closeReason(CloseReasons.Timeout, message) })
-      reject(new TimeoutError(message, { details: { peer: this.peer, protocol: this.protocol } }))
-    }
-    const timer = timeoutMs === undefined ? undefined : this.#clock.after(timeoutMs, onTimeout)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    this.#waitingRecv = {
-      resolve: (frame) => {
-        leave()
-        resolve(frame)
-      },
-      reject: (cause) => {
-        leave()
-        reject(cause)
-      },
-    }
-    return promise
-  }
-
-  /** The other side sent what it must not: what came after it is worth nothing. */
-  #refuse(message: string, cause?: unknown): LinkClosedError {
+  refuse(reason: CloseReason, cause?: unknown): LinkClosedError {
     this.#intake.clear()
-    this.#apply({ type: 'refuse', reason: closeReason(CloseReasons.ProtocolViolation, message) })
-    return this.#closedError(cause)
+    this.#apply({ type: 'refuse', reason })
+    return this.closedError(cause)
   }
 
   #assertSendable(): void {
-    if (this.#lifecycle.ending !== undefined) throw this.#closedError()
+    if (this.isEnded) throw this.closedError()
     invariant(this.#opening === undefined, 'nothing is sent on a link before it is open')
   }
 
@@ -495,7 +402,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
         this.#stopReceiving()
         break
       case 'reject-sends':
-        this.#outbox.rejectAll(() => this.#closedError())
+        this.#outbox.rejectAll(() => this.closedError())
         break
       case 'start-deadline':
         this.#startDeadline()
@@ -507,7 +414,7 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
         this.#outbox.tryPost(closeFrame(action.reason))
         break
       case 'abort':
-        this.#stream.abort(this.#closedError())
+        this.#stream.abort(this.closedError())
         break
       case 'finish':
         this.#finish()
@@ -517,13 +424,8 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
 
   #stopReceiving(): void {
     this.#intake.stop()
-    const waiting = this.#waitingRecv
-    this.#waitingRecv = undefined
-    waiting?.reject(this.#closedError())
-    const receiver = this.#receiver
-    this.#receiver = undefined
-    receiver?.onEnded(this.#closedError())
-    this.#opening?.fail(this.#closedError())
+    this.#inbox.end()
+    this.#opening?.fail(this.closedError())
     this.#opening = undefined
   }
 
@@ -553,10 +455,5 @@ class FramedLink implements Link, IntakeOwner, OutboxOwner {
     const { ending } = this.#lifecycle
     invariant(ending !== undefined, 'a link that is not over has no ending')
     return ending
-  }
-
-  #closedError(cause?: unknown): LinkClosedError {
-    const { reason, by } = this.#ending
-    return new LinkClosedError(reason, by, this, cause === undefined ? undefined : { cause })
   }
 }
