@@ -3,7 +3,6 @@ import type { Multiaddr } from '@multiformats/multiaddr'
 import {
   MosaikError,
   TaskScope,
-  TokenBucket,
   Watch,
   invariant,
   isMosaikError,
@@ -19,17 +18,16 @@ import { blockOf } from './address-block.js'
 import { Admission } from './admission.js'
 import { CloseReasons, LinkClosedError, closeReason, type CloseReason } from './close-reason.js'
 import { compareConnections } from './connection-choice.js'
+import { isUnused } from './connection-use.js'
 import { disconnectOf, type Disconnect } from './disconnect.js'
-import { acceptLink, openLink } from './framed-link.js'
-import { GOSSIP_PROTOCOL } from './gossip/gossip-protocol.js'
-import { UnprovenError, answerGreeting, greet, type Greeted } from './greet.js'
-import { DiallerGreeting, WELCOME, type GreetingOptions, type Introduction } from './greeting.js'
-import { HELLO, askForSignsOfLife, giveSignsOfLife } from './hello.js'
+import { HELLO } from './hello.js'
+import { HelloExchange, rejectionOf } from './hello-exchange.js'
+import { InboundStreams } from './inbound-streams.js'
 import { fromLibp2pPeerId } from './libp2p-peer-id.js'
-import { NONCE_BYTES } from './network-key.js'
-import { ConnectionEntry, linkStream, type PeerConnection } from './peer-connection.js'
-import type { ByteStream } from './byte-stream.js'
+import { ConnectionEntry, type PeerConnection } from './peer-connection.js'
+import { SurplusConnections } from './surplus-connections.js'
 import type { PeerUse } from './connection-pruning.js'
+import type { Greeted } from './greet.js'
 import type { HostContext } from './host-context.js'
 import type { Link } from './link.js'
 import type { HandshakeRejection } from './metrics.js'
@@ -44,8 +42,12 @@ const PATIENCE_STEPS = 8
  * sides have shown the same network.
  */
 export class Connections {
+  /** The gate for streams that others open. */
+  readonly inboundStreams: InboundStreams
   readonly #context: HostContext
   readonly #admission: Admission
+  readonly #hello: HelloExchange
+  readonly #surplus: SurplusConnections
   readonly #entries = new Map<string, ConnectionEntry>()
   readonly #peers = new Watch<ReadonlySet<PeerId>>(new Set())
   readonly #scope = new TaskScope()
@@ -63,6 +65,21 @@ export class Connections {
   constructor(context: HostContext) {
     this.#context = context
     this.#admission = new Admission(context.limits)
+    this.#hello = new HelloExchange(context)
+    this.#surplus = new SurplusConnections({
+      context,
+      admittedOf: (peer) => this.#admittedOf(peer),
+      best: (peer) => this.best(peer),
+      end: (entry, reason) => this.#end(entry, reason),
+      spawn: (name, run) => this.#background(name, run),
+    })
+    this.inboundStreams = new InboundStreams({
+      context,
+      entry: (id) => this.#entries.get(id),
+      isAdmitted: (entry) => this.isAdmitted(entry),
+      end: (entry, reason) => this.#background('rate', () => this.#end(entry, reason)),
+      signal: this.#scope.signal,
+    })
   }
 
   /** Admitted peers. */
@@ -147,56 +164,6 @@ export class Connections {
       this.#context.metrics.connectionsPruned.add()
       this.#background('prune', () => this.disconnect(peer, CloseReasons.Pruned))
     }
-  }
-
-  /**
-   * Where an inbound stream comes from. A stream of a stranger is reset, and nothing of it was read. Only where we have
-   * dialled may streams of the other side arrive before its welcome does, and a few of them are kept back until then.
-   */
-  async originOf(
-    stream: Stream,
-    connection: Connection,
-    protocol: string,
-  ): Promise<PeerConnection | undefined> {
-    const { metrics, clock, limits } = this.#context
-    const origin = this.#entries.get(connection.id)
-    try {
-      if (origin === undefined) throw new MosaikError('CONNECTION_CLOSED', 'the connection is gone')
-      if (!this.isAdmitted(origin)) {
-        if (origin.direction === 'inbound' || origin.streamCount > limits.unadmittedStreamsMax) {
-          throw new MosaikError('UNADMITTED', 'the connection is not admitted')
-        }
-        stream.pause()
-        using patience = clock.deadline(limits.admissionTimeoutMs, this.#scope.signal)
-        await raceSignal(origin.admitted, patience.signal)
-        if (stream.readStatus === 'paused') stream.resume()
-      }
-    } catch (error) {
-      metrics.linkRefused(protocol, 'unadmitted')
-      stream.abort(new Error(messageOf(error)))
-      return undefined
-    }
-    return this.takesStream(origin, stream, protocol) ? origin : undefined
-  }
-
-  /**
-   * Whether the other side of an admitted connection has not opened too many streams of late. If it has, the stream is
-   * reset, and the connection ends.
-   */
-  takesStream(connection: PeerConnection, stream: Pick<ByteStream, 'abort'>, protocol: string): boolean {
-    const entry = this.#entries.get(connection.id)
-    if (entry === undefined) {
-      stream.abort(new Error('the connection is gone'))
-      return false
-    }
-    const { clock, limits, metrics } = this.#context
-    entry.streamRate ??= new TokenBucket(limits.inboundStreams, clock.monotonic())
-    if (entry.streamRate.tryTake(clock.monotonic())) return true
-    metrics.linkRefused(protocol, 'rate')
-    const text = 'too many streams in too short a time'
-    stream.abort(new Error(text))
-    this.#background('rate', () => this.#end(entry, closeReason(CloseReasons.TooManyRequests, text)))
-    return false
   }
 
   /** What is known of a libp2p connection; nothing when it is closed, or was refused a place. */
@@ -301,7 +268,7 @@ export class Connections {
       onExpected?.()
     }
     entry.patience = this.#startPatience(entry)
-    if (entry.direction === 'outbound') this.#background('hello', () => this.#greet(entry))
+    if (entry.direction === 'outbound') this.#keep(entry, (signal) => this.#hello.greet(entry, signal))
   }
 
   /** Watches a connection until it is admitted: for the time that it takes, and for streams that it does not need. */
@@ -359,36 +326,6 @@ export class Connections {
     })
   }
 
-  /** The dialler's part: opens the hello, then asks for signs of life. */
-  async #greet(entry: ConnectionEntry): Promise<void> {
-    const { clock, random, networkKey } = this.#context
-    let greeted
-    try {
-      using deadline = clock.deadline(this.#context.limits.admissionTimeoutMs, this.#scope.signal)
-      const { signal } = deadline
-      const options = this.#greetingOptions(entry)
-      const stream = await entry.libp2p.newStream(HELLO.id, { signal, maxOutboundStreams: 1 })
-      const open = (payload: unknown): Promise<Link> =>
-        openLink({
-          ...this.#linkOptions(entry, stream, 'outbound'),
-          network: networkKey.greetingId(options.self, options.peer),
-          signal,
-          payload,
-        })
-      const own = this.#introductionTo(entry)
-      greeted = await greet(new DiallerGreeting(options), own, open, signal)
-    } catch (error) {
-      this.#reject(entry, rejectionOf(error), error)
-      return
-    }
-    const { link } = greeted
-    this.#admit(entry, greeted)
-    const onRoundTrip = (ms: number): void => this.#onRoundTrip(entry, ms)
-    await this.#keep(entry, link, () =>
-      askForSignsOfLife(link, { clock, random, ...this.#signsOfLife(entry), onRoundTrip }),
-    )
-  }
-
   /** The accepting part. */
   #onHello(stream: Stream, connection: Connection): void {
     const entry = this.#entries.get(connection.id)
@@ -397,34 +334,35 @@ export class Connections {
       return
     }
     entry.isGreeted = true
-    this.#background('hello', () => this.#answer(entry, stream))
+    this.#keep(entry, (signal) => this.#hello.answer(entry, stream, signal))
   }
 
-  async #answer(entry: ConnectionEntry, stream: Stream): Promise<void> {
-    const { clock, random, networkKey, limits } = this.#context
-    let greeted
-    try {
-      const options = this.#greetingOptions(entry)
-      const incoming = await acceptLink({
-        ...this.#linkOptions(entry, stream, 'inbound'),
-        network: networkKey.greetingId(options.peer, options.self),
-        signal: this.#scope.signal,
-      })
-      const own = this.#introductionTo(entry)
-      greeted = await answerGreeting(incoming, options, own, limits.admissionTimeoutMs)
-    } catch (error) {
-      this.#reject(entry, rejectionOf(error), error)
-      return
-    }
-    const { link } = greeted
-    this.#admit(entry, greeted)
-    const { intervalMs, timeoutMs } = this.#signsOfLife(entry)
-    const silenceMs = intervalMs + timeoutMs
-    const onRoundTrip = (ms: number): void => this.#onRoundTrip(entry, ms)
-    await this.#keep(entry, link, async () => {
-      await link.send(WELCOME)
-      return giveSignsOfLife(link, { clock, random, silenceMs, onRoundTrip })
+  /** Admits a connection when its greeting goes well. The hello then stays, and when that is over, so is the connection. */
+  #keep(entry: ConnectionEntry, greeting: (signal: AbortSignal) => Promise<Greeted>): void {
+    this.#background('hello', async (signal) => {
+      let greeted
+      try {
+        greeted = await greeting(signal)
+      } catch (error) {
+        this.#reject(entry, rejectionOf(error), error)
+        return
+      }
+      this.#admit(entry, greeted)
+      const reason = await this.#ending(entry, greeted.link)
+      const { logger } = this.#context
+      logger.debug('connection ends', { peer: shortId(entry.peer), address: entry.address, reason })
+      await this.#closeConnection(entry)
     })
+  }
+
+  /** Keeps up the hello. @returns Why it has ended. */
+  async #ending(entry: ConnectionEntry, link: Link): Promise<CloseReason> {
+    try {
+      return await this.#hello.keepUp(entry, link, (ms) => this.#onRoundTrip(entry, ms))
+    } catch (error) {
+      if (!isMosaikError(error, 'LINK_CLOSED') && !isMosaikError(error, 'TIMEOUT')) throw error
+      return await link.closed
+    }
   }
 
   /** Of two connections to a peer only the one that is used says how far away the peer is. */
@@ -444,23 +382,7 @@ export class Connections {
     this.#peers.set(this.#admission.peers)
     entry.onAdmitted()
     for (const fn of this.#onAdmitted) fn(entry)
-    if (this.#admittedOf(entry.peer).length > 1) {
-      this.#background('surplus', () => this.#closeSurplus(entry.peer))
-    }
-  }
-
-  /** Runs the exchange on the hello link; when that is over, so is the connection. */
-  async #keep(entry: ConnectionEntry, link: Link, exchange: () => Promise<never>): Promise<void> {
-    let reason
-    try {
-      await exchange()
-    } catch (error) {
-      if (!isMosaikError(error, 'LINK_CLOSED') && !isMosaikError(error, 'TIMEOUT')) throw error
-      reason = await link.closed
-    }
-    const { logger } = this.#context
-    logger.debug('connection ends', { peer: shortId(entry.peer), address: entry.address, reason })
-    await this.#closeConnection(entry)
+    if (this.#admittedOf(entry.peer).length > 1) this.#surplus.closeLater(entry.peer)
   }
 
   #reject(entry: ConnectionEntry, reason: HandshakeRejection, cause: unknown): void {
@@ -493,31 +415,6 @@ export class Connections {
     this.#background('evict', () => this.#end(entry, reason))
   }
 
-  /** Two peers that dialled each other at the same time need only one of the connections. */
-  async #closeSurplus(peer: PeerId): Promise<void> {
-    const { clock, limits } = this.#context
-    await clock.sleep(limits.surplusGraceMs, { signal: this.#scope.signal })
-    const best = this.best(peer)
-    // The dialler of a connection closes it, so that not both sides do, and keeps it while anybody uses it.
-    const dialled = this.#admittedOf(peer).filter((entry) => entry !== best && entry.direction === 'outbound')
-    const surplus = dialled.filter(isUnused)
-    for (const entry of dialled) if (!surplus.includes(entry)) this.#closeWhenUnused(entry)
-    const reason = closeReason(CloseReasons.Success, 'another connection between the two is in use')
-    await Promise.all(surplus.map((entry) => this.#end(entry, reason)))
-  }
-
-  /** Looks again when something that uses a surplus connection has ended: a relay should not carry it for longer. */
-  #closeWhenUnused(entry: ConnectionEntry): void {
-    const inUse = entry.libp2p.streams.find((stream) => !isOfEveryConnection(stream))
-    if (entry.transport !== 'relay' || entry.isClosedWhenUnused || inUse === undefined) return
-    entry.isClosedWhenUnused = true
-    const onStreamClose = (): void => {
-      entry.isClosedWhenUnused = false
-      this.#background('surplus', () => this.#closeSurplus(entry.peer))
-    }
-    inUse.addEventListener('close', onStreamClose, { once: true })
-  }
-
   /** Tells the other side why, if there is a link to say it on, and closes the connection. */
   async #end(entry: ConnectionEntry, reason: CloseReason): Promise<void> {
     entry.isEnded = true
@@ -534,33 +431,6 @@ export class Connections {
       libp2p.abort(new Error(messageOf(error)))
     }
     if (libp2p.status !== 'closed') libp2p.abort(new Error('the connection does not close'))
-  }
-
-  #greetingOptions({ peer }: ConnectionEntry): GreetingOptions {
-    const { networkKey, identity, random } = this.#context
-    return { key: networkKey, self: identity.peerId, peer, nonce: random.bytes(NONCE_BYTES) }
-  }
-
-  #introductionTo({ address }: ConnectionEntry): Introduction {
-    const { instance } = this.#context
-    // Over a relay we see the relay, not the peer.
-    return address.includes('/p2p-circuit') ? { instance } : { instance, observed: address }
-  }
-
-  #linkOptions(entry: ConnectionEntry, stream: Stream, direction: 'inbound' | 'outbound') {
-    const { clock, metrics, limits } = this.#context
-    return {
-      stream: linkStream(entry, stream),
-      peer: entry.peer,
-      protocol: HELLO,
-      clock,
-      limits: { openingTimeoutMs: limits.admissionTimeoutMs, closeTimeoutMs: limits.closeTimeoutMs },
-      observer: metrics.linkObserver(HELLO.id, direction),
-    }
-  }
-
-  #signsOfLife({ transport }: ConnectionEntry) {
-    return transport === 'quic' ? this.#context.limits.signsOfLifeQuic : this.#context.limits.signsOfLife
   }
 
   /** Oldest first. */
@@ -581,39 +451,13 @@ export class Connections {
   }
 
   /** Nothing that goes wrong with one connection is a failure of the host. */
-  #background(name: string, run: () => Promise<void>): void {
+  #background(name: string, run: (signal: AbortSignal) => Promise<void>): void {
     this.#scope.spawn(name, async (signal) => {
       try {
-        await run()
+        await run(signal)
       } catch (error) {
         if (!signal.aborted) this.#context.logger.error(`${name} failed`, { cause: messageOf(error) })
       }
     })
-  }
-}
-
-/** Whether a connection carries nothing but what every connection does. Gossip moves to another one by itself. */
-function isUnused({ libp2p, linkStreams }: PeerConnection): boolean {
-  return (linkStreams?.count ?? 0) === 0 && libp2p.streams.every(isOfEveryConnection)
-}
-
-function isOfEveryConnection({ protocol }: Stream): boolean {
-  return protocol === HELLO.id || protocol === GOSSIP_PROTOCOL
-}
-
-function rejectionOf(error: unknown): HandshakeRejection {
-  if (error instanceof UnprovenError) return 'proof'
-  if (isMosaikError(error, 'TIMEOUT')) return 'timeout'
-  if (!(error instanceof LinkClosedError)) return 'lost'
-  switch (error.reason.code) {
-    case CloseReasons.DifferentNetwork.code:
-      return 'network'
-    case CloseReasons.Timeout.code:
-      return 'timeout'
-    case CloseReasons.UnexpectedClose.code:
-    case CloseReasons.GracefulShutdown.code:
-      return 'lost'
-    default:
-      return 'protocol'
   }
 }

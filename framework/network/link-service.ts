@@ -58,12 +58,12 @@ export class LinkService {
     }
     const onStream = (stream: Stream, connection: Connection): void =>
       this.#background('inbound link', async () => {
-        const origin = await this.#connections.originOf(stream, connection, protocol.id)
+        const origin = await this.#connections.inboundStreams.originOf(stream, connection, protocol.id)
         if (origin === undefined) return undefined
         return this.#answer(protocol, handler, linkStream(origin, stream), origin)
       })
     this.#takers.set(protocol.id, (stream, connection) => {
-      if (!this.#connections.takesStream(connection, stream, protocol.id)) return
+      if (!this.#connections.inboundStreams.take(connection, stream, protocol.id)) return
       this.#background('inbound link', () => this.#answer(protocol, handler, stream, connection))
     })
     this.#background('serve', () =>

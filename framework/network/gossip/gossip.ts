@@ -284,7 +284,7 @@ export class Gossip {
   }
 
   async #onStream(stream: Stream, connection: Connection): Promise<void> {
-    const origin = await this.#connections.originOf(stream, connection, GOSSIP_PROTOCOL)
+    const origin = await this.#connections.inboundStreams.originOf(stream, connection, GOSSIP_PROTOCOL)
     if (origin === undefined) return
     const known = this.#peers.get(origin.peer)
     if (known === undefined) stream.abort(new Error('the peer is gone'))

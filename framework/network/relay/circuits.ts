@@ -112,7 +112,7 @@ export class Circuits {
   async #onStop(stream: Stream, connection: Connection): Promise<void> {
     const metrics = this.#metrics
     const { logger } = this.#context
-    const origin = await this.#connections.originOf(stream, connection, STOP_PROTOCOL)
+    const origin = await this.#connections.inboundStreams.originOf(stream, connection, STOP_PROTOCOL)
     if (origin === undefined) return
     if (!this.#accepts(origin.peer) || this.#incoming >= INCOMING_MAX || this.#connections.isFull) {
       metrics.circuitIncoming('refused')

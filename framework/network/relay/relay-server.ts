@@ -95,7 +95,7 @@ export class RelayServer {
   }
 
   async #serve(stream: Stream, connection: Connection): Promise<void> {
-    const origin = await this.#connections.originOf(stream, connection, HOP_PROTOCOL)
+    const origin = await this.#connections.inboundStreams.originOf(stream, connection, HOP_PROTOCOL)
     if (origin === undefined) return
     const asking = this.#asking.get(origin.peer) ?? new Set()
     const { circuitsMax, circuitsPerPeerMax } = this.#limits
