@@ -5,8 +5,10 @@ import { isUtf8 } from 'node:buffer'
 
 /** Texts up to this length are parts of a section; of longer ones the call into the runtime is the smaller part. */
 const sharedBytesMax = 256
-/** How long a section is, and so how much a text that is kept can keep with it. */
-const sectionBytes = 1024
+/** How long a section becomes, and so how much a text that is kept can keep with it. */
+const sectionBytesMax = 1024
+/** A section is made so many times as long as what was used of the one before. */
+const sectionSurplus = 2
 /** Texts up to this length are looked at here; beyond, the runtime looks at them faster. */
 const scannedBytesMax = 4096
 /** Texts from this length on are looked at four bytes at a time. */
@@ -34,6 +36,8 @@ export class FrameTexts {
   #section: string | undefined
   /** Where in the frame the section begins. */
   #sectionStart = 0
+  /** Where the text ends that was taken from it last. */
+  #usedEnd = sectionBytesMax
   /** The frame's memory, four bytes at a time, if that was needed. */
   #words: Int32Array | undefined
 
@@ -53,12 +57,19 @@ export class FrameTexts {
     let section = this.#section
     let offset = start - this.#sectionStart
     if (section === undefined || offset < 0 || offset + byteLength > section.length) {
-      section = latin1Slice.call(frame, start, Math.min(start + sectionBytes, frame.length))
+      const sectionEnd = start + Math.max(byteLength, this.#nextSectionBytes())
+      section = latin1Slice.call(frame, start, Math.min(sectionEnd, frame.length))
       this.#section = section
       this.#sectionStart = start
       offset = 0
     }
+    this.#usedEnd = end
     return section.substring(offset, offset + byteLength)
+  }
+
+  /** Texts that lie between long bytes are not worth a copy of those: the last section says how close together they are. */
+  #nextSectionBytes(): number {
+    return Math.min(sectionSurplus * (this.#usedEnd - this.#sectionStart), sectionBytesMax)
   }
 
   #isAscii(frame: Uint8Array, start: number, end: number): boolean {
