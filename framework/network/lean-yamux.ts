@@ -11,6 +11,8 @@ type Bytes = Uint8Array | { readonly byteLength: number; subarray(): Uint8Array 
 
 /** Of a yamux session, what is taken a hand in: its own type hides a part of that. */
 interface Session {
+  /** Those that are open. */
+  readonly streams: readonly { readonly streamId: number; readonly recvWindow: number }[]
   /** Sends a frame. @returns Whether there is room for more. */
   sendFrame(header: FrameHeader, data?: Bytes): boolean
   /** Hands encoded frames to the connection. @returns Whether there is room for more. */
@@ -40,7 +42,9 @@ function lean(muxer: StreamMuxer): StreamMuxer {
   const sendFrame = session.sendFrame.bind(session)
   const send = session.send.bind(session)
   const closeStream = session.closeStream.bind(session)
-  const windows = new WindowUpdates()
+  const windows = new WindowUpdates(
+    (id) => session.streams.find(({ streamId }) => streamId === id)?.recvWindow ?? 0,
+  )
   session.sendFrame = (header, data) => {
     // Flags open and close a stream, and do not wait.
     if (header.type !== WINDOW_UPDATE || header.flag !== 0) return sendFrame(header, data)
