@@ -32,7 +32,10 @@ export interface ByteStream {
    */
   write(bytes: Uint8Array): undefined | Promise<void>
 
-  /** Whether each chunk is the only view of its memory, so that the receiver may release that when it has read the chunk. */
+  /**
+   * Whether a chunk that is all of its memory is the only view of that, so that the receiver may release it when it has read
+   * the chunk.
+   */
   readonly chunksReleasable: boolean
 
   /** Whether the caller may write into a buffer again once room was reported for it: the transport has copied it. */

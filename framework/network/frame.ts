@@ -151,7 +151,8 @@ export class FrameReader {
 
   /**
    * @param frameBytesMax The longest acceptable frame (kind and body, in bytes) of every kind but CLOSE.
-   * @param options.chunksReleasable Whether the memory of chunks may be given back when they were read. Default: false.
+   * @param options.chunksReleasable Whether the memory of chunks that are all of it may be given back when they were read.
+   *   Default: false.
    */
   constructor(frameBytesMax: number, options: Partial<Pick<ByteStream, 'chunksReleasable'>> = {}) {
     this.#frameBytesMax = frameBytesMax
@@ -279,7 +280,7 @@ export class FrameReader {
     if (this.#offset < chunk.byteLength) return
     this.#chunks.shift()
     this.#offset = 0
-    if (this.#chunksReleasable && !this.#isViewed) releaseMemory(chunk)
+    if (this.#chunksReleasable && !this.#isViewed && isWhole(chunk)) releaseMemory(chunk)
     this.#isViewed = false
   }
 
@@ -298,4 +299,9 @@ export class FrameReader {
     this.#assembled = 0
     return { kind: this.#kind, body }
   }
+}
+
+/** Whether the bytes are all of their memory. */
+function isWhole({ byteLength, buffer }: Uint8Array): boolean {
+  return byteLength === buffer.byteLength
 }

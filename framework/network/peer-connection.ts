@@ -103,11 +103,8 @@ export class ConnectionEntry implements PeerConnection {
 
 /** A libp2p stream of that connection, for a link. */
 export function linkStream(connection: PeerConnection, stream: Stream): ByteStream {
-  // QUIC's reads are ours alone. Of other transports a chunk may lie beside what belongs to other streams.
-  return byteStreamOf(stream, {
-    buffersReusable: isCopying(connection),
-    chunksReleasable: connection.transport === 'quic',
-  })
+  const isOurs = isCopying(connection)
+  return byteStreamOf(stream, { buffersReusable: isOurs, chunksReleasable: isOurs })
 }
 
 /**

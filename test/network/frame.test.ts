@@ -147,6 +147,16 @@ describe('reading frames', () => {
     ).toEqual(frames.map(({ byteLength }) => [byteLength - FRAME_HEADER_BYTES, true]))
   })
 
+  test('given a chunk beside which others have theirs, when it was read, then its memory is not given back', () => {
+    const wire = frameOf(FrameKind.bytes, new Uint8Array(60 * KIB).fill(1), MIB)
+    const memory = new Uint8Array(wire.byteLength + 1)
+    memory.set(wire)
+    const reader = new FrameReader(MIB, { chunksReleasable: true })
+    for (const chunk of cut(memory.subarray(0, wire.byteLength), [30 * KIB])) reader.push(chunk)
+    expect(reader.next()!.body.byteLength).toBe(60 * KIB)
+    expect(memory.byteLength).toBe(wire.byteLength + 1)
+  })
+
   test('given a chunk that is just a body, when it may belong to others, then the body is a copy', () => {
     const wire = frameOf(FrameKind.bytes, new Uint8Array(1000).fill(1), MIB)
     for (const chunksReleasable of [false, true]) {
