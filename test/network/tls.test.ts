@@ -300,6 +300,31 @@ describe('an encrypted TCP connection', () => {
     expect(heard.text).toBe('first,second')
   })
 
+  test('given what is said in one go, then it is one record of TLS, and what follows waits until that is written', async () => {
+    await using pair = await tcpPair()
+    const { inbound, outbound } = await securedPair(pair)
+    const heard = new Heard(inbound.connection)
+    const long = new Uint8Array(60_000)
+    // After something short nothing more is wanted, after something long there is room for as much again.
+    const sent = [Buffer.from('one,'), Buffer.from('two'), long].map((data) => outbound.connection.send(data))
+    expect(sent).toEqual([false, false, false])
+    await eventually(() => heard.byteCount === 60_007)
+    expect(heard.chunks[0]!.byteLength).toBe(16 * 1024)
+    await eventually(() => !outbound.connection.writableNeedsDrain)
+    expect([long, long, long].map((data) => outbound.connection.send(data))).toEqual([true, false, false])
+    await eventually(() => heard.byteCount === 240_007)
+  })
+
+  test('given what was said just before it is closed, the other side has it, then the end', async () => {
+    await using pair = await tcpPair()
+    const { inbound, outbound, dialling } = await securedPair(pair)
+    const heard = new Heard(inbound.connection)
+    expect(outbound.connection.send(new Uint8Array(60_000))).toBe(true)
+    await dialling.close(patience())
+    await eventually(() => heard.outcome !== undefined)
+    expect([heard.byteCount, heard.outcome]).toEqual([60_000, 'closed'])
+  })
+
   test('given an abort, both sides know that it is no good end', async () => {
     await using pair = await tcpPair()
     const { inbound, outbound, accepting, dialling } = await securedPair(pair)

@@ -3,16 +3,11 @@ import type { TLSSocket } from 'node:tls'
 import { types } from 'node:util'
 import type { AbortOptions } from '@libp2p/interface'
 import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils'
+import { GatheredWrites } from './gathered-writes.js'
 import type { TcpConnection } from './tcp-connection.js'
 
-/** What is put together in memory that is used again: a long frame of a link, and what others had to say meanwhile. */
-const SCRATCH_BYTES = 128 * 1024
-
-/**
- * Where what is written is put together. A socket that is not writing has encrypted it when `write` returns, and does not
- * read it again: one does for all connections.
- */
-let scratch: Buffer | undefined
+/** Whoever sends so much at a time is likely to go on at once. */
+const LONG_BYTES_MIN = 32 * 1024
 
 type Sent = Parameters<AbstractMultiaddrConnection['send']>[0]
 type SentList = Parameters<AbstractMultiaddrConnection['sendData']>[0]
@@ -26,6 +21,7 @@ type SentList = Parameters<AbstractMultiaddrConnection['sendData']>[0]
 export class TlsConnection extends AbstractMultiaddrConnection {
   readonly #transport: TcpConnection
   readonly #tls: TLSSocket
+  readonly #writes: GatheredWrites
 
   /**
    * @param transport The connection below.
@@ -36,6 +32,11 @@ export class TlsConnection extends AbstractMultiaddrConnection {
     super({ remoteAddr, direction, log: log.newScope('tls') })
     this.#transport = transport
     this.#tls = tls
+    // A socket that is not writing has encrypted what it is given when `write` returns, and does not read it again.
+    this.#writes = new GatheredWrites((bytes) => {
+      this.writableNeedsDrain = true
+      tls.write(bytes, this.#onWritten)
+    })
     tls.on('data', (bytes) => this.onData(bytes))
     tls.on('error', (error) => transport.abort(error))
     // What was written goes out before the socket does, and not only what TLS has already handed to it.
@@ -54,6 +55,11 @@ export class TlsConnection extends AbstractMultiaddrConnection {
   override send(data: Sent): boolean {
     // A muxer goes on answering what still comes in while it is closed. Nobody reads that any more.
     if (this.writeStatus !== 'writable') return false
+    if (this.#canJoin(data)) {
+      this.#writes.add(data)
+      this.writableNeedsDrain = true
+      return false
+    }
     // What has to wait for the write that is under way is kept as a copy.
     return super.send(this.writableNeedsDrain ? copyOf(data) : data)
   }
@@ -61,23 +67,21 @@ export class TlsConnection extends AbstractMultiaddrConnection {
   /** Takes all of it, since the stream below the muxer has no limit of its own. */
   sendData(data: SentList): SendResult {
     const { byteLength } = data
-    const buffer = bufferOf(byteLength)
-    let length = 0
-    for (const bytes of data) {
-      buffer.set(bytes, length)
-      length += bytes.byteLength
-    }
-    this.#tls.write(buffer.subarray(0, byteLength), this.#onWritten)
-    // "No more for now": while the socket is writing it would keep what it is given instead of encrypting it.
-    return { sentBytes: byteLength, canSendMore: false }
+    this.#writes.add(data)
+    // "No more for now": while the socket is writing it would keep what it is given instead of encrypting it. Only a long
+    // piece is likely to be followed by another one before it is written.
+    const canSendMore = byteLength >= LONG_BYTES_MIN && this.#isGathering && this.#writes.room >= byteLength
+    return { sentBytes: byteLength, canSendMore }
   }
 
   sendReset(error: Error): void {
+    this.#writes.clear()
     this.#transport.abort(error)
   }
 
   async sendClose({ signal }: AbortOptions = {}): Promise<void> {
     if (this.#tls.closed) return
+    this.#writes.flush()
     const closed = once(this.#tls, 'close', { signal })
     this.#tls.destroySoon()
     await closed
@@ -91,6 +95,16 @@ export class TlsConnection extends AbstractMultiaddrConnection {
     this.#tls.resume()
   }
 
+  /** Whether something waits to be written: then no write is under way. */
+  get #isGathering(): boolean {
+    return this.#writes.byteLength > 0
+  }
+
+  /** Whether it can be written with what waits, and overtakes nothing. */
+  #canJoin({ byteLength }: Sent): boolean {
+    return this.#isGathering && byteLength <= this.#writes.room && this.writeBufferLength === 0
+  }
+
   readonly #onWritten = (error: Error | null | undefined): void => {
     // What failed, the socket tells in its own event.
     if (!(error instanceof Error)) this.safeDispatchEvent('drain')
@@ -100,9 +114,4 @@ export class TlsConnection extends AbstractMultiaddrConnection {
 function copyOf(data: Sent): Uint8Array {
   // What a Buffer calls a slice is a view.
   return types.isUint8Array(data) ? new Uint8Array(data) : data.slice()
-}
-
-function bufferOf(byteLength: number): Buffer {
-  if (byteLength > SCRATCH_BYTES) return Buffer.allocUnsafeSlow(byteLength)
-  return (scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES))
 }
