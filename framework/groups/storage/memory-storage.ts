@@ -1,5 +1,5 @@
 import { concatBytes, invariant, type GroupId, type Random } from '#framework/primitives'
-import type { Entry, HardState, Index, SnapshotFacts } from '../raft/types.js'
+import type { Entry, HardState, Index, SnapshotFacts, Verdict } from '../raft/types.js'
 import { newIncarnation } from './incarnation.js'
 import { boundsAfter, EMPTY_LOG, type LogBounds } from './log-bounds.js'
 import { absentEntry, closedStorage, GroupStorageError } from './storage-error.js'
@@ -129,9 +129,9 @@ class MemoryStorage implements GroupStorage {
     return this.#snapshot
   }
 
-  async reset(): Promise<RestoredGroup> {
+  async reset(gaveWay?: readonly Verdict[]): Promise<RestoredGroup> {
     this.#assertOpen()
-    return this.begin()
+    return { ...this.begin(), gaveWay }
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { GroupId } from '#framework/primitives'
-import type { Entry, HardState, Index, RestoredState, SnapshotFacts } from '../raft/types.js'
+import type { Entry, HardState, Index, RestoredState, SnapshotFacts, Verdict } from '../raft/types.js'
 
 /** What a storage holds of a group when it is opened. */
 export interface RestoredGroup extends RestoredState {
@@ -14,6 +14,8 @@ export interface RestoredGroup extends RestoredState {
    * is new then: who has forgotten what it said must not speak for whom it was. Only with `onDamage: 'become-new-member'`.
    */
   readonly damagedFrom?: Index | undefined
+  /** What the last {@link GroupStorage.reset} kept. Undefined when there was none. */
+  readonly gaveWay?: readonly Verdict[] | undefined
 }
 
 /**
@@ -74,9 +76,11 @@ export interface GroupStorage extends AsyncDisposable {
   /**
    * Forgets everything and becomes a new member, in one step: for one that has to begin again.
    *
-   * @returns What there is then: nothing, with a new incarnation.
+   * @param gaveWay By what clusters have given way that it was in: what is given up may have been the only proof of it.
+   *   Kept until the next reset.
+   * @returns What there is then: nothing else, with a new incarnation.
    */
-  reset(): Promise<RestoredGroup>
+  reset(gaveWay?: readonly Verdict[]): Promise<RestoredGroup>
 
   /** Ends what was asked for and lets go. Idempotent. */
   close(): Promise<void>

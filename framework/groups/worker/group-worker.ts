@@ -173,6 +173,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       mesh,
       member,
       isGivingWay,
+      gaveWay: life.gaveWay,
       survivor: () => this.#reforming?.survivor,
       onStillborn: () => this.#onStillborn(),
       send: (bond, note) => void bond.send('control', controlMessage(NOTE, note)),
@@ -181,6 +182,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       mesh,
       member,
       noteOf: (bond) => this.#keeper.noteOf(bond),
+      gaveWay: () => this.#keeper.gaveWay,
       send: (bond, message) => void bond.send('control', controlMessage(MERGE, message)),
     })
     this.#givingWay = new GivingWay({
@@ -435,7 +437,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   #beginAnew(): void {
     this.#keeper.reset()
-    this.#life.beginAnew()
+    this.#life.beginAnew(this.#keeper.gaveWay)
   }
 
   /** The member is in another cluster, with all that it had. */

@@ -29,6 +29,8 @@ export interface IslandsOptions {
   readonly member: () => IslandMember | undefined
   /** What the other end of a bond has said of itself. */
   readonly noteOf: (bond: Bond) => Note | undefined
+  /** By what this node has given up clusters, as far as the log of the one that it is in does not say so. */
+  readonly gaveWay: () => readonly Verdict[]
   readonly send: (bond: Bond, message: Uint8Array) => void
 }
 
@@ -125,12 +127,12 @@ export class Islands {
     }
   }
 
-  /** Keeps which clusters have given way, as those say who were in them, for others that were in them as well. */
+  /** Keeps which clusters have given way, as those know who were in them, for others that were in them as well. */
   #record(): void {
     const facts = this.#facts()
     if (facts === undefined) return
-    const heard = this.#notes.flatMap(({ gaveWay = [] }) => gaveWay)
-    const news = heard.filter(
+    const known = [this.#options.gaveWay(), ...this.#notes.map(({ gaveWay = [] }) => gaveWay)].flat()
+    const news = known.filter(
       ({ loser, isAgreed }) =>
         isAgreed &&
         loser !== facts.standing.clusterId &&

@@ -12,14 +12,17 @@ import {
 import type { ReplicatedMachine } from '../machine/replicated-machine.js'
 import { Member, type MemberEvents, type MemberOptions } from '../member/member.js'
 import type { Unwritten } from '../member/unwritten.js'
-import type { MemberId } from '../raft/index.js'
+import type { MemberId, Verdict } from '../raft/index.js'
 import { memberIdOf } from '../raft/member-id.js'
 import { GroupStorageError, type OpenedStorage, type StorageProvider } from '../storage/index.js'
 
 /** The member gives up what it has, and begins anew as another one. Code `GROUP_BEGINS_ANEW`. */
 export class BeginsAnewError extends MosaikError {
-  constructor() {
+  readonly gaveWay: readonly Verdict[]
+
+  constructor(gaveWay: readonly Verdict[]) {
     super('GROUP_BEGINS_ANEW', 'this member has given up what it had')
+    this.gaveWay = gaveWay
   }
 }
 
@@ -109,9 +112,18 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#scope.spawn('member', (signal) => this.#live(events, signal))
   }
 
-  /** Has the member forget everything and go on as another one. */
-  beginAnew(): void {
-    this.#member?.end(new BeginsAnewError())
+  /** By what clusters have given way that this node was in before, as far as its storage was told. */
+  get gaveWay(): readonly Verdict[] {
+    return this.#opened?.restored.gaveWay ?? []
+  }
+
+  /**
+   * Has the member forget everything and go on as another one.
+   *
+   * @param gaveWay By what clusters have given way that it was in, which the storage is to keep.
+   */
+  beginAnew(gaveWay: readonly Verdict[]): void {
+    this.#member?.end(new BeginsAnewError(gaveWay))
   }
 
   /** Ends the member and lets go of the storage. Idempotent. */
@@ -165,7 +177,7 @@ export class Life<C = unknown, R = unknown, Q = unknown, A = unknown> {
       const cause = await ended.promise
       this.#unwritten = this.#member.unwritten
       if (cause instanceof BeginsAnewError) {
-        await storage.reset()
+        await storage.reset(cause.gaveWay)
         machine.reset()
         this.#unwritten = undefined
       }

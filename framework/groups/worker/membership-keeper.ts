@@ -32,6 +32,8 @@ export interface MembershipKeeperOptions {
   readonly member: () => Member | undefined
   /** Whether another cluster goes on instead of this one, which nobody is to join any more. */
   readonly isGivingWay: () => boolean
+  /** By what it has given up clusters before this process. */
+  readonly gaveWay: readonly Verdict[]
   /** Where its log ends, while it has given the majority up for lost and may go on without. */
   readonly survivor: () => LogEnd | undefined
   /** Nothing has come of the founding of the cluster that the member is in: it had better begin anew. */
@@ -49,14 +51,21 @@ export class MembershipKeeper {
   #ticksSinceLook = 0
   #leaderlessTicks = 0
   #isLeaving = false
-  /** By these it has given up clusters for others, as far as the log of the one that it is in now does not say so. */
-  #gaveWay: readonly Verdict[] = []
+  #gaveWay: readonly Verdict[]
+  /** It has done so in this process, and waits for the cluster that goes on. */
+  #hasGivenWay = false
   /** What the others were told last. */
   #told: string | undefined
   #toldNote: Uint8Array | undefined
 
   constructor(options: MembershipKeeperOptions) {
     this.#options = options
+    this.#gaveWay = options.gaveWay
+  }
+
+  /** By these it has given up clusters for others, as far as the log of the one that it is in now does not say so. */
+  get gaveWay(): readonly Verdict[] {
+    return this.#gaveWay
   }
 
   /** This member wants to be taken out of the configuration. */
@@ -75,6 +84,7 @@ export class MembershipKeeper {
     const known = this.#options.member()?.committedConfiguration.verdicts ?? []
     const agreed = known.filter(({ isAgreed }) => isAgreed)
     this.#gaveWay = verdictsWith(this.#gaveWay, [...agreed, verdict])
+    this.#hasGivenWay = true
     this.announce()
   }
 
@@ -82,8 +92,10 @@ export class MembershipKeeper {
   onCommitted(): void {
     const { member, isGivingWay } = this.#options
     const verdicts = member()?.committedConfiguration.verdicts
-    if (!isGivingWay())
+    if (!isGivingWay()) {
       this.#gaveWay = this.#gaveWay.filter(({ loser }) => agreedLossOf(loser, verdicts) === undefined)
+      if (this.#gaveWay.length === 0) this.#hasGivenWay = false
+    }
     this.announce()
   }
 
@@ -209,7 +221,7 @@ export class MembershipKeeper {
       freshPeers,
       foundings,
       waitedTicks: this.#waitedTicks,
-      hasGivenWay: this.#gaveWay.length > 0,
+      hasGivenWay: this.#hasGivenWay,
     }
     const decision = decideFounding(founding, facts)
     if (decision.do !== 'found') return

@@ -419,6 +419,24 @@ export function describeStorage(name: string, { newPlace, isVolatile }: Complian
       expect(restored.snapshot).toBeUndefined()
     })
 
+    test('given a member that was reset and keeps what it has given up, when it starts again, then that is still there, and until it is reset again', async () => {
+      const [winner, loser] = ['a', 'b'].map((digit) => digit.repeat(32)) as [ClusterId, ClusterId]
+      const gaveWay = [{ winner, loser, shared: 7, isAgreed: true }]
+      const opening = await withSnapshot(20, 15)
+      expect(opening.restored.gaveWay).toBeUndefined()
+      expect(await opening.storage.reset(gaveWay)).toMatchObject({ gaveWay, entries: [] })
+      const once = await restart(opening)
+      expect(once.restored).toMatchObject({ gaveWay, entries: [] })
+      const entries = entriesBehind(undefined, texts(3))
+      await once.storage.write({ hardState: hardState({ term: 2 }), entries })
+      await once.storage.write({ snapshot: await stage(once.storage, factsOf(entries[2]!), noise(10)) })
+      const twice = await restart(once)
+      expect(twice.restored).toMatchObject({ gaveWay, hardState: { term: 2 } })
+      await twice.storage.reset()
+      const { restored } = await restart(twice)
+      expect(restored.gaveWay).toBeUndefined()
+    })
+
     test('given a place that is in use, when it is opened again, then it is refused', async () => {
       const { place } = await begin()
       await expect(place.open()).rejects.toMatchObject({ code: 'GROUP_STORAGE_IN_USE' })

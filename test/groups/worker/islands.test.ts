@@ -27,7 +27,13 @@ const note = (id: ClusterId, verdicts?: readonly Verdict[], gaveWay?: readonly V
   isLeaving: false,
 })
 
-function setUp(clusterId: ClusterId, role: 'leader' | 'follower', ...notes: readonly Note[]) {
+/** @param gaveWay By what the node of the member has given up clusters itself. */
+function setUpAfter(
+  gaveWay: readonly Verdict[],
+  clusterId: ClusterId,
+  role: 'leader' | 'follower',
+  ...notes: readonly Note[]
+) {
   const plain: Configuration = configurationOf(['a' as MemberId])
   const state = { configuration: plain, committed: plain }
   const sent: string[] = []
@@ -53,6 +59,7 @@ function setUp(clusterId: ClusterId, role: 'leader' | 'follower', ...notes: read
     mesh: bonds,
     member: () => member,
     noteOf: (bond) => notes[bonds.indexOf(bond)],
+    gaveWay: () => gaveWay,
     send: (bond, message) =>
       sent.push(`${notes[bonds.indexOf(bond)]!.cluster!.id[0]} ${decodeMerge(message).type}`),
   })
@@ -61,6 +68,10 @@ function setUp(clusterId: ClusterId, role: 'leader' | 'follower', ...notes: read
     islands.onCommitted()
   }
   return { islands, sent, proposed, state, commit }
+}
+
+function setUp(clusterId: ClusterId, role: 'leader' | 'follower', ...notes: readonly Note[]) {
+  return setUpAfter([], clusterId, role, ...notes)
 }
 
 test('given a member whose whole part gave way and forgot it, when one of the other part says that it is in its log, then the member gives way', () => {
@@ -105,6 +116,14 @@ test('given a leader, when it hears who has given way, to whomever, then it keep
   islands.onNote()
   islands.onTick(100)
   expect(proposed).toEqual([heard])
+})
+
+test('given a leader that has given up a cluster itself, then it keeps that in the log of the one that it is in now', () => {
+  const gaveWay = [verdict(third, second, true)]
+  const { islands, proposed } = setUpAfter(gaveWay, first, 'leader')
+  islands.onTick(100)
+  islands.onTick(100)
+  expect(proposed).toEqual([gaveWay])
 })
 
 test('given a verdict of its own, when the other part says that it has given way, then that takes its place', () => {

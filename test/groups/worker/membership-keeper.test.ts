@@ -2,7 +2,13 @@ import { expect, test } from '@jest/globals'
 import type { Bond } from '../../../framework/groups/bond/bond.js'
 import type { Mesh } from '../../../framework/groups/bond/mesh.js'
 import type { Member } from '../../../framework/groups/member/member.js'
-import { configurationOf, type ClusterId, type MemberId } from '../../../framework/groups/raft/index.js'
+import {
+  configurationOf,
+  type ClusterId,
+  type Configuration,
+  type MemberId,
+  type Verdict,
+} from '../../../framework/groups/raft/index.js'
 import { MembershipKeeper } from '../../../framework/groups/worker/membership-keeper.js'
 import { decodeNote, type Note } from '../../../framework/groups/wire/notes.js'
 
@@ -18,32 +24,36 @@ const noteFrom = (changes: Partial<Note> = {}): Note => ({
 })
 
 /** Of a member that leads. */
-function keeper(voters: readonly MemberId[] = [self, peer]): { keeper: MembershipKeeper; told: Note[] } {
+function keeper(voters: readonly MemberId[] = [self, peer], gaveWay: readonly Verdict[] = []) {
   const told: Note[] = []
   const member = {
     id: self,
     isOver: false,
     clusterId: cluster,
     configuration: configurationOf(voters, []),
-    committedConfiguration: configurationOf(voters, []),
+    committedConfiguration: configurationOf(voters, []) as Configuration,
     status: { role: 'leader', leader: self, lastIndex: 1 },
     progress: [],
     proposeConfiguration: () => {},
     setObservers: () => {},
-  } as unknown as Member
+  }
   return {
     keeper: new MembershipKeeper({
       founding: { type: 'join-only' },
       stillbornAfterTicks: 100,
       limits: { maxVoters: 3, evictAfterTicks: 100 },
       mesh: [bond] as unknown as Mesh,
-      member: () => member,
+      member: () => member as unknown as Member,
       isGivingWay: () => false,
+      gaveWay,
       survivor: () => undefined,
       onStillborn: () => {},
       send: (_, note) => told.push(decodeNote(note)),
     }),
     told,
+    commit: (verdicts: readonly Verdict[]) => {
+      member.committedConfiguration = { ...member.committedConfiguration, verdicts }
+    },
   }
 }
 
@@ -84,4 +94,14 @@ test('given an alarm, then the others are told what they know', () => {
   own.alarm()
   expect(told).toHaveLength(2)
   expect(told[1]).toEqual(told[0])
+})
+
+test('given a node that has given up a cluster before it was started again, then it says so until the log of the cluster that it is in now does', () => {
+  const gaveWay = [{ winner: cluster, loser: other, shared: 0, isAgreed: true }]
+  const { keeper: own, told, commit } = keeper([self, peer], gaveWay)
+  own.announce()
+  expect(told.at(-1)?.gaveWay).toEqual(gaveWay)
+  commit(gaveWay)
+  own.onCommitted()
+  expect(told.at(-1)?.gaveWay).toBeUndefined()
 })

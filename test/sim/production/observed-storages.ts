@@ -1,5 +1,5 @@
 import type { GroupId } from '#framework/primitives'
-import type { Entry, Index, SnapshotFacts } from '../../../framework/groups/raft/types.js'
+import type { Entry, Index, SnapshotFacts, Verdict } from '../../../framework/groups/raft/types.js'
 import type {
   GroupStorage,
   OpenedStorage,
@@ -71,8 +71,8 @@ class ObservedStorage implements GroupStorage {
     return this.#storage.currentSnapshot()
   }
 
-  reset(): Promise<RestoredGroup> {
-    return this.#storage.reset()
+  reset(gaveWay?: readonly Verdict[]): Promise<RestoredGroup> {
+    return this.#storage.reset(gaveWay)
   }
 
   close(): Promise<void> {

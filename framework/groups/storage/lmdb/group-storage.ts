@@ -1,5 +1,5 @@
 import { invariant, type Random } from '#framework/primitives'
-import type { Entry, Index, SnapshotFacts } from '../../raft/types.js'
+import type { Entry, Index, SnapshotFacts, Verdict } from '../../raft/types.js'
 import { newIncarnation } from '../incarnation.js'
 import { boundsAfter, EMPTY_LOG, lastIndexOf, type LogBounds } from '../log-bounds.js'
 import { entryRecordBytes, readEntryRecord, writeEntryRecord } from '../records/entry-record.js'
@@ -123,7 +123,7 @@ export class LmdbGroupStorage implements GroupStorage {
     return { facts, byteLength, [Symbol.asyncIterator]: () => this.#chunksOf(snapshot) }
   }
 
-  async reset(): Promise<RestoredGroup> {
+  async reset(gaveWay?: readonly Verdict[]): Promise<RestoredGroup> {
     this.#assertOpen()
     const { identity, random } = this.#options
     const incarnation = newIncarnation(random)
@@ -131,12 +131,12 @@ export class LmdbGroupStorage implements GroupStorage {
     while (this.#pendingCount > 0) await this.#idle()
     const keys = await this.#environment.keys({ ...this.#keys.all(), limit: Infinity })
     const changes: RecordChange[] = keys.map((key) => ({ key, value: undefined }))
-    const record = identityRecord.seal(identity.key, { number: identity.number, incarnation })
+    const record = identityRecord.seal(identity.key, { number: identity.number, incarnation, gaveWay })
     changes.push({ key: identity.key, value: record })
     await new Promise<void>((resolve, reject) => {
       this.#store(changes, NOTHING, (failure) => (failure ? reject(failure) : resolve()))
     })
-    return { hardState: NO_HARD_STATE, entries: [], incarnation, isVolatile: false }
+    return { hardState: NO_HARD_STATE, entries: [], incarnation, isVolatile: false, gaveWay }
   }
 
   close(): Promise<void> {

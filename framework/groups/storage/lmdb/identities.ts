@@ -21,13 +21,17 @@ export async function readIdentity(
   return record && identityRecord.open(key, record)
 }
 
-/** Makes this a new member: whatever it said before, somebody else has said. Durable when it resolves. */
+/**
+ * Makes this a new member: whatever it said before, somebody else has said. Durable when it resolves.
+ *
+ * @param options.gaveWay What the one before had given up, as far as that is known.
+ */
 export async function becomeNewMember(
   environment: JournaledEnvironment,
   group: GroupId,
-  { number, random }: { readonly number: number; readonly random: Random },
+  { number, gaveWay, random }: Pick<GroupIdentity, 'number' | 'gaveWay'> & { readonly random: Random },
 ): Promise<GroupIdentity> {
-  const identity = { number, incarnation: newIncarnation(random) }
+  const identity = { number, incarnation: newIncarnation(random), gaveWay }
   const key = identityKey(group)
   await environment.write([{ key, value: identityRecord.seal(key, identity) }])
   return identity
@@ -44,7 +48,7 @@ export async function newMembersOfAll(
     groups.push(groupOf(key))
     // That it is damaged is noticed when its group is opened.
     if (!identity) continue
-    const successor = { number: identity.number, incarnation: newIncarnation(random) }
+    const successor = { ...identity, incarnation: newIncarnation(random) }
     changes.push({ key, value: identityRecord.seal(key, successor) })
   }
   return { groups, changes }

@@ -124,7 +124,7 @@ export class LmdbStorages implements StorageProvider {
       stored,
     )
     this.#opened.set(group, storage)
-    return { storage, restored: restoredFrom(stored, identity.incarnation, damagedFrom) }
+    return { storage, restored: restoredFrom(stored, identity, damagedFrom) }
   }
 
   async #restore(group: GroupId): Promise<Restoration> {
@@ -145,7 +145,8 @@ export class LmdbStorages implements StorageProvider {
     const { error, from } = read.damage
     this.#refuseUnlessRecovering(error)
     // First, so that a process that ends in between has not let the old member forget anything.
-    const successor = await becomeNewMember(environment, group, { ...this.#options, number: identity.number })
+    const { number, gaveWay } = identity
+    const successor = await becomeNewMember(environment, group, { ...this.#options, number, gaveWay })
     return {
       identity: successor,
       stored: await keepSoundPart(environment, keys, read, from),
@@ -181,7 +182,7 @@ export class LmdbStorages implements StorageProvider {
 
 function restoredFrom(
   { hardState, base, snapshot, entries }: StoredGroup,
-  incarnation: string,
+  { incarnation, gaveWay }: GroupIdentity,
   damagedFrom: Index | undefined,
 ): RestoredGroup {
   return {
@@ -192,5 +193,6 @@ function restoredFrom(
     incarnation,
     isVolatile: false,
     damagedFrom,
+    gaveWay,
   }
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { decode, encode } from '#framework/primitives'
-import type { ClusterId, HardState, MemberId, SnapshotFacts } from '../../raft/types.js'
+import type { ClusterId, HardState, MemberId, SnapshotFacts, Verdict } from '../../raft/types.js'
 import type { JournalShape } from '../journal/segment.js'
 import { corrupt } from '../storage-error.js'
 import { openRecord, placeOf, sealRecord } from './checked-record.js'
@@ -50,6 +50,7 @@ const snapshotSchema = z.object({
 const identitySchema = z.object({
   number: whole,
   incarnation: z.string().regex(/^[0-9a-f]{16}$/),
+  gaveWay: z.array(verdictSchema).optional(),
 })
 
 const journalSchema = z.object({
@@ -66,10 +67,11 @@ export interface SnapshotRecord {
   readonly chunkCount: number
 }
 
-/** Which number a group has in the keys of its records, and who its member is. */
+/** Which number a group has in the keys of its records, who its member is, and what that has given up before. */
 export interface GroupIdentity {
   readonly number: number
   readonly incarnation: string
+  readonly gaveWay?: readonly Verdict[] | undefined
 }
 
 /** Which journal belongs to an environment, and how much of that is in there already. */

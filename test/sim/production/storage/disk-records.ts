@@ -11,7 +11,7 @@ import {
   writeEntryRecord,
 } from '../../../../framework/groups/storage/records/entry-record.js'
 import { baseRecord, hardStateRecord } from '../../../../framework/groups/storage/records/state-records.js'
-import type { Entry, Index } from '../../../../framework/groups/raft/types.js'
+import type { Entry, Index, Verdict } from '../../../../framework/groups/raft/types.js'
 import type { StorageWrite } from '../../../../framework/groups/storage/storage.js'
 import type { Damage } from '../../environment/disk.js'
 import type { DurableChange } from '../../group/watched-member.js'
@@ -36,6 +36,7 @@ type Content =
 interface Encoded {
   readonly type: Content['type']
   readonly incarnation?: string
+  readonly gaveWay?: readonly Verdict[]
   readonly hardState?: Uint8Array
   readonly base?: Uint8Array
   readonly snapshot?: { readonly facts: Uint8Array; readonly number: number; readonly bytes: Uint8Array }
@@ -78,10 +79,11 @@ export function bytesOfRecord({ bytes }: DiskRecord): number {
 }
 
 export function imageRecords(incarnation: string, image: LogImage): DiskRecord[] {
-  const { hardState, base, snapshot, entries } = image
+  const { hardState, base, snapshot, entries, gaveWay } = image
   const head = seal({
     type: 'image',
     incarnation,
+    ...(gaveWay && { gaveWay }),
     hardState: hardStateRecord.seal(key, hardState),
     ...(base && { base: baseRecord.seal(key, base) }),
     ...(snapshot && {
@@ -166,7 +168,7 @@ function open(bytes: Uint8Array, number: number): Content {
       return { type: 'write', write: { hardState, truncateFrom: encoded.truncateFrom, entries } }
     }
     case 'image': {
-      const image = new LogImage()
+      const image = new LogImage(encoded.gaveWay)
       image.hardState = hardState!
       image.base = encoded.base && baseRecord.open(key, encoded.base)
       const { snapshot } = encoded

@@ -1,5 +1,5 @@
 import { concatBytes, invariant, type Random } from '#framework/primitives'
-import type { Entry, Index, SnapshotFacts } from '../../../../framework/groups/raft/types.js'
+import type { Entry, Index, SnapshotFacts, Verdict } from '../../../../framework/groups/raft/types.js'
 import { newIncarnation } from '../../../../framework/groups/storage/incarnation.js'
 import { boundsAfter } from '../../../../framework/groups/storage/log-bounds.js'
 import {
@@ -157,13 +157,13 @@ export class JournalStorage implements GroupStorage {
     return { facts, byteLength: bytes.byteLength, [Symbol.asyncIterator]: () => this.#read(snapshot) }
   }
 
-  async reset(): Promise<RestoredGroup> {
+  async reset(gaveWay?: readonly Verdict[]): Promise<RestoredGroup> {
     this.#assertOpen()
     this.#incarnation = newIncarnation(this.#options.random)
-    this.#expected = new LogImage()
+    this.#expected = new LogImage(gaveWay)
     this.#staged.clear()
     const records = imageRecords(this.#incarnation, this.#expected)
-    await this.#enqueue('replace', records, () => new LogImage())
+    await this.#enqueue('replace', records, () => new LogImage(gaveWay))
     return { ...restoredOf(this.#stored, this.#incarnation), isVolatile: false }
   }
 
@@ -271,8 +271,8 @@ export class JournalStorage implements GroupStorage {
 
 /** What a storage says that it holds. */
 export function restoredOf(
-  { hardState, base, snapshot, entries }: LogImage,
+  { hardState, base, snapshot, entries, gaveWay }: LogImage,
   incarnation: string,
 ): Omit<RestoredGroup, 'isVolatile'> {
-  return { hardState, base, snapshot: snapshot?.facts, entries: [...entries], incarnation }
+  return { hardState, base, snapshot: snapshot?.facts, entries: [...entries], incarnation, gaveWay }
 }

@@ -1,4 +1,4 @@
-import type { Entry, HardState, Index } from '../../../../framework/groups/raft/types.js'
+import type { Entry, HardState, Index, Verdict } from '../../../../framework/groups/raft/types.js'
 import type { SnapshotFacts } from '../../../../framework/groups/raft/types.js'
 import { boundsAfter, type LogBounds } from '../../../../framework/groups/storage/log-bounds.js'
 import type { StorageWrite } from '../../../../framework/groups/storage/storage.js'
@@ -20,9 +20,15 @@ export class LogImage {
   snapshot: ImageSnapshot | undefined
   /** In the order of their indices, the first one right behind the base. */
   entries: Entry[] = []
+  /** What the member that was here before had given up, as far as it was to be kept. */
+  readonly gaveWay: readonly Verdict[] | undefined
+
+  constructor(gaveWay?: readonly Verdict[]) {
+    this.gaveWay = gaveWay
+  }
 
   copy(): LogImage {
-    const copy = new LogImage()
+    const copy = new LogImage(this.gaveWay)
     copy.hardState = this.hardState
     copy.base = this.base
     copy.snapshot = this.snapshot
