@@ -406,7 +406,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   }
 
   #persist(ready: Ready): void {
-    const { id, hardState, snapshot, truncateFrom, entries } = ready
+    const { id, isAwaited, hardState, snapshot, truncateFrom, entries } = ready
     const staged = snapshot && this.#staged
     invariant(
       (snapshot === undefined) === (staged === undefined),
@@ -416,6 +416,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
       hardState,
       truncateFrom,
       entries,
+      mayWait: !isAwaited,
       ...(staged && { snapshot: staged, resetLog: snapshot?.keepsEntries !== true }),
     }
     const onWritten = (): void => {

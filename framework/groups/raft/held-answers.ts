@@ -62,6 +62,14 @@ export class HeldAnswers {
     this.#isUrgent ||= answer === 'at-once' || answer === 'quiesce'
   }
 
+  /**
+   * Whether a log up to `lastIndex` has to be durable for something: an answer is owed, or there are entries that did not come
+   * from the leader, of which whoever got them waits to hear.
+   */
+  awaits(lastIndex: Index): boolean {
+    return this.#vote !== undefined || this.#leader !== undefined || this.#matchIndex < lastIndex
+  }
+
   get isDue(): boolean {
     return this.#isVoteDue || this.#isAppendDue
   }

@@ -268,7 +268,7 @@ export class Leadership {
     this.#hasUnsent = true
     if (answer.accepted) progress.onAccepted(answer.matchIndex)
     const outcome = answer.accepted ? 'stepped' : this.#onRejected(progress, answer)
-    progress.onRound(answer.round, answer.roundTick, log.lastIndex)
+    progress.onRound(answer.round, answer.roundTick, this.#endFor(progress))
     if (
       answer.accepted &&
       progress.hasLost(answer.roundTick, answer.lastIndex, this.#settings.heartbeatTicks)
@@ -420,15 +420,16 @@ export class Leadership {
   #sendPending(progress: Progress): void {
     const { limits } = this.#settings
     const { log, commitIndex } = this.#replica
+    const end = this.#endFor(progress)
     while (progress.canSend(limits)) {
       if (this.#mustSync(progress)) {
         this.#sendSyncRequired(progress)
         return
       }
       const from = progress.nextIndex
-      if (from > log.lastIndex && progress.state === 'replicate') break
-      const entries =
-        from > log.lastIndex ? [] : log.slice(from, limits.appendEntriesMax, limits.appendBytesMax)
+      if (from > end && progress.state === 'replicate') break
+      const count = Math.min(end - from + 1, limits.appendEntriesMax)
+      const entries = count < 1 ? [] : log.slice(from, count, limits.appendBytesMax)
       let bytes = 0
       for (const entry of entries) bytes += entry.payload.byteLength
       const answer = progress.needsAnswer(bytes, limits) ? 'when-durable' : 'none'
@@ -437,6 +438,15 @@ export class Leadership {
     }
     if (progress.state === 'replicate' && progress.commitIndexSent < commitIndex)
       this.#sendCommitIndex(progress, 'none')
+  }
+
+  /**
+   * The last entry to send. Who follows along has no use for one that is not committed, and gets it together with the word that
+   * it is: one message in place of two.
+   */
+  #endFor(progress: Progress): Index {
+    const { log, commitIndex } = this.#replica
+    return progress.followsAlong ? commitIndex : log.lastIndex
   }
 
   #mustSync(progress: Progress): boolean {

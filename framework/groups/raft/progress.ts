@@ -77,13 +77,21 @@ export class Progress {
   }
 
   /**
-   * Whether an append with so many bytes has to be answered. A voter's answer makes a majority, and that of somebody who
-   * catches up may make a voter of it. Of the others it only makes room for more, so it is time when half of that is used;
-   * and heartbeats are answered anyway.
+   * Whether nobody waits for this member to have an entry: it is no voter, whose answer makes a majority, and does not catch
+   * up, which may make a voter of it.
+   */
+  get followsAlong(): boolean {
+    return (
+      this.role !== 'voter' && this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
+    )
+  }
+
+  /**
+   * Whether an append with so many bytes has to be answered. The answer of who follows along only makes room for more, so it is
+   * time when half of that is used; and heartbeats are answered anyway.
    */
   needsAnswer(bytes: number, { inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
-    const isFollowingAlong = this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
-    if (this.role === 'voter' || !isFollowingAlong) return true
+    if (!this.followsAlong) return true
     return (
       2 * (this.#inFlight.length + 1) >= inFlightMessagesMax ||
       2 * (this.#inFlightBytes + bytes) >= inFlightBytesMax
@@ -101,11 +109,12 @@ export class Progress {
     this.#inFlightBytes += bytes
   }
 
-  onRound(round: number, roundTick: number, leaderLastIndex: Index): void {
+  /** @param endIndex The last entry that the member can have. */
+  onRound(round: number, roundTick: number, endIndex: Index): void {
     if (round <= this.#ackedRound) return
     this.#ackedRound = round
     this.#ackedTick = roundTick
-    const isCaughtUp = this.#state === 'replicate' && leaderLastIndex - this.#matchIndex <= CAUGHT_UP_LAG_MAX
+    const isCaughtUp = this.#state === 'replicate' && endIndex - this.#matchIndex <= CAUGHT_UP_LAG_MAX
     this.#caughtUpRounds = isCaughtUp ? this.#caughtUpRounds + 1 : 0
   }
 

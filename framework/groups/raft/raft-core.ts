@@ -1,5 +1,6 @@
 import { ClusterChanges } from './cluster-changes.js'
 import type { CoreParts } from './core-parts.js'
+import type { Writes } from './durability.js'
 import { Elections } from './elections.js'
 import { Following } from './following.js'
 import { HeldAnswers } from './held-answers.js'
@@ -370,11 +371,13 @@ export class RaftCore {
     if (this.#leadership) this.#outbox.confirm(this.#leadership.reads.takeConfirmed())
     const id = this.#nextReadyId++
     const mustPersist = durability.hasWrites(log)
+    const writes = mustPersist ? durability.take(id, log) : NO_WRITES
     const said = this.#outbox.take()
     return {
       id,
       mustPersist,
-      ...(mustPersist ? durability.take(id, log) : NO_WRITES),
+      isAwaited: mustPersist && this.#awaits(writes),
+      ...writes,
       messages: said.messages,
       committed: this.#replica.takeCommitted(this.#settings.limits.committedEntriesMax),
       reads: said.reads,
@@ -496,6 +499,14 @@ export class RaftCore {
 
   #refuse(reason: RefusalReason): Refusal {
     return { accepted: false, reason, leader: this.#state.leader }
+  }
+
+  /** Whether anything is said, done or asked for when this is durable. */
+  #awaits({ hardState, snapshot, truncateFrom }: Writes): boolean {
+    const isMoreThanEntries = hardState !== undefined || snapshot !== undefined || truncateFrom !== undefined
+    return (
+      isMoreThanEntries || this.#leadership !== undefined || this.#answers.awaits(this.#replica.log.lastIndex)
+    )
   }
 
   #isReachable(member: MemberId): boolean {

@@ -12,6 +12,11 @@ export interface Ready {
   readonly id: number
   /** Whether there is something to write: `hardState`, `snapshot`, `truncateFrom` or `entries`. Otherwise `persisted` need not be called. */
   readonly mustPersist: boolean
+  /**
+   * Whether somebody waits until what is to be written is durable. Otherwise, with entries that a leader does not want to hear
+   * of, it may be written a little later, together with what comes then.
+   */
+  readonly isAwaited: boolean
   /** To write first. Undefined when it has not changed. */
   readonly hardState: HardState | undefined
   /**

@@ -38,6 +38,8 @@ export interface StorageWrite {
    * already changes nothing.
    */
   readonly compactTo?: SnapshotFacts | undefined
+  /** Nobody waits for it: a storage may put it off for some milliseconds, to share a sync with what comes then. */
+  readonly mayWait?: boolean | undefined
 }
 
 /**

@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises'
 import { invariant } from '#framework/primitives'
 import { placeOf } from '../records/checked-record.js'
 import { corrupt, type GroupStorageError } from '../storage-error.js'
@@ -6,13 +5,14 @@ import { BLOCK_BYTES, batchBytes, findBatches, writeBatch, type Batch } from './
 import { planReplay } from './replay-plan.js'
 import {
   makeSegment,
+  openSegment,
   readSegment,
   segmentHeader,
   segmentPath,
   syncFolder,
-  writeAll,
   type JournalShape,
   type OpenFile,
+  type SegmentFile,
   type SegmentNumber,
 } from './segment.js'
 
@@ -27,7 +27,7 @@ export interface JournalContents {
 }
 
 interface Segment {
-  readonly handle: FileHandle
+  readonly file: SegmentFile
   /** What the checksums of its batches cover besides them. */
   readonly place: number
   /** Where the next batch goes. */
@@ -59,15 +59,9 @@ export class Journal {
    * @throws The system's error, ENOSPC when there is no room.
    */
   static async make(folder: string, shape: JournalShape, openWith: OpenFile): Promise<Journal> {
-    const first = await makeSegment(folder, shape, 0, openWith)
-    try {
-      const second = await makeSegment(folder, shape, 1, openWith)
-      await syncFolder(folder)
-      return new Journal(shape, [segmentOf(first, shape, 0), segmentOf(second, shape, 1)])
-    } catch (error) {
-      await first.close()
-      throw error
-    }
+    for (const number of BOTH) await makeSegment(folder, shape, number, openWith)
+    await syncFolder(folder)
+    return Journal.open(folder, shape, openWith)
   }
 
   /**
@@ -94,9 +88,9 @@ export class Journal {
 
   /** Opens one of which everything has been checkpointed. */
   static async open(folder: string, shape: JournalShape, openWith: OpenFile): Promise<Journal> {
-    const first = await openWith(segmentPath(folder, 0), 'r+')
+    const first = await openSegment(folder, 0, openWith)
     try {
-      const second = await openWith(segmentPath(folder, 1), 'r+')
+      const second = await openSegment(folder, 1, openWith)
       return new Journal(shape, [segmentOf(first, shape, 0), segmentOf(second, shape, 1)])
     } catch (error) {
       await first.close()
@@ -131,14 +125,13 @@ export class Journal {
     if (this.#buffer.byteLength < length) this.#buffer = new Uint8Array(length)
     const bytes = this.#buffer.subarray(0, length)
     writeBatch(bytes, segment.place, batch)
-    await writeAll(segment.handle, bytes, segment.position)
-    await segment.handle.datasync()
+    await segment.file.write(bytes, segment.position)
     segment.position += length
     segment.lastSequence = batch.sequence
   }
 
   async close(): Promise<void> {
-    for (const { handle } of this.#segments) await handle.close()
+    for (const { file } of this.#segments) await file.close()
   }
 
   get #other(): Segment {
@@ -146,6 +139,6 @@ export class Journal {
   }
 }
 
-function segmentOf(handle: FileHandle, shape: JournalShape, number: SegmentNumber): Segment {
-  return { handle, place: placeOf(segmentHeader(shape, number)), position: BLOCK_BYTES, lastSequence: 0 }
+function segmentOf(file: SegmentFile, shape: JournalShape, number: SegmentNumber): Segment {
+  return { file, place: placeOf(segmentHeader(shape, number)), position: BLOCK_BYTES, lastSequence: 0 }
 }

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { open, type RootDatabase } from 'lmdb'
+import type { Clock } from '#framework/primitives'
 import type { RecordChange } from '../records/record-change.js'
 import { closedStorage, GroupStorageError } from '../storage-error.js'
 import { checkDataFile } from './data-file.js'
@@ -38,13 +39,19 @@ export class LmdbEnvironment {
   #reopening: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(folder: string, ownership: FolderOwnership, hasBegunAnew: boolean) {
+  private constructor(
+    folder: string,
+    ownership: FolderOwnership,
+    hasBegunAnew: boolean,
+    clock: Pick<Clock, 'after'>,
+  ) {
     this.#folder = folder
     this.#ownership = ownership
     this.hasBegunAnew = hasBegunAnew
     this.#root = openRoot(folder)
     this.#queue = new WriteQueue({
       folder,
+      clock,
       commitBytesMax: COMMIT_BYTES_MAX,
       commit: (changes) => this.#commit(changes),
     })
@@ -58,7 +65,7 @@ export class LmdbEnvironment {
    */
   static async open(
     folder: string,
-    { onDamage }: { onDamage: 'refuse' | 'begin-anew' },
+    { onDamage, clock }: { onDamage: 'refuse' | 'begin-anew'; clock: Pick<Clock, 'after'> },
   ): Promise<LmdbEnvironment> {
     await mkdir(folder, { recursive: true, mode: FOLDER_OWNER_ONLY }).catch((error: unknown) => {
       throw failed(folder, error)
@@ -69,7 +76,7 @@ export class LmdbEnvironment {
       const damage = await checkDataFile(folder)
       if (damage && onDamage === 'refuse') throw damage
       if (damage) await setAside(folder)
-      return new LmdbEnvironment(folder, ownership, damage !== undefined)
+      return new LmdbEnvironment(folder, ownership, damage !== undefined, clock)
     } catch (error) {
       await ownership.release()
       throw error instanceof GroupStorageError ? error : failed(folder, error)

@@ -82,11 +82,12 @@ export class LmdbGroupStorage implements GroupStorage {
       if (write.snapshot && !write.resetLog) this.#assertFacts(write.snapshot.facts)
       const staged = write.snapshot && this.#chunks.recordOf(write.snapshot)
       const contents = { bounds, snapshot: staged ?? this.#expected.snapshot }
-      this.#store(this.#changesOf(write, staged), contents, (failure) => {
+      const onEnded = (failure: GroupStorageError | undefined): void => {
         if (!failure) return resolve()
         if (staged) this.#chunks.giveBack(staged)
         reject(failure)
-      })
+      }
+      this.#store(this.#changesOf(write, staged), contents, onEnded, write.mayWait)
       if (staged) this.#chunks.handOver(staged)
     })
   }
@@ -153,9 +154,10 @@ export class LmdbGroupStorage implements GroupStorage {
     changes: readonly RecordChange[],
     contents: Contents,
     onEnded: (failure: GroupStorageError | undefined) => void,
+    mayWait = false,
   ): void {
     const failures = this.#failures
-    this.#environment.enqueue(changes, (failure) => {
+    const onWriteEnded = (failure: GroupStorageError | undefined): void => {
       this.#pendingCount--
       if (!failure) this.#stored = contents
       else if (this.#failures === failures) {
@@ -164,13 +166,16 @@ export class LmdbGroupStorage implements GroupStorage {
       }
       onEnded(failure)
       if (this.#pendingCount === 0) for (const wake of this.#idleWaiters.splice(0)) wake()
-    })
+    }
+    this.#environment.enqueue(changes, onWriteEnded, mayWait)
     this.#expected = contents
     this.#pendingCount++
   }
 
   async #idle(): Promise<void> {
-    if (this.#pendingCount > 0) await new Promise<void>((resolve) => this.#idleWaiters.push(resolve))
+    if (this.#pendingCount === 0) return
+    this.#environment.hasten()
+    await new Promise<void>((resolve) => this.#idleWaiters.push(resolve))
   }
 
   #changesOf(write: StorageWrite, staged: SnapshotRecord | undefined): RecordChange[] {

@@ -67,13 +67,14 @@ export class JournaledEnvironment {
   #closing: Promise<void> | undefined
 
   private constructor(options: JournaledEnvironmentOptions, lmdb: LmdbEnvironment) {
-    const { folder, segmentBytes = SEGMENT_BYTES } = options
+    const { folder, clock, segmentBytes = SEGMENT_BYTES } = options
     this.#options = options
     this.#lmdb = lmdb
     this.#segmentBytes = segmentBytes
     this.#batchBytesMax = Math.min(BATCH_BYTES_MAX, segmentBytes - BLOCK_BYTES)
     this.#queue = new WriteQueue({
       folder,
+      clock,
       commitBytesMax: this.#batchBytesMax,
       commit: (changes) => this.#commit(changes),
     })
@@ -86,8 +87,9 @@ export class JournaledEnvironment {
    *   `GROUP_STORAGE_FULL`, `GROUP_STORAGE_FAILED`.
    */
   static async open(options: JournaledEnvironmentOptions): Promise<JournaledEnvironment> {
-    const { folder, onDamage } = options
+    const { folder, clock, onDamage } = options
     const lmdb = await LmdbEnvironment.open(folder, {
+      clock,
       onDamage: onDamage === 'refuse' ? 'refuse' : 'begin-anew',
     })
     try {
@@ -181,11 +183,17 @@ export class JournaledEnvironment {
    * {@link write} without a promise, for those who have one already.
    *
    * @param onEnded Called once, when the changes are durable or have failed. Of several in their order.
+   * @param mayWait Nobody waits for it: it may share a sync with what comes some milliseconds later.
    * @throws GroupStorageError at once: `GROUP_STORAGE_BUSY`, `GROUP_STORAGE_CLOSED`. No other write is concerned.
    */
-  enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded): void {
+  enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded, mayWait = false): void {
     if (this.#closing) throw closedStorage()
-    this.#queue.enqueue(changes, onEnded)
+    this.#queue.enqueue(changes, onEnded, mayWait)
+  }
+
+  /** Somebody waits for what was put off. */
+  hasten(): void {
+    this.#queue.hasten()
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '#framework/primitives'
 import { memoryBytesOf, type RecordChange } from '../records/record-change.js'
 import { GroupStorageError } from '../storage-error.js'
 import { explainFailure } from './disk-failure.js'
@@ -14,9 +15,16 @@ interface PendingWrite {
 /** What waits to be written at most, in bytes of memory. */
 const PENDING_BYTES_MAX = 64 * 1024 * 1024
 
+/** For how long a write that nobody waits for is put off at most, in milliseconds. */
+const PUT_OFF_MS = 20
+
+/** How much is put off at most, in bytes of memory. */
+const PUT_OFF_BYTES_MAX = 256 * 1024
+
 export interface WriteQueueOptions {
   /** For errors. */
   readonly folder: string
+  readonly clock: Pick<Clock, 'after'>
   /** What is committed together at most, in bytes of memory; a single larger write is committed alone. */
   readonly commitBytesMax: number
   /** Makes changes durable, all or none. One at a time. */
@@ -25,12 +33,16 @@ export interface WriteQueueOptions {
 
 /**
  * Writes in the order in which they were asked for. Those that arrive while others are being synced share the next commit,
- * and with it one sync (group commit). With one that fails all fail that wait behind it, because they may build on it.
+ * and with it one sync (group commit). So do those that nobody waits for, which are put off until somebody does, or for a
+ * few milliseconds. With one that fails all fail that wait behind it, because they may build on it.
  */
 export class WriteQueue {
   readonly #options: WriteQueueOptions
   readonly #pending: PendingWrite[] = []
   #pendingBytes = 0
+  /** Whether what is pending is to be committed now. */
+  #isDue = false
+  #timer: Timer | undefined
   #committing: Promise<void> | undefined
 
   constructor(options: WriteQueueOptions) {
@@ -44,8 +56,11 @@ export class WriteQueue {
     })
   }
 
-  /** @throws GroupStorageError `GROUP_STORAGE_BUSY`, at once. No other write is concerned. */
-  enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded): void {
+  /**
+   * @param mayWait Nobody waits for it.
+   * @throws GroupStorageError `GROUP_STORAGE_BUSY`, at once. No other write is concerned.
+   */
+  enqueue(changes: readonly RecordChange[], onEnded: OnWriteEnded, mayWait = false): void {
     const bytes = memoryBytesOf(changes)
     if (this.#pending.length > 0 && this.#pendingBytes + bytes > PENDING_BYTES_MAX) {
       const text = `${this.#options.folder}: ${this.#pendingBytes} bytes wait to be written already`
@@ -53,20 +68,36 @@ export class WriteQueue {
     }
     this.#pending.push({ changes, bytes, onEnded })
     this.#pendingBytes += bytes
+    if (mayWait && this.#pendingBytes <= PUT_OFF_BYTES_MAX) this.#putOff()
+    else this.hasten()
+  }
+
+  /** What was put off is written now. */
+  hasten(): void {
+    this.#timer?.cancel()
+    this.#timer = undefined
+    if (this.#pending.length === 0) return
+    this.#isDue = true
     this.#committing ??= this.#commitAll()
   }
 
   /** Resolves when nothing waits. */
   async idle(): Promise<void> {
+    this.hasten()
     await this.#committing
   }
 
+  #putOff(): void {
+    if (this.#isDue) return
+    this.#timer ??= this.#options.clock.after(PUT_OFF_MS, () => this.hasten())
+  }
+
   async #commitAll(): Promise<void> {
-    do {
+    while (this.#isDue) {
       // Who has just been told of a commit, and writes again at once, shares the next one.
       await Promise.resolve()
       await this.#commitNext()
-    } while (this.#pending.length > 0)
+    }
     this.#committing = undefined
   }
 
@@ -81,6 +112,7 @@ export class WriteQueue {
       failure = await explainFailure(folder, error)
       writes.push(...this.#pending.splice(0))
       this.#pendingBytes = 0
+      this.#isDue = false
     }
     for (const { onEnded } of writes) onEnded(failure)
   }
@@ -95,6 +127,8 @@ export class WriteQueue {
       bytes += write.bytes
     }
     this.#pendingBytes -= bytes
-    return this.#pending.splice(0, count)
+    const next = this.#pending.splice(0, count)
+    this.#isDue = this.#pending.length > 0
+    return next
   }
 }

@@ -14,18 +14,25 @@ class FailingFiles {
   isFull = false
   madeCount = 0
 
-  readonly openFile = async (path: string, flags: string, mode?: number): Promise<FileHandle> => {
+  readonly openFile = async (path: string, flags: string | number, mode?: number): Promise<FileHandle> => {
     if (flags === 'wx') {
       if (this.isFull) throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
       this.madeCount++
     }
     const handle = await open(path, flags, mode)
-    const datasync = handle.datasync.bind(handle)
-    handle.datasync = async () => {
-      if (this.syncsFail) throw Object.assign(new Error('input/output error'), { code: 'EIO' })
-      await datasync()
-    }
+    // What makes bytes durable: the write itself where the file was opened for that, or the sync behind it.
+    if (typeof flags === 'number') handle.write = this.#failing(handle.write.bind(handle))
+    else handle.datasync = this.#failing(handle.datasync.bind(handle))
     return handle
+  }
+
+  #failing<C extends (...args: never[]) => Promise<unknown>>(call: C): C {
+    const failing = async (...args: Parameters<C>): Promise<unknown> => {
+      const result = await call(...args)
+      if (this.syncsFail) throw Object.assign(new Error('input/output error'), { code: 'EIO' })
+      return result
+    }
+    return failing as C
   }
 }
 

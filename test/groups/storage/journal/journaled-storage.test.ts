@@ -262,7 +262,7 @@ describe('a damaged journal', () => {
 })
 
 async function withEnvironment<T>(place: LmdbPlace, use: (lmdb: LmdbEnvironment) => Promise<T>): Promise<T> {
-  const lmdb = await LmdbEnvironment.open(place.folder, { onDamage: 'refuse' })
+  const lmdb = await LmdbEnvironment.open(place.folder, { onDamage: 'refuse', clock })
   try {
     return await use(lmdb)
   } finally {

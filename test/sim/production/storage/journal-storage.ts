@@ -99,7 +99,7 @@ export class JournalStorage implements GroupStorage {
     const needsNewFile = staged !== undefined || compactTo !== undefined
     const written = needsNewFile
       ? this.#enqueue('replace', imageRecords(this.#incarnation, this.#expected), perform)
-      : this.#enqueue('append', [writeRecord(this.#incarnation, write)], perform)
+      : this.#enqueue('append', [writeRecord(this.#incarnation, write)], perform, write.mayWait)
     try {
       if (this.#options.bugs.doesNotSync !== true) await written
       else written.catch(() => {})
@@ -179,14 +179,20 @@ export class JournalStorage implements GroupStorage {
     return this.close()
   }
 
-  #enqueue(kind: Job['kind'], records: readonly DiskRecord[], perform: Job['perform']): Promise<void> {
+  #enqueue(
+    kind: Job['kind'],
+    records: readonly DiskRecord[],
+    perform: Job['perform'],
+    mayWait = false,
+  ): Promise<void> {
     const settle = Promise.withResolvers<void>()
     this.#waiting.push({ kind, records, perform, settle })
-    if (!this.#isWriting) {
-      this.#isWriting = true
-      // What is asked for in one turn is written together, and fails together.
-      queueMicrotask(() => this.#writeNext())
-    }
+    if (this.#isWriting) return settle.promise
+    this.#isWriting = true
+    // For as long as a sync takes there is nothing of it on the disk, not even unsynced.
+    if (mayWait) this.#options.startSync(() => this.#writeNext())
+    // What is asked for in one turn is written together, and fails together.
+    else queueMicrotask(() => this.#writeNext())
     return settle.promise
   }
 
