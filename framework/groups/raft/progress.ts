@@ -6,6 +6,8 @@ import type { Index, MemberId } from './types.js'
 const CAUGHT_UP_LAG_MAX = 64
 /** Caught up for so many rounds in a row, a member is taken to stay so. */
 const CAUGHT_UP_ROUNDS = 2
+/** So many times as many messages as to others may be on their way to who follows along, and answers half of that at a time. */
+const FOLLOWED_MESSAGES_FACTOR = 8
 
 interface InFlight {
   readonly lastIndex: Index
@@ -73,7 +75,9 @@ export class Progress {
   /** Whether another message with entries may leave. */
   canSend({ inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
     if (this.#state !== 'replicate') return !this.#isWaiting
-    return this.#inFlight.length < inFlightMessagesMax && this.#inFlightBytes < inFlightBytesMax
+    return (
+      this.#inFlight.length < this.#messagesMax(inFlightMessagesMax) && this.#inFlightBytes < inFlightBytesMax
+    )
   }
 
   /**
@@ -81,9 +85,7 @@ export class Progress {
    * up, which may make a voter of it.
    */
   get followsAlong(): boolean {
-    return (
-      this.role !== 'voter' && this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
-    )
+    return this.role !== 'voter' && this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
   }
 
   /**
@@ -93,7 +95,7 @@ export class Progress {
   needsAnswer(bytes: number, { inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
     if (!this.followsAlong) return true
     return (
-      2 * (this.#inFlight.length + 1) >= inFlightMessagesMax ||
+      2 * (this.#inFlight.length + 1) >= this.#messagesMax(inFlightMessagesMax) ||
       2 * (this.#inFlightBytes + bytes) >= inFlightBytesMax
     )
   }
@@ -148,6 +150,10 @@ export class Progress {
   becomeSync(): void {
     this.#state = 'sync'
     this.#clearInFlight()
+  }
+
+  #messagesMax(inFlightMessagesMax: number): number {
+    return this.followsAlong ? FOLLOWED_MESSAGES_FACTOR * inFlightMessagesMax : inFlightMessagesMax
   }
 
   #clearInFlight(): void {

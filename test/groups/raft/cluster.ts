@@ -45,6 +45,8 @@ export class Member {
   readonly failedReads: number[] = []
   readonly incidents: Incident[] = []
   readonly roles: string[] = []
+  /** Of each write, whether somebody waited for it. */
+  readonly awaited: boolean[] = []
   core: RaftCore
   isDiskHeld = false
   readonly #unwritten: Ready[] = []
@@ -78,6 +80,7 @@ export class Member {
       this.incidents.push(...ready.incidents)
       if (ready.role) this.roles.push(`${ready.role.role} ${ready.role.term} ${ready.role.leader ?? '-'}`)
       if (!ready.mustPersist) continue
+      this.awaited.push(ready.isAwaited)
       this.#unwritten.push(ready)
       if (!this.isDiskHeld) this.flushDisk()
     }

@@ -2,7 +2,9 @@ import { expect, test } from '@jest/globals'
 import { configurationOf, type MemberId, type Message } from '#framework/groups/raft'
 import { Cluster, type ClusterOptions } from './cluster.js'
 
-const inFlightMessagesMax = 8
+const inFlightMessagesMax = 4
+/** For who follows along, eight times as many. */
+const window = 8 * inFlightMessagesMax
 const members = ['a', 'b', 'c', 'l'] as const
 
 /** Led by a, with a learner l that has just come. */
@@ -40,10 +42,10 @@ const answersOf = (messages: readonly Message[], from: string): Message[] =>
 test('given a learner that follows along, when single entries come, then it answers for half a window of them at a time', () => {
   const cluster = ledWithKnownLearner()
   const messages = overheard(cluster)
-  for (let count = 1; count <= inFlightMessagesMax; count++) cluster.propose('a', `${count}`)
-  expect(answersOf(messages, 'b')).toHaveLength(inFlightMessagesMax)
+  for (let count = 1; count <= window; count++) cluster.propose('a', `${count}`)
+  expect(answersOf(messages, 'b')).toHaveLength(window)
   expect(answersOf(messages, 'l')).toHaveLength(2)
-  for (const name of members) expect(cluster.applied(name)).toHaveLength(inFlightMessagesMax)
+  for (const name of members) expect(cluster.applied(name)).toHaveLength(window)
 })
 
 test('given a learner that follows along, when what it did not answer got lost, then a heartbeat finds out and it is sent again', () => {
@@ -69,4 +71,62 @@ test('thesis §6.4: given a learner, when a read has to be confirmed, then only 
   cluster.settle()
   expect(cluster.get('a').confirmedReads).toHaveLength(1)
   expect(messages.map(({ to }) => to).sort()).toEqual(['a', 'a', 'b', 'c'])
+})
+
+test('given a learner that follows along, when an entry is not committed yet, then it hears of that when it is, in one message', () => {
+  const cluster = ledWithKnownLearner()
+  cluster.drops = ({ from, type }) => type === 'append-answer' && from !== 'l'
+  cluster.propose('a', 'x')
+  cluster.tick(3)
+  expect(cluster.log('b')).toMatch(/x$/)
+  expect(cluster.log('l')).not.toMatch(/x$/)
+  const messages = overheard(cluster)
+  // The next heartbeat is answered.
+  while (cluster.applied('l').length === 0) cluster.tick(1)
+  expect(messages.filter(({ to, type }) => to === 'l' && type === 'append')).toMatchObject([
+    { entries: [] },
+    { entries: [{ commandCount: 1 }] },
+  ])
+})
+
+test('given a member that has just come, when an entry is not committed yet, then it gets it all the same: it may be a voter soon', () => {
+  const cluster = ledWithLearner()
+  cluster.drops = ({ from, type }) => type === 'append-answer' && from !== 'l'
+  cluster.propose('a', 'x')
+  expect(cluster.log('l')).toMatch(/x$/)
+})
+
+test('given a learner that follows along, when it becomes a voter, then it gets what is not committed yet, and is counted', () => {
+  const cluster = ledWithKnownLearner()
+  cluster.drops = ({ from }) => from === 'b' || from === 'c'
+  cluster.propose('a', 'x')
+  expect(cluster.log('l')).not.toMatch(/x$/)
+  const voters = configurationOf(['a', 'b', 'c', 'l'] as MemberId[])
+  expect(cluster.core('a').proposeConfiguration(voters, 0)).toMatchObject({ accepted: true })
+  cluster.settle()
+  expect(cluster.log('l')).toMatch(/x [0-9]+:configuration$/)
+  expect(cluster.applied('a')).toEqual([])
+  cluster.drops = ({ from }) => from === 'c'
+  cluster.tick(30)
+  expect(cluster.applied('l')).toEqual(['x'])
+})
+
+test('given a learner that follows along, when it writes entries, then nobody waits for that until it is to answer', () => {
+  const cluster = ledWithKnownLearner()
+  for (const name of members) cluster.get(name).awaited.length = 0
+  for (let count = 1; count <= window / 2; count++) cluster.propose('a', `${count}`)
+  expect(cluster.get('l').awaited).toEqual([...Array<boolean>(window / 2 - 1).fill(false), true])
+  for (const name of ['a', 'b', 'c']) expect(cluster.get(name).awaited).not.toContain(false)
+})
+
+test('given entries from elsewhere than the leader, when they are written, then whoever got them waits', () => {
+  const cluster = ledWithLearner()
+  cluster.drops = ({ to }) => to === 'l'
+  cluster.propose('a', 'x')
+  const { awaited, core } = cluster.get('l')
+  awaited.length = 0
+  core.appendFetched([cluster.core('a').entryAt(cluster.core('a').status.lastIndex)!])
+  cluster.settle()
+  expect(cluster.log('l')).toMatch(/x$/)
+  expect(awaited).toEqual([true])
 })

@@ -319,6 +319,24 @@ export function describeStorage(name: string, { newPlace, isVolatile }: Complian
       await written
     })
 
+    test('given a write that may wait, when another one may not, or the storage is closed, then it has ended before', async () => {
+      const opening = await begin()
+      const [first, second, third] = entriesBehind(undefined, ['first', 'second', 'third'])
+      const ended: number[] = []
+      const write = async (entry: Entry, mayWait: boolean): Promise<void> => {
+        await opening.storage.write({ entries: [entry], mayWait })
+        ended.push(entry.index)
+      }
+      const put = write(first!, true)
+      await write(second!, false)
+      await put
+      expectEntries(await opening.storage.readEntries(1, 2), [first!, second!])
+      const last = write(third!, true)
+      await opening.storage.close()
+      await last
+      expect(ended).toEqual([1, 2, 3])
+    })
+
     test('given a member, when it is reset, then it is another one that knows nothing', async () => {
       const { storage, restored, entries } = await withSnapshot(20, 15)
       await storage.write({ hardState: hardState({ term: 7 }) })
