@@ -54,6 +54,13 @@ test('given a write that nobody waits for, when there is one that somebody waits
   expect(written.commits).toEqual(['abc', 'd'])
 })
 
+test('given more than is committed at a time, when it is written, then all of it is, one part after the other', async () => {
+  const written = new Written()
+  for (const name of ['a', 'b', 'c']) written.enqueue(name, { bytes: 600_000 })
+  await written.queue.idle()
+  expect(written.commits).toEqual(['a', 'b', 'c'])
+})
+
 test('given writes that nobody waits for, when they become many bytes, then they are not put off', async () => {
   const written = new Written()
   written.enqueue('a', { mayWait: true, bytes: 200_000 })

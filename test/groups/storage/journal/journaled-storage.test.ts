@@ -54,6 +54,18 @@ async function flip(path: string, at: number): Promise<void> {
 }
 
 describe('a journal in front of LMDB', () => {
+  test('given a write that may wait, when the storage is closed while no time passes, then it has ended', async () => {
+    await using written = await LmdbPlace.make()
+    await using storages = await written.open(options)
+    const { storage } = await storages.open(group)
+    const entries = entriesBehind(undefined, ['x'])
+    const writing = storage.write({ entries, mayWait: true })
+    await storage.close()
+    await writing
+    await using again = await (await written.copy()).open(options)
+    expectEntries((await again.open(group)).restored.entries, entries)
+  })
+
   test('given writes that only the journal has, when opened after a kill, then all of them are there', async () => {
     const { place, entries, incarnation } = await writeAndKill(10)
     await using storages = await place.open(options)
