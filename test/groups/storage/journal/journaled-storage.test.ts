@@ -62,7 +62,8 @@ describe('a journal in front of LMDB', () => {
     const writing = storage.write({ entries, mayWait: true })
     await storage.close()
     await writing
-    await using again = await (await written.copy()).open(options)
+    await using copy = await written.copy()
+    await using again = await copy.open(options)
     expectEntries((await again.open(group)).restored.entries, entries)
   })
 
