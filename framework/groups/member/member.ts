@@ -31,6 +31,7 @@ import {
 } from '../storage/index.js'
 import { AppliedWaits } from './applied-waits.js'
 import { Checkpoints } from './checkpoints.js'
+import { ReadHedge } from './read-hedge.js'
 import { completionOf, type Unwritten } from './unwritten.js'
 
 /** Whom a member tells what happens. Called synchronously, and must not throw. */
@@ -93,6 +94,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #checkpoints: Checkpoints
   readonly #waits = new AppliedWaits()
   readonly #reads = new Map<ReadId, PromiseWithResolvers<Index>>()
+  readonly #readHedge: ReadHedge
   /** Committed, and not applied yet. */
   #committed: Entry[] = []
   /** Snapshots that have arrived, until the core has them written. */
@@ -123,6 +125,13 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
       machine,
       snapshot: restored.snapshot,
       entriesBetween: checkpointEntries,
+    })
+    this.#readHedge = new ReadHedge({
+      clock,
+      widen: () => {
+        this.#core.widenReads()
+        this.#schedule()
+      },
     })
   }
 
@@ -345,6 +354,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#committed = []
     this.#waits.rejectAll(cause)
     for (const read of this.#reads.values()) read.reject(cause as Error)
+    this.#readHedge.watch(undefined)
     this.#checkpoints.stop()
     this.#events.onEnded(cause)
   }
@@ -393,6 +403,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#applyCommitted()
     for (const { id, index } of ready.reads) this.#reads.get(id)?.resolve(index)
     for (const id of ready.failedReads) this.#reads.get(id)?.reject(new ReadRefusedError())
+    if (!this.isOver) this.#readHedge.watch(this.#core.thriftyRound)
     if (this.#core.configuration !== this.#configuration) {
       this.#configuration = this.#core.configuration
       this.#events.onConfiguration()

@@ -58,6 +58,15 @@ export function isMember({ voters, learners }: Configuration, member: MemberId):
   return voters.includes(member) || learners.includes(member)
 }
 
+/** What somebody is who gets the log. */
+export function roleOf(
+  { voters, learners }: Configuration,
+  member: MemberId,
+): 'voter' | 'learner' | 'observer' {
+  if (voters.includes(member)) return 'voter'
+  return learners.includes(member) ? 'learner' : 'observer'
+}
+
 /** Whether it has a voter, both lists are in order, and nobody is in it twice. */
 export function isWellFormed({ voters, learners }: Configuration): boolean {
   return (

@@ -1,9 +1,10 @@
 import { invariant } from '#framework/primitives'
-import { encodeConfiguration, haveSameVoters, isSingleStep, isWellFormed } from './configuration.js'
+import { encodeConfiguration, haveSameVoters, isSingleStep, isWellFormed, roleOf } from './configuration.js'
 import type { AnswerWish, AppendAnswer, Envelope, Message } from './messages.js'
 import { Progress } from './progress.js'
 import { Quiescence } from './quiescence.js'
 import { electorateOf, reachedByQuorum, type Electorate } from './quorum.js'
+import { ReadQuorum } from './read-quorum.js'
 import { ReadQueue } from './reads.js'
 import type { MemberProgress, Proposal, ProposeOutcome, ReadId, RefusalReason, StepOutcome } from './ready.js'
 import type { EntryContent, Replica } from './replica.js'
@@ -32,6 +33,7 @@ export class Leadership {
   /** Everybody who gets the log, voters first, each in the order of their ids. */
   readonly #progress = new Map<MemberId, Progress>()
   readonly #reads = new ReadQueue()
+  readonly #readQuorum = new ReadQuorum()
   readonly #transfer = new Transfer()
   /** The first entry of the term: when it is committed, so is all that earlier leaders committed. */
   readonly #noopIndex: Index
@@ -105,7 +107,7 @@ export class Leadership {
   /** Asks the others to do without heartbeats, if it may. @returns Whether it did. */
   quiesce(): boolean {
     if (!this.mayQuiesce) return false
-    this.#startRound(this.#progress.values(), 'quiesce')
+    this.#startFullRound('quiesce')
     this.#quiescence.onAnswered(this.#progress.values())
     return true
   }
@@ -115,26 +117,21 @@ export class Leadership {
     if (!this.isQuiescent || !this.#settings.faults.quiescentLeaderKeepsLease) this.stir()
   }
 
-  /** Something happens: heartbeats go on, at once if they had ended. */
-  stir(): void {
+  /** Something happens: heartbeats go on, at once if they had ended. @returns Whether a round begins with that. */
+  stir(): boolean {
     if (this.isQuiescent) {
       // Whoever is gone was not missed so far.
       for (const progress of this.#progress.values()) progress.heardTick = this.#nowTick
       this.#followedTick = this.#nowTick
     }
     // What is said next is of this round, and so no late word of before.
-    if (this.#quiescence.stir()) this.#startRound(this.#progress.values())
+    if (!this.#quiescence.stir()) return false
+    this.#startFullRound()
+    return true
   }
 
   report(): readonly MemberProgress[] {
-    return [...this.#progress.values()].map((progress) => ({
-      member: progress.member,
-      role: progress.role,
-      matchIndex: progress.matchIndex,
-      state: progress.state,
-      caughtUpRounds: progress.caughtUpRounds,
-      silentTicks: this.#nowTick - progress.heardTick,
-    }))
+    return [...this.#progress.values()].map((progress) => progress.report(this.#nowTick))
   }
 
   /** @returns Whether a majority has been silent for too long for this to go on (check-quorum; Ongaro 2014, §6.2). */
@@ -144,7 +141,8 @@ export class Leadership {
     this.#ticksSinceRound += count
     if (this.isQuiescent) return undefined
     this.#quiescence.tick(count)
-    if (isRoundDue) this.#startRound(this.#progress.values())
+    if (isRoundDue) this.#startFullRound()
+    else this.widenReads()
     // Of two voters, the other one cannot be elected without this one's vote, so there is nothing to fear from waiting.
     if (this.#replica.configuration.voters.length === 2) return undefined
     const heardTick = reachedByQuorum(this.#electorate(), (member) =>
@@ -226,7 +224,8 @@ export class Leadership {
 
   /** @returns Why not; undefined when the read is taken on. */
   read(id: ReadId, consistency: 'strong' | 'lease'): RefusalReason | undefined {
-    this.stir()
+    // A round that begins for this read will do.
+    const round = this.stir() ? this.#round : this.#round + 1
     const { faults, limits } = this.#settings
     if (this.#reads.pendingCount >= limits.pendingReadsMax) return 'busy'
     // What earlier leaders committed is known only when an entry of the own term is committed.
@@ -235,10 +234,22 @@ export class Leadership {
     if (isCertain || faults.readsWithoutQuorum) {
       this.#reads.addConfirmed(id, faults.readsWithoutQuorum ? this.#replica.commitIndex : index)
     } else {
-      this.#reads.add(id, index, this.#round + 1)
+      this.#reads.add(id, index, round)
       this.#hasUnsent = true
     }
     return undefined
+  }
+
+  /** The round that reads wait for, while not all voters are asked to answer it. */
+  get thriftyRound(): number | undefined {
+    const { thriftyRound } = this.#readQuorum
+    return thriftyRound === this.#reads.neededRound ? thriftyRound : undefined
+  }
+
+  /** Asks all voters to answer the round that reads wait for. */
+  widenReads(): void {
+    if (this.thriftyRound === undefined) return
+    for (const progress of this.#readQuorum.widen(this.#otherVoters)) this.#ask(progress, 'at-once')
   }
 
   /** @returns Why not; undefined when it is under way. */
@@ -267,8 +278,9 @@ export class Leadership {
     progress.heardTick = this.#nowTick
     this.#hasUnsent = true
     if (answer.accepted) progress.onAccepted(answer.matchIndex)
-    const outcome = answer.accepted ? 'stepped' : this.#onRejected(progress, answer)
+    const outcome = answer.accepted ? 'stepped' : progress.onRejected(answer, log)
     progress.onRound(answer.round, answer.roundTick, this.#endFor(progress))
+    this.#readQuorum.onAnswer(progress)
     if (
       answer.accepted &&
       progress.hasLost(answer.roundTick, answer.lastIndex, this.#settings.heartbeatTicks)
@@ -300,11 +312,14 @@ export class Leadership {
   flush(): void {
     if (!this.#hasUnsent) return
     this.#hasUnsent = false
-    // One round at a time for reads: those that come meanwhile share the next. Only voters can confirm one.
-    if (this.#reads.neededRound === this.#round + 1)
-      this.#startRound([...this.#progress.values()].filter(({ role }) => role === 'voter'))
+    // One round at a time for reads: those that come meanwhile share the next.
+    if (this.#reads.neededRound === this.#round + 1) this.#startReadRound()
     for (const progress of this.#progress.values()) this.#sendPending(progress)
     this.#sendTimeoutNow()
+  }
+
+  get #otherVoters(): readonly Progress[] {
+    return [...this.#progress.values()].filter(({ role }) => role === 'voter')
   }
 
   get #isTermCommitted(): boolean {
@@ -377,7 +392,7 @@ export class Leadership {
     const known = new Map(this.#progress)
     this.#progress.clear()
     for (const member of wanted) {
-      const role = roleIn(configuration, member)
+      const role = roleOf(configuration, member)
       const progress = known.get(member) ?? new Progress(member, role, log.lastIndex + 1, this.#nowTick)
       progress.role = role
       this.#progress.set(member, progress)
@@ -388,33 +403,28 @@ export class Leadership {
     this.#hasUnsent = true
   }
 
-  /** Finds how far back to go: over a whole term at once (Raft, §5.3). */
-  #onRejected(progress: Progress, answer: AppendAnswer): StepOutcome {
-    const { log } = this.#replica
-    const { rejectedIndex, conflictTerm, conflictIndex, lastIndex } = answer
-    if (progress.state === 'sync') {
-      if (lastIndex >= log.base.index) progress.becomeProbe(Math.min(lastIndex, log.lastIndex) + 1)
-      return 'stepped'
-    }
-    const isAnswerToProbe = progress.state !== 'probe' || rejectedIndex === progress.nextIndex - 1
-    if (rejectedIndex <= progress.matchIndex || !isAnswerToProbe) return 'stale'
-    let next = lastIndex + 1
-    if (conflictTerm > 0) {
-      const sameTerm = log.lastIndexUpToTerm(conflictTerm, rejectedIndex - 1)
-      next = log.termAt(sameTerm) === conflictTerm ? sameTerm + 1 : conflictIndex
-    }
-    progress.becomeProbe(Math.min(next, rejectedIndex))
-    return 'stepped'
+  #startFullRound(answer: 'at-once' | 'quiesce' = 'at-once'): void {
+    this.#readQuorum.onFullRound(this.#round + 1)
+    this.#startRound(this.#progress.values(), answer)
   }
 
-  #startRound(members: Iterable<Progress>, answer: 'at-once' | 'quiesce' = 'at-once'): void {
+  /** Only voters can confirm reads. */
+  #startReadRound(): void {
+    const { members, needed } = this.#electorate()
+    const neededOthers = needed - (members.includes(this.#settings.id) ? 1 : 0)
+    this.#startRound(this.#readQuorum.begin(this.#round + 1, this.#otherVoters, neededOthers), 'at-once')
+  }
+
+  #startRound(members: Iterable<Progress>, answer: 'at-once' | 'quiesce'): void {
     this.#round++
     this.#ticksSinceRound = 0
     this.#quiescence.onRound(this.#round, answer === 'quiesce')
-    for (const progress of members) {
-      if (this.#mustSync(progress)) this.#sendSyncRequired(progress)
-      else this.#sendCommitIndex(progress, answer)
-    }
+    for (const progress of members) this.#ask(progress, answer)
+  }
+
+  #ask(progress: Progress, answer: 'at-once' | 'quiesce'): void {
+    if (this.#mustSync(progress)) this.#sendSyncRequired(progress)
+    else this.#sendCommitIndex(progress, answer)
   }
 
   #sendPending(progress: Progress): void {
@@ -512,9 +522,4 @@ export class Leadership {
     this.#transfer.onTold()
     this.#send({ ...this.#envelope(target), type: 'timeout-now' })
   }
-}
-
-function roleIn({ voters, learners }: Configuration, member: MemberId): MemberProgress['role'] {
-  if (voters.includes(member)) return 'voter'
-  return learners.includes(member) ? 'learner' : 'observer'
 }

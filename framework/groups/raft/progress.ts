@@ -1,4 +1,6 @@
+import type { AppendAnswer } from './messages.js'
 import type { RaftLimits } from './options.js'
+import type { RaftLog } from './raft-log.js'
 import type { MemberProgress } from './ready.js'
 import type { Index, MemberId } from './types.js'
 
@@ -72,6 +74,11 @@ export class Progress {
     return this.#caughtUpRounds
   }
 
+  report(nowTick: number): MemberProgress {
+    const { member, role, matchIndex, state, caughtUpRounds } = this
+    return { member, role, matchIndex, state, caughtUpRounds, silentTicks: nowTick - this.heardTick }
+  }
+
   /** Whether another message with entries may leave. */
   canSend({ inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
     if (this.#state !== 'replicate') return !this.#isWaiting
@@ -128,6 +135,26 @@ export class Progress {
       this.#inFlightBytes -= this.#inFlight.shift()!.bytes
     this.#state = 'replicate'
     this.#isWaiting = false
+  }
+
+  /** Something was refused. Finds how far back to go: over a whole term at once (Raft, §5.3). */
+  onRejected(
+    { rejectedIndex, conflictTerm, conflictIndex, lastIndex }: AppendAnswer,
+    log: RaftLog,
+  ): 'stepped' | 'stale' {
+    if (this.#state === 'sync') {
+      if (lastIndex >= log.base.index) this.becomeProbe(Math.min(lastIndex, log.lastIndex) + 1)
+      return 'stepped'
+    }
+    const isAnswerToProbe = this.#state !== 'probe' || rejectedIndex === this.#nextIndex - 1
+    if (rejectedIndex <= this.#matchIndex || !isAnswerToProbe) return 'stale'
+    let next = lastIndex + 1
+    if (conflictTerm > 0) {
+      const sameTerm = log.lastIndexUpToTerm(conflictTerm, rejectedIndex - 1)
+      next = log.termAt(sameTerm) === conflictTerm ? sameTerm + 1 : conflictIndex
+    }
+    this.becomeProbe(Math.min(next, rejectedIndex))
+    return 'stepped'
   }
 
   /**

@@ -253,6 +253,19 @@ export class RaftCore {
     return reason === undefined ? { accepted: true, id } : this.#refuse(reason)
   }
 
+  /**
+   * The round that strong reads wait for, at the leader, while only as many voters are asked to answer it as it takes. If it
+   * stays for long, {@link widenReads}.
+   */
+  get thriftyRound(): number | undefined {
+    return this.#leadership?.thriftyRound
+  }
+
+  /** Asks all voters to answer {@link thriftyRound}. The next tick does so in any case. */
+  widenReads(): void {
+    this.#leadership?.widenReads()
+  }
+
   /** Hands leadership to another voter, at the leader. Until it has, or an election timeout is over, nothing is proposed. */
   transferLeadership(target: MemberId): TransferOutcome {
     const reason = this.#leadership ? this.#leadership.transferTo(target) : 'not-leader'

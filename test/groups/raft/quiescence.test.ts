@@ -122,6 +122,8 @@ describe('a quiescent group wakes', () => {
       const outcome = cluster.core('a').read(consistency)
       cluster.collect()
       expect(cluster.get('a').reads).toEqual([])
+      // One, by which the others hear as well that heartbeats go on.
+      expect(cluster.wire.map(({ to }) => to)).toEqual(['b', 'c'])
       cluster.settle()
       expect(cluster.get('a').reads).toEqual(outcome.accepted ? [outcome.id] : [])
     },
