@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '#framework/primitives'
 
-/** How long those who were asked first may take, in milliseconds. */
-const hedgeMs = 5
+/** How long those may take who were asked first, in milliseconds. */
+export const hedgeMs = 5
 
 export interface ReadHedgeOptions {
   readonly clock: Pick<Clock, 'after'>

@@ -82,7 +82,7 @@ describe('a read at a leader (thesis §6.4)', () => {
     expect(cluster.core('a').thriftyRound).toBeUndefined()
   })
 
-  test('given answers of two of five of which one was asked, then the others of those asked are waited for', () => {
+  test('given five voters, when one of the two that were asked has answered, then the other one is waited for', () => {
     const cluster = led(five)
     expect(askedToRead(cluster)).toEqual(['b', 'c'])
     while (cluster.deliverOne(isWith('b')));
@@ -179,10 +179,6 @@ describe('a read that is not confirmed soon', () => {
 describe('who has confirmed a read', () => {
   test('given a voter that was asked and is taken out meanwhile, then its answer does not count', () => {
     const cluster = led(three)
-    cluster
-      .core('a')
-      .proposeConfiguration(configurationOf(['a', 'b', 'c'] as MemberId[], ['l'] as MemberId[]), 0)
-    cluster.settle()
     expect(askedToRead(cluster)).toEqual(['b'])
     cluster.drops = isWith('c')
     cluster.core('a').proposeConfiguration(configurationOf(['a', 'c'] as MemberId[], ['b'] as MemberId[]), 0)
