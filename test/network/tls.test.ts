@@ -315,6 +315,15 @@ describe('an encrypted TCP connection', () => {
     await eventually(() => heard.byteCount === 240_007)
   })
 
+  test('given something short, then something too long to go with it, then something short, all of it comes in order', async () => {
+    await using pair = await tcpPair()
+    const { inbound, outbound } = await securedPair(pair)
+    const heard = new Heard(inbound.connection)
+    for (const text of ['first,', 'x'.repeat(200_000), ',last']) outbound.connection.send(Buffer.from(text))
+    await eventually(() => heard.byteCount === 200_011)
+    expect(heard.text.replace('x'.repeat(200_000), 'long')).toBe('first,long,last')
+  })
+
   test('given what was said just before it is closed, the other side has it, then the end', async () => {
     await using pair = await tcpPair()
     const { inbound, outbound, dialling } = await securedPair(pair)
