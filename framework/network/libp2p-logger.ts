@@ -12,9 +12,9 @@ export function libp2pLogger(logger: Logger): ComponentLogger {
 
 function componentLogger(logger: Logger, name: string): Libp2pLogger {
   const log = (): void => {}
-  const error = (template: unknown, ...values: unknown[]): void => {
+  const error = (...values: unknown[]): void => {
     // libp2p's own placeholders (%e, %p, %a) are not Node's; the values follow the text then.
-    logger.debug(format(template, ...values), { component: name })
+    logger.debug(format(...values.map(withoutStack)), { component: name })
   }
   return Object.assign(log, {
     enabled: false,
@@ -22,4 +22,12 @@ function componentLogger(logger: Logger, name: string): Libp2pLogger {
     trace: log,
     newScope: (scope: string) => componentLogger(logger, `${name}:${scope}`),
   })
+}
+
+/**
+ * The name and the message of an error. Where source maps are on, its stack takes longer than all that a node does in order
+ * to close: for the first, V8 has the maps of all of libp2p read.
+ */
+function withoutStack(value: unknown): unknown {
+  return value instanceof Error ? String(value) : value
 }
