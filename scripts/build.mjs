@@ -39,8 +39,10 @@ const external = [
   'bittorrent-dht',
   // CommonJS that requires what Node brings, which a bundle of ES modules cannot.
   'dns-packet',
-  'yaml',
 ]
+
+/** Gives Node seventy files of CommonJS, and everybody else ES modules, which can be bundled. */
+const yaml = fileURLToPath(new URL('../browser/dist/index.js', import.meta.resolve('yaml')))
 
 const compiler = spawn(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], {
   cwd: root,
@@ -70,6 +72,7 @@ async function bundle() {
       target: 'node22.15',
       conditions: ['mosaik-source'],
       external,
+      alias: { yaml },
       // Errors are named after their classes.
       keepNames: true,
       sourcemap: true,
