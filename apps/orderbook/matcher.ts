@@ -1,6 +1,7 @@
 import { Consumer, Group, GroupError, Producer, Service, type ServiceContext } from 'mosaik'
 import { OrderBook } from './book/order-book.js'
-import type { Request } from './orders.js'
+// What decorators say of a method's parameters names their types, and `Request` is a global of Node's, which loads all of fetch.
+import type { Request as OrderRequest } from './orders.js'
 import {
   Audits,
   Reports,
@@ -33,7 +34,7 @@ export class Matcher {
 
   // Commands of one handle are carried out in the order of the calls, so calls may overlap.
   @Consumer(Requests, { concurrency: 64 })
-  async onRequest(request: Request): Promise<void> {
+  async onRequest(request: OrderRequest): Promise<void> {
     const { signal, log } = this.#context
     try {
       const { index, result } = await this.book.execute(request, { signal })
