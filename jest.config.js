@@ -5,6 +5,7 @@ export default {
   testEnvironment: 'node',
   globalSetup: '<rootDir>/test/support/build.ts',
   testSequencer: '<rootDir>/test/support/longest-first.mjs',
+  runtime: '<rootDir>/test/support/runtime.mjs',
   // Two files at a time keep two cores busy. With three the tests of many processes starve each other.
   maxWorkers: 2,
   testMatch: ['<rootDir>/test/**/*.test.ts'],
