@@ -188,92 +188,113 @@ describe('departures', () => {
 })
 
 describe('restarts and identities', () => {
-  test('bootstrap down at start then up: given a seed that nobody listens on, when it comes up, then they find each other', async () => {
-    const port = await freePort()
-    const address = `/ip4/127.0.0.1/udp/${port}/quic-v1`
-    await using nodes = new TestNodes()
-    const early = await nodes.add({ seeds: [address], reconnect: { initialMs: 100 } })
-    await eventually(() => early.metric('dials_total', { result: 'failed' }) > 0)
-    expect(early.count).toBe(0)
-    const seed = await nodes.add({ listen: [address] })
-    await within(10_000, Promise.all([early, seed].map(({ discovery }) => discovery.when().peers(1).wait())))
-  })
-
-  test('given a list of seeds that a node is on itself, then it does not dial itself', async () => {
-    const port = await freePort()
-    const address = `/ip4/127.0.0.1/udp/${port}/quic-v1`
-    await using nodes = new TestNodes()
-    const seed = await nodes.add({ listen: [address], seeds: [address] })
-    const other = await nodes.add({ seeds: [address] })
-    await within(5_000, other.discovery.when().peers(1).wait())
-    expect(seed.metric('dials_total', { result: 'failed' })).toBe(0)
-  })
-
-  test('restart with the same key: given a killed node, when it starts again, then the newer run replaces its entry at once', async () => {
-    await using nodes = new TestNodes()
-    const identity = Identity.random()
-    const seed = await nodes.add()
-    const before = await nodes.add({ identity, seeds: seed.addresses, tags: ['before'] })
-    await within(5_000, seed.discovery.when().tagged('before').wait())
-    const { run } = before.discovery.me.version
-    await before.vanish()
-
-    const after = await nodes.add({ identity, seeds: seed.addresses, tags: ['after'] })
-    await within(5_000, seed.discovery.when().tagged('after').wait())
-    expect(seed.count).toBe(1)
-    expect(seed.discovery.catalog.value.get(after.peerId)?.version.run).toBeGreaterThan(run)
-    // Where the start takes longer than a second, the peer was lost in between, and may be back before it has said anything.
-    const lost = 'discovered departed discovered'
-    await eventually(() =>
-      expect(['discovered updated', lost, `${lost} updated`]).toContain(typesOf(seed).join(' ')),
-    )
-    expect(after.events).not.toContainEqual(expect.objectContaining({ type: 'duplicate-identity' }))
-  })
-
-  test('restart with the same key and a clock set back: then the new life is accepted all the same', async () => {
-    await using nodes = new TestNodes()
-    const identity = Identity.random()
-    const seed = await nodes.add()
-    const before = await nodes.add({ identity, seeds: seed.addresses, tags: ['before'] })
-    await within(5_000, seed.discovery.when().tagged('before').wait())
-    await before.vanish()
-
-    const clock = skewedClock(-3_600_000)
-    const after = await nodes.add({ identity, seeds: seed.addresses, tags: ['after'], clock })
-    await within(5_000, seed.discovery.when().tagged('after').wait())
-    expect(after.events).not.toContainEqual(expect.objectContaining({ type: 'duplicate-identity' }))
-  })
-
-  test('duplicate identity: given the same key started twice, when both are online, then both are told', async () => {
-    await using nodes = new TestNodes()
-    const identity = Identity.random()
-    const seed = await nodes.add()
-    const options = { identity, seeds: seed.addresses, syncIntervalMs: 300 }
-    const twins = [await nodes.add(options), await nodes.add({ ...options, clock: skewedClock(5_000) })]
-    for (const twin of twins) {
-      await eventually(
-        () => expect(twin.events).toContainEqual({ type: 'duplicate-identity', peer: identity.peerId }),
-        { timeoutMs: 10_000 },
+  test.concurrent(
+    'bootstrap down at start then up: given a seed that nobody listens on, when it comes up, then they find each other',
+    async () => {
+      const port = await freePort()
+      const address = `/ip4/127.0.0.1/udp/${port}/quic-v1`
+      await using nodes = new TestNodes()
+      const early = await nodes.add({ seeds: [address], reconnect: { initialMs: 100 } })
+      await eventually(() => early.metric('dials_total', { result: 'failed' }) > 0)
+      expect(early.count).toBe(0)
+      const seed = await nodes.add({ listen: [address] })
+      await within(
+        10_000,
+        Promise.all([early, seed].map(({ discovery }) => discovery.when().peers(1).wait())),
       )
-      expect(twin.metric('duplicate_identities_total')).toBeGreaterThan(0)
-    }
-  })
+    },
+  )
 
-  test('clock skew: given a node whose clock is 60 s behind, then all others know it, and it says whose clocks seem wrong', async () => {
-    await using nodes = new TestNodes()
-    const seed = await nodes.add()
-    const third = await nodes.add({ seeds: seed.addresses })
-    const behind = await nodes.add({ seeds: seed.addresses, clock: skewedClock(-60_000) })
-    await within(
-      10_000,
-      Promise.all([seed, third].map(({ discovery }) => discovery.when().peer(behind.peerId).wait())),
-    )
-    await eventually(() =>
-      expect(behind.events).toContainEqual(
-        expect.objectContaining({ type: 'clock-skewed', peer: seed.peerId }),
-      ),
-    )
-  })
+  test.concurrent(
+    'given a list of seeds that a node is on itself, then it does not dial itself',
+    async () => {
+      const port = await freePort()
+      const address = `/ip4/127.0.0.1/udp/${port}/quic-v1`
+      await using nodes = new TestNodes()
+      const seed = await nodes.add({ listen: [address], seeds: [address] })
+      const other = await nodes.add({ seeds: [address] })
+      await within(5_000, other.discovery.when().peers(1).wait())
+      expect(seed.metric('dials_total', { result: 'failed' })).toBe(0)
+    },
+  )
+
+  test.concurrent(
+    'restart with the same key: given a killed node, when it starts again, then the newer run replaces its entry at once',
+    async () => {
+      await using nodes = new TestNodes()
+      const identity = Identity.random()
+      const seed = await nodes.add()
+      const before = await nodes.add({ identity, seeds: seed.addresses, tags: ['before'] })
+      await within(5_000, seed.discovery.when().tagged('before').wait())
+      const { run } = before.discovery.me.version
+      await before.vanish()
+
+      const after = await nodes.add({ identity, seeds: seed.addresses, tags: ['after'] })
+      await within(5_000, seed.discovery.when().tagged('after').wait())
+      expect(seed.count).toBe(1)
+      expect(seed.discovery.catalog.value.get(after.peerId)?.version.run).toBeGreaterThan(run)
+      // Where the start takes longer than a second, the peer was lost in between, and may be back before it has said anything.
+      const lost = 'discovered departed discovered'
+      await eventually(() =>
+        expect(['discovered updated', lost, `${lost} updated`]).toContain(typesOf(seed).join(' ')),
+      )
+      expect(after.events).not.toContainEqual(expect.objectContaining({ type: 'duplicate-identity' }))
+    },
+  )
+
+  test.concurrent(
+    'restart with the same key and a clock set back: then the new life is accepted all the same',
+    async () => {
+      await using nodes = new TestNodes()
+      const identity = Identity.random()
+      const seed = await nodes.add()
+      const before = await nodes.add({ identity, seeds: seed.addresses, tags: ['before'] })
+      await within(5_000, seed.discovery.when().tagged('before').wait())
+      await before.vanish()
+
+      const clock = skewedClock(-3_600_000)
+      const after = await nodes.add({ identity, seeds: seed.addresses, tags: ['after'], clock })
+      await within(5_000, seed.discovery.when().tagged('after').wait())
+      expect(after.events).not.toContainEqual(expect.objectContaining({ type: 'duplicate-identity' }))
+    },
+  )
+
+  test.concurrent(
+    'duplicate identity: given the same key started twice, when both are online, then both are told',
+    async () => {
+      await using nodes = new TestNodes()
+      const identity = Identity.random()
+      const seed = await nodes.add()
+      const options = { identity, seeds: seed.addresses, syncIntervalMs: 300 }
+      const twins = [await nodes.add(options), await nodes.add({ ...options, clock: skewedClock(5_000) })]
+      for (const twin of twins) {
+        await eventually(
+          () => expect(twin.events).toContainEqual({ type: 'duplicate-identity', peer: identity.peerId }),
+          { timeoutMs: 10_000 },
+        )
+        expect(twin.metric('duplicate_identities_total')).toBeGreaterThan(0)
+      }
+    },
+  )
+
+  test.concurrent(
+    'clock skew: given a node whose clock is 60 s behind, then all others know it, and it says whose clocks seem wrong',
+    async () => {
+      await using nodes = new TestNodes()
+      const seed = await nodes.add()
+      const third = await nodes.add({ seeds: seed.addresses })
+      const behind = await nodes.add({ seeds: seed.addresses, clock: skewedClock(-60_000) })
+      await within(
+        10_000,
+        Promise.all([seed, third].map(({ discovery }) => discovery.when().peer(behind.peerId).wait())),
+      )
+      await eventually(() =>
+        expect(behind.events).toContainEqual(
+          expect.objectContaining({ type: 'clock-skewed', peer: seed.peerId }),
+        ),
+      )
+    },
+  )
 })
 
 describe('what a sync has brought', () => {

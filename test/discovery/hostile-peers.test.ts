@@ -39,16 +39,19 @@ describe('a peer that starts a catalog sync', () => {
     },
   )
 
-  test('given one peer that holds its share of sessions, then it gets no more, and closing the node does not wait for them', async () => {
-    await using greedy = await TestNode.host()
-    const node = await TestNode.start()
-    await openSync(greedy, node)
-    await openSync(greedy, node)
-    await expect(openSync(greedy, node)).rejects.toMatchObject({ reason: { code: 10509 } })
-    await within(3_000, node[Symbol.asyncDispose]())
-  })
+  test.concurrent(
+    'given one peer that holds its share of sessions, then it gets no more, and closing the node does not wait for them',
+    async () => {
+      await using greedy = await TestNode.host()
+      const node = await TestNode.start()
+      await openSync(greedy, node)
+      await openSync(greedy, node)
+      await expect(openSync(greedy, node)).rejects.toMatchObject({ reason: { code: 10509 } })
+      await within(3_000, node[Symbol.asyncDispose]())
+    },
+  )
 
-  test('given a peer that syncs again and again, then it is told to slow down', async () => {
+  test.concurrent('given a peer that syncs again and again, then it is told to slow down', async () => {
     await using node = await TestNode.start()
     await using pushy = await TestNode.host()
     const codes: number[] = []
@@ -64,7 +67,7 @@ describe('a peer that starts a catalog sync', () => {
     expect(codes).toContain(429)
   })
 
-  test.each([
+  test.concurrent.each([
     ['garbage with its opening', { payload: { fingerprint: 'x' } }],
     ['nothing with its opening', {}],
     ['an entry for a goodbye', { payload: { departure: entryRecord('x').bytes } }],
@@ -79,7 +82,7 @@ describe('a peer that starts a catalog sync', () => {
     expect(node.count).toBe(0)
   })
 
-  test.each([
+  test.concurrent.each([
     ['garbage', 400, { type: 'summaries', items: 'x', last: true }],
     ['a message out of turn', 400, { type: 'done' }],
     ['an oversized frame', 413, new Uint8Array(syncProtocol.frameBytesMax)],
@@ -96,91 +99,99 @@ describe('a peer that starts a catalog sync', () => {
 })
 
 describe('a peer that serves catalog syncs', () => {
-  test('D-22, one bad record does not spoil a sync: given good ones among forged and malformed ones, then the good ones are taken in', async () => {
-    await using node = await TestNode.start()
-    await using liar = await TestNode.host()
-    const now = Date.now()
-    const [good, other, swapped] = [
-      entryRecord('good', { run: now }),
-      entryRecord('other', { run: now }),
-      entryRecord('swapped', { run: now, tags: ['x'] }),
-    ]
-    const forged = entryRecord('forged', { run: now }).bytes.slice()
-    forged[3] = (forged[3] ?? 0) ^ 1
-    const records = [
-      { record: good.bytes, content: good.content },
-      { record: forged, content: good.content },
-      { record: swapped.bytes, content: good.content },
-      { record: new Uint8Array(20_000) },
-      { record: new Uint8Array([1]) },
-      { record: other.bytes, content: other.content },
-    ]
-    liar.handle(syncProtocol, async (link, accept) => {
-      await accept({ fingerprint })
-      await link.recv()
-      await link.send({ type: 'wants', items: [], last: true })
-      await link.send({
-        type: 'records',
-        items: records.map((record) => ({ ...record, ageMs: 0 })),
-        last: true,
-      })
-      await link.recv()
-      await link.send({ type: 'done' })
-      await link.closed
-    })
-    await node.discovery.syncWith({ addresses: liar.addresses.value })
-    expect([...node.discovery.catalog.value.peers.keys()].toSorted()).toEqual(
-      [good.peer, other.peer].toSorted(),
-    )
-    for (const reason of ['signature', 'content', 'size', 'malformed']) await rejected(node, reason)
-  })
-
-  test('given a peer that serves 10 000 forged records and more peers than there is room for, then memory stays bounded, and the network goes on', async () => {
-    await using nodes = new TestNodes()
-    const node = await nodes.add({ peersMax: 200 })
-    const friend = await nodes.add({ seeds: node.addresses })
-    await within(5_000, node.discovery.when().peers(1).wait())
-    await using liar = await TestNode.host()
-    const forged = entryRecord('forged', { run: Date.now() })
-    const made = manyRecords(400, Date.now())
-    // The node may sync with it of its own accord too, and once is enough.
-    let pageCount = 10
-    liar.handle(syncProtocol, async (link, accept) => {
-      const pages = Array.from({ length: pageCount }).keys()
-      pageCount = 0
-      await accept({ fingerprint })
-      await link.recv()
-      await link.send({ type: 'wants', items: [], last: true })
-      for (const page of pages) {
-        const items = Array.from({ length: 1_000 }, (_, i) => {
-          const record = forged.bytes.slice()
-          new DataView(record.buffer).setUint32(0, page * 1_000 + i)
-          return { record, content: forged.content, ageMs: 0 }
+  test.concurrent(
+    'D-22, one bad record does not spoil a sync: given good ones among forged and malformed ones, then the good ones are taken in',
+    async () => {
+      await using node = await TestNode.start()
+      await using liar = await TestNode.host()
+      const now = Date.now()
+      const [good, other, swapped] = [
+        entryRecord('good', { run: now }),
+        entryRecord('other', { run: now }),
+        entryRecord('swapped', { run: now, tags: ['x'] }),
+      ]
+      const forged = entryRecord('forged', { run: now }).bytes.slice()
+      forged[3] = (forged[3] ?? 0) ^ 1
+      const records = [
+        { record: good.bytes, content: good.content },
+        { record: forged, content: good.content },
+        { record: swapped.bytes, content: good.content },
+        { record: new Uint8Array(20_000) },
+        { record: new Uint8Array([1]) },
+        { record: other.bytes, content: other.content },
+      ]
+      liar.handle(syncProtocol, async (link, accept) => {
+        await accept({ fingerprint })
+        await link.recv()
+        await link.send({ type: 'wants', items: [], last: true })
+        await link.send({
+          type: 'records',
+          items: records.map((record) => ({ ...record, ageMs: 0 })),
+          last: true,
         })
-        await link.send({ type: 'records', items: items.slice(0, 500), last: false })
-        await link.send({ type: 'records', items: items.slice(500), last: false })
-      }
-      const items = made.map(({ bytes, content }) => ({ record: bytes, content, ageMs: 0 }))
-      await link.send({ type: 'records', items, last: true })
-      await link.recv()
-      await link.send({ type: 'done' })
-      await link.closed
-    })
-    const syncing = node.discovery.syncWith({ addresses: liar.addresses.value })
-    // While it works through them it still hears others.
-    friend.discovery.addTags('still here')
-    await within(40_000, syncing)
-    await within(5_000, node.discovery.when().tagged('still here').wait())
-    await eventually(
-      () => {
-        expect(node.metric('entries_rejected_total', { reason: 'signature' })).toBeGreaterThanOrEqual(10_000)
-        expect(node.metric('entries_rejected_total', { reason: 'full' })).toBeGreaterThanOrEqual(400 - 199)
-      },
-      { timeoutMs: 40_000 },
-    )
-    expect(node.count).toBe(200)
-    expect(node.knows(friend.peerId)).toBe(true)
-  })
+        await link.recv()
+        await link.send({ type: 'done' })
+        await link.closed
+      })
+      await node.discovery.syncWith({ addresses: liar.addresses.value })
+      expect([...node.discovery.catalog.value.peers.keys()].toSorted()).toEqual(
+        [good.peer, other.peer].toSorted(),
+      )
+      for (const reason of ['signature', 'content', 'size', 'malformed']) await rejected(node, reason)
+    },
+  )
+
+  test.concurrent(
+    'given a peer that serves 10 000 forged records and more peers than there is room for, then memory stays bounded, and the network goes on',
+    async () => {
+      await using nodes = new TestNodes()
+      const node = await nodes.add({ peersMax: 200 })
+      const friend = await nodes.add({ seeds: node.addresses })
+      await within(5_000, node.discovery.when().peers(1).wait())
+      await using liar = await TestNode.host()
+      const forged = entryRecord('forged', { run: Date.now() })
+      const made = manyRecords(400, Date.now())
+      // The node may sync with it of its own accord too, and once is enough.
+      let pageCount = 10
+      liar.handle(syncProtocol, async (link, accept) => {
+        const pages = Array.from({ length: pageCount }).keys()
+        pageCount = 0
+        await accept({ fingerprint })
+        await link.recv()
+        await link.send({ type: 'wants', items: [], last: true })
+        for (const page of pages) {
+          const items = Array.from({ length: 1_000 }, (_, i) => {
+            const record = forged.bytes.slice()
+            new DataView(record.buffer).setUint32(0, page * 1_000 + i)
+            return { record, content: forged.content, ageMs: 0 }
+          })
+          await link.send({ type: 'records', items: items.slice(0, 500), last: false })
+          await link.send({ type: 'records', items: items.slice(500), last: false })
+        }
+        const items = made.map(({ bytes, content }) => ({ record: bytes, content, ageMs: 0 }))
+        await link.send({ type: 'records', items, last: true })
+        await link.recv()
+        await link.send({ type: 'done' })
+        await link.closed
+      })
+      const syncing = node.discovery.syncWith({ addresses: liar.addresses.value })
+      // While it works through them it still hears others.
+      friend.discovery.addTags('still here')
+      await within(40_000, syncing)
+      await within(5_000, node.discovery.when().tagged('still here').wait())
+      await eventually(
+        () => {
+          expect(node.metric('entries_rejected_total', { reason: 'signature' })).toBeGreaterThanOrEqual(
+            10_000,
+          )
+          expect(node.metric('entries_rejected_total', { reason: 'full' })).toBeGreaterThanOrEqual(400 - 199)
+        },
+        { timeoutMs: 40_000 },
+      )
+      expect(node.count).toBe(200)
+      expect(node.knows(friend.peerId)).toBe(true)
+    },
+  )
 
   test.concurrent(
     'given a peer that accepts a sync and says nothing, then syncing with it fails in time',
@@ -197,26 +208,29 @@ describe('a peer that serves catalog syncs', () => {
     },
   )
 
-  test('given a sync that hangs, when its signal aborts, then it rejects with the reason', async () => {
-    await using node = await TestNode.start()
-    await using mute = await TestNode.host()
-    const reasons: number[] = []
-    let isAccepted = false
-    mute.handle(syncProtocol, async (link, accept) => {
-      await accept({ fingerprint })
-      isAccepted = true
-      reasons.push((await link.closed).code)
-    })
-    const controller = new AbortController()
-    const syncing = node.discovery.syncWith(
-      { addresses: mute.addresses.value },
-      { signal: controller.signal },
-    )
-    await eventually(() => isAccepted)
-    controller.abort(new Error('enough'))
-    await expect(within(2_000, syncing)).rejects.toThrow('enough')
-    await eventually(() => reasons.length > 0)
-  })
+  test.concurrent(
+    'given a sync that hangs, when its signal aborts, then it rejects with the reason',
+    async () => {
+      await using node = await TestNode.start()
+      await using mute = await TestNode.host()
+      const reasons: number[] = []
+      let isAccepted = false
+      mute.handle(syncProtocol, async (link, accept) => {
+        await accept({ fingerprint })
+        isAccepted = true
+        reasons.push((await link.closed).code)
+      })
+      const controller = new AbortController()
+      const syncing = node.discovery.syncWith(
+        { addresses: mute.addresses.value },
+        { signal: controller.signal },
+      )
+      await eventually(() => isAccepted)
+      controller.abort(new Error('enough'))
+      await expect(within(2_000, syncing)).rejects.toThrow('enough')
+      await eventually(() => reasons.length > 0)
+    },
+  )
 })
 
 describe('a peer that gossips', () => {

@@ -412,54 +412,64 @@ class Seeker implements AsyncDisposable {
 }
 
 describeOverMulticast('mDNS over multicast', () => {
-  test('N-7: given mDNS only and two nodes of one network and one of another, when started, then the first two discover each other and not the third', async () => {
-    const port = await freeUdpPort()
-    await using stack = new AsyncDisposableStack()
-    const start = async (network: NetworkId) => {
-      const host = stack.use(await TestNode.host({ network }))
-      const bootstrap = [mdns({ host, port, interface: '127.0.0.1' })]
-      return { host, discovery: stack.use(await Discovery.start({ host, bootstrap })) }
-    }
-    const [first, second, third] = await Promise.all([start(networkA), start(networkA), start(networkB)])
-    await within(
-      10_000,
-      Promise.all([
-        first.discovery.when().peer(second.host.peerId).wait(),
-        second.discovery.when().peer(first.host.peerId).wait(),
-      ]),
-    )
-    // The third has asked, and has heard the others.
-    const { metrics } = third.host
-    await eventually(() => {
-      const kind = { kind: 'unrelated' }
-      expect(metrics.value('mosaik_discovery_mdns_received_total', kind)).toBeGreaterThan(2)
-      const sent = { kind: 'query', result: 'ok' }
-      expect(metrics.value('mosaik_discovery_mdns_sent_total', sent)).toBeGreaterThan(1)
-    })
-    expect(third.discovery.catalog.value.size).toBe(0)
-    expect(third.host.connections.value.size).toBe(0)
-    expect([first, second].map(({ discovery }) => discovery.catalog.value.size)).toEqual([1, 1])
-  })
+  test.concurrent(
+    'N-7: given mDNS only and two nodes of one network and one of another, when started, then the first two discover each other and not the third',
+    async () => {
+      const port = await freeUdpPort()
+      await using stack = new AsyncDisposableStack()
+      const start = async (network: NetworkId) => {
+        const host = stack.use(await TestNode.host({ network }))
+        const bootstrap = [mdns({ host, port, interface: '127.0.0.1' })]
+        return { host, discovery: stack.use(await Discovery.start({ host, bootstrap })) }
+      }
+      const [first, second, third] = await Promise.all([start(networkA), start(networkA), start(networkB)])
+      await within(
+        10_000,
+        Promise.all([
+          first.discovery.when().peer(second.host.peerId).wait(),
+          second.discovery.when().peer(first.host.peerId).wait(),
+        ]),
+      )
+      // The third has asked, and has heard the others.
+      const { metrics } = third.host
+      await eventually(() => {
+        const kind = { kind: 'unrelated' }
+        expect(metrics.value('mosaik_discovery_mdns_received_total', kind)).toBeGreaterThan(2)
+        const sent = { kind: 'query', result: 'ok' }
+        expect(metrics.value('mosaik_discovery_mdns_sent_total', sent)).toBeGreaterThan(1)
+      })
+      expect(third.discovery.catalog.value.size).toBe(0)
+      expect(third.host.connections.value.size).toBe(0)
+      expect([first, second].map(({ discovery }) => discovery.catalog.value.size)).toEqual([1, 1])
+    },
+  )
 
-  test('given a host alone, then it announces itself twice, again when its addresses change, and when somebody asks, but not to another network', async () => {
-    const port = await freeUdpPort()
-    await using a = new Seeker(fakeHost('a'), { port })
-    await using asker = await MdnsSocket.open({ port, onPacket: () => undefined, onFailure: () => undefined })
-    await eventually(() => expect(a.sent('announcement')).toBe(2))
-    a.host.addresses.set([ADDRESS, '/ip4/127.0.0.1/tcp/7'])
-    await eventually(() => expect(a.sent('announcement')).toBe(4))
-    await asker.send(bob.query(), '127.0.0.1')
-    await eventually(() => expect(a.sent('announcement')).toBe(5))
+  test.concurrent(
+    'given a host alone, then it announces itself twice, again when its addresses change, and when somebody asks, but not to another network',
+    async () => {
+      const port = await freeUdpPort()
+      await using a = new Seeker(fakeHost('a'), { port })
+      await using asker = await MdnsSocket.open({
+        port,
+        onPacket: () => undefined,
+        onFailure: () => undefined,
+      })
+      await eventually(() => expect(a.sent('announcement')).toBe(2))
+      a.host.addresses.set([ADDRESS, '/ip4/127.0.0.1/tcp/7'])
+      await eventually(() => expect(a.sent('announcement')).toBe(4))
+      await asker.send(bob.query(), '127.0.0.1')
+      await eventually(() => expect(a.sent('announcement')).toBe(5))
 
-    await asker.send(mallory.query(), '127.0.0.1')
-    await eventually(() => expect(a.received('unrelated')).toBe(1))
-    // Nobody there can use any of these, so that there is nothing left to announce.
-    a.host.addresses.set(['/ip4/203.0.113.1/tcp/7'])
-    await eventually(() => expect(a.sent('goodbye')).toBe(1))
-    expect(a.sent('announcement')).toBe(5)
-  })
+      await asker.send(mallory.query(), '127.0.0.1')
+      await eventually(() => expect(a.received('unrelated')).toBe(1))
+      // Nobody there can use any of these, so that there is nothing left to announce.
+      a.host.addresses.set(['/ip4/203.0.113.1/tcp/7'])
+      await eventually(() => expect(a.sent('goodbye')).toBe(1))
+      expect(a.sent('announcement')).toBe(5)
+    },
+  )
 
-  test('given a host whose addresses change, then others are told, each time once', async () => {
+  test.concurrent('given a host whose addresses change, then others are told, each time once', async () => {
     const port = await freeUdpPort()
     await using a = new Seeker(fakeHost('a'), { port })
     await using b = new Seeker(fakeHost('bb'), { port })
@@ -479,41 +489,51 @@ describeOverMulticast('mDNS over multicast', () => {
     expect(b.found).toHaveLength(2)
   })
 
-  test('given a source that ends, then it says goodbye, its socket is gone, and a host that comes back is found again', async () => {
-    const port = await freeUdpPort()
-    {
-      await using b = new Seeker(fakeHost('bb'), { port })
-      for (const times of [1, 2]) {
-        const a = new Seeker(fakeHost('a'), { port })
-        await eventually(() => expect(b.found).toHaveLength(times))
-        await a[Symbol.asyncDispose]()
-        expect(a.sent('goodbye')).toBe(1)
-        const gone = { result: 'gone' }
-        await eventually(() =>
-          expect(b.host.metrics.value('mosaik_discovery_mdns_sightings_total', gone)).toBe(times),
-        )
+  test.concurrent(
+    'given a source that ends, then it says goodbye, its socket is gone, and a host that comes back is found again',
+    async () => {
+      const port = await freeUdpPort()
+      {
+        await using b = new Seeker(fakeHost('bb'), { port })
+        for (const times of [1, 2]) {
+          const a = new Seeker(fakeHost('a'), { port })
+          await eventually(() => expect(b.found).toHaveLength(times))
+          await a[Symbol.asyncDispose]()
+          expect(a.sent('goodbye')).toBe(1)
+          const gone = { result: 'gone' }
+          await eventually(() =>
+            expect(b.host.metrics.value('mosaik_discovery_mdns_sightings_total', gone)).toBe(times),
+          )
+        }
       }
-    }
-    // Only when nobody has the port can it be had for oneself.
-    const socket = createSocket('udp4')
-    socket.bind({ port, exclusive: true })
-    await once(socket, 'listening')
-    socket.close()
-  })
+      // Only when nobody has the port can it be had for oneself.
+      const socket = createSocket('udp4')
+      socket.bind({ port, exclusive: true })
+      await once(socket, 'listening')
+      socket.close()
+    },
+  )
 
-  test('given a host that claims to be where it cannot be, then only what is on the link is taken for a candidate', async () => {
-    const port = await freeUdpPort()
-    await using a = new Seeker(fakeHost('a'), { port })
-    await eventually(() => expect(a.sent('query')).toBeGreaterThan(0))
-    await using liar = await MdnsSocket.open({ port, onPacket: () => undefined, onFailure: () => undefined })
-    await liar.send(alice.announcement(['/ip4/203.0.113.1/tcp/1']).bytes, '127.0.0.1')
-    await liar.send(bob.announcement(['/ip4/203.0.113.1/tcp/1', '/ip4/127.0.0.1/tcp/2']).bytes, '127.0.0.1')
-    await eventually(() =>
-      expect(a.found).toEqual([{ peer: peer('bob'), addresses: ['/ip4/127.0.0.1/tcp/2'] }]),
-    )
-    const unreachable = { result: 'unreachable' }
-    expect(a.host.metrics.value('mosaik_discovery_mdns_sightings_total', unreachable)).toBe(1)
-  })
+  test.concurrent(
+    'given a host that claims to be where it cannot be, then only what is on the link is taken for a candidate',
+    async () => {
+      const port = await freeUdpPort()
+      await using a = new Seeker(fakeHost('a'), { port })
+      await eventually(() => expect(a.sent('query')).toBeGreaterThan(0))
+      await using liar = await MdnsSocket.open({
+        port,
+        onPacket: () => undefined,
+        onFailure: () => undefined,
+      })
+      await liar.send(alice.announcement(['/ip4/203.0.113.1/tcp/1']).bytes, '127.0.0.1')
+      await liar.send(bob.announcement(['/ip4/203.0.113.1/tcp/1', '/ip4/127.0.0.1/tcp/2']).bytes, '127.0.0.1')
+      await eventually(() =>
+        expect(a.found).toEqual([{ peer: peer('bob'), addresses: ['/ip4/127.0.0.1/tcp/2'] }]),
+      )
+      const unreachable = { result: 'unreachable' }
+      expect(a.host.metrics.value('mosaik_discovery_mdns_sightings_total', unreachable)).toBe(1)
+    },
+  )
 
   test('given garbage and more of it than is read, then it is counted, nothing comes of it, and hosts are still found', async () => {
     const port = await freeUdpPort()

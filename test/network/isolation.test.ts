@@ -75,9 +75,10 @@ describe.each([
 })
 
 describe('a stranger', () => {
-  const limits = { admissionTimeoutMs: 300 }
+  // Time enough for what comes before, beside the other tests.
+  const limits = { admissionTimeoutMs: 800 }
 
-  test('that says nothing is cut off when its time is over, and counted', async () => {
+  test.concurrent('that says nothing is cut off when its time is over, and counted', async () => {
     await using host = await startHost({ limits })
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
@@ -88,7 +89,7 @@ describe('a stranger', () => {
     expect(connectionCount(host)).toBe(0)
   })
 
-  test('that goes without a word is counted too', async () => {
+  test.concurrent('that goes without a word is counted too', async () => {
     await using host = await startHost()
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
@@ -98,7 +99,7 @@ describe('a stranger', () => {
     expect(connectionCount(host)).toBe(0)
   })
 
-  test('that opens the hello and then says nothing is cut off as well', async () => {
+  test.concurrent('that opens the hello and then says nothing is cut off as well', async () => {
     await using host = await startHost({ limits })
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
@@ -107,7 +108,7 @@ describe('a stranger', () => {
     expect(rejections(host, 'timeout')).toBe(1)
   })
 
-  test('that sends its hello byte by byte, slower than it may, is cut off', async () => {
+  test.concurrent('that sends its hello byte by byte, slower than it may, is cut off', async () => {
     await using host = await startHost({ limits })
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
@@ -122,7 +123,7 @@ describe('a stranger', () => {
     expect(peerCount(host)).toBe(0)
   })
 
-  test.each([
+  test.concurrent.each([
     ['garbage', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
     ['a message where the opening is due', frame(MESSAGE, encode({ type: 'ping', id: 0 }))],
     ['an opening that is no map', frame(OPEN, encode([1, 2]))],
@@ -142,63 +143,72 @@ describe('a stranger', () => {
     await eventually(() => connection.status === 'closed')
   })
 
-  test('that was refused once does not get in with a second, proper hello on the same connection', async () => {
-    await using host = await startHost()
-    await using stranger = await startStranger()
-    const connection = await stranger.dial(host)
-    const stream = await connection.newStream('/mosaik/hello/1.0')
-    stream.send(helloFrame(new NetworkKey(otherNetwork), stranger.peerId, host.peerId))
-    await eventually(() => rejections(host, 'network') === 1)
-    stream.abort(new Error('let me try again'))
-    const again = helloFrame(new NetworkKey(network), stranger.peerId, host.peerId)
-    await connection.newStream('/mosaik/hello/1.0').then(
-      (second) => second.send(again),
-      () => {},
-    )
-    await eventually(() => connection.status === 'closed')
-    expect(peerCount(host)).toBe(0)
-  })
+  test.concurrent(
+    'that was refused once does not get in with a second, proper hello on the same connection',
+    async () => {
+      await using host = await startHost()
+      await using stranger = await startStranger()
+      const connection = await stranger.dial(host)
+      const stream = await connection.newStream('/mosaik/hello/1.0')
+      stream.send(helloFrame(new NetworkKey(otherNetwork), stranger.peerId, host.peerId))
+      await eventually(() => rejections(host, 'network') === 1)
+      stream.abort(new Error('let me try again'))
+      const again = helloFrame(new NetworkKey(network), stranger.peerId, host.peerId)
+      await connection.newStream('/mosaik/hello/1.0').then(
+        (second) => second.send(again),
+        () => {},
+      )
+      await eventually(() => connection.status === 'closed')
+      expect(peerCount(host)).toBe(0)
+    },
+  )
 
-  test('N-6: that goes straight for a protocol learns nothing, and the handler never hears of it', async () => {
-    await using host = await startHost({ limits: { admissionTimeoutMs: 5_000 } })
-    let calls = 0
-    host.handle(protocol(), async (link) => {
-      calls++
-      await link.close(CloseReasons.Success)
-    })
-    await using stranger = await startStranger()
-    const connection = await stranger.dial(host)
-    // The reset may overtake the answer to the negotiation, which then fails.
-    const stream = await connection.newStream(protocol().id).catch(() => undefined)
-    const received = stream === undefined ? undefined : new Received(stream)
-    stream?.send(openFrame(network))
-    await eventually(() => stream?.status !== 'open', { timeoutMs: 2000 })
-    // Nothing of it is kept until the time for a hello is over.
-    expect(connection.status).toBe('open')
-    expect(received?.bytes ?? []).toHaveLength(0)
-    expect(calls).toBe(0)
-    expect(
-      host.metrics.value('mosaik_links_refused_total', { protocol: protocol().id, reason: 'unadmitted' }),
-    ).toBe(1)
-  })
+  test.concurrent(
+    'N-6: that goes straight for a protocol learns nothing, and the handler never hears of it',
+    async () => {
+      await using host = await startHost({ limits: { admissionTimeoutMs: 5_000 } })
+      let calls = 0
+      host.handle(protocol(), async (link) => {
+        calls++
+        await link.close(CloseReasons.Success)
+      })
+      await using stranger = await startStranger()
+      const connection = await stranger.dial(host)
+      // The reset may overtake the answer to the negotiation, which then fails.
+      const stream = await connection.newStream(protocol().id).catch(() => undefined)
+      const received = stream === undefined ? undefined : new Received(stream)
+      stream?.send(openFrame(network))
+      await eventually(() => stream?.status !== 'open', { timeoutMs: 2000 })
+      // Nothing of it is kept until the time for a hello is over.
+      expect(connection.status).toBe('open')
+      expect(received?.bytes ?? []).toHaveLength(0)
+      expect(calls).toBe(0)
+      expect(
+        host.metrics.value('mosaik_links_refused_total', { protocol: protocol().id, reason: 'unadmitted' }),
+      ).toBe(1)
+    },
+  )
 
-  test('that goes straight for gossip gets no subscription and no message, and its own go nowhere', async () => {
-    await using host = await startHost({ limits: { admissionTimeoutMs: 1000 } })
-    await using friend = await startHost()
-    const topic = host.gossip('topic', { validate: accept, messageBytesMax: 1024 })
-    friend.gossip('topic', { validate: accept, messageBytesMax: 1024 })
-    await friend.connect({ addresses: host.addresses.value })
-    await eventually(() => topic.neighbours.value.size === 1)
-    await using stranger = await startStranger()
-    const connection = await stranger.dial(host)
-    const stream = await connection.newStream('/meshsub/1.2.0')
-    const received = new Received(stream)
-    stream.send(Buffer.from([12, 10, 10, 8, 1, 18, 6, ...Buffer.from('topic!')]))
-    await topic.publish(Buffer.from('secret'))
-    await eventually(() => connection.status === 'closed', { timeoutMs: 2500 })
-    expect(received.bytes).toHaveLength(0)
-    expect([...topic.neighbours.value]).toEqual([friend.peerId])
-  })
+  test.concurrent(
+    'that goes straight for gossip gets no subscription and no message, and its own go nowhere',
+    async () => {
+      await using host = await startHost({ limits: { admissionTimeoutMs: 1000 } })
+      await using friend = await startHost()
+      const topic = host.gossip('topic', { validate: accept, messageBytesMax: 1024 })
+      friend.gossip('topic', { validate: accept, messageBytesMax: 1024 })
+      await friend.connect({ addresses: host.addresses.value })
+      await eventually(() => topic.neighbours.value.size === 1)
+      await using stranger = await startStranger()
+      const connection = await stranger.dial(host)
+      const stream = await connection.newStream('/meshsub/1.2.0')
+      const received = new Received(stream)
+      stream.send(Buffer.from([12, 10, 10, 8, 1, 18, 6, ...Buffer.from('topic!')]))
+      await topic.publish(Buffer.from('secret'))
+      await eventually(() => connection.status === 'closed', { timeoutMs: 2500 })
+      expect(received.bytes).toHaveLength(0)
+      expect([...topic.neighbours.value]).toEqual([friend.peerId])
+    },
+  )
 
   test('that comes in hundreds finds no place beyond the limit, while a peer still dials out', async () => {
     await using host = await startHost({ limits: { unadmittedMax: 3, admissionTimeoutMs: 5000 } })
@@ -218,7 +228,7 @@ describe('a stranger', () => {
 })
 
 describe('a peer that misbehaves after its hello', () => {
-  test('given garbage on a protocol, gets 400 there, and everybody else goes on', async () => {
+  test.concurrent('given garbage on a protocol, gets 400 there, and everybody else goes on', async () => {
     await using host = await startHost()
     await using friend = await startHost()
     echo(host, protocol())
@@ -262,7 +272,7 @@ describe('a peer that misbehaves after its hello', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 * 1024 * 1024)
   })
 
-  test('given a second hello on the same connection, loses that stream only', async () => {
+  test.concurrent('given a second hello on the same connection, loses that stream only', async () => {
     await using host = await startHost()
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)
@@ -280,7 +290,7 @@ describe('a peer that misbehaves after its hello', () => {
     expect(peerCount(host)).toBe(1)
   })
 
-  test('given an answer to nothing on the hello link, loses its connection', async () => {
+  test.concurrent('given an answer to nothing on the hello link, loses its connection', async () => {
     await using host = await startHost()
     await using stranger = await startStranger()
     const connection = await stranger.dial(host)

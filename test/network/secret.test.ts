@@ -99,95 +99,104 @@ describe('a stranger to a closed network', () => {
     '/libp2p/autonat/2/dial-request',
   ]
 
-  test('N-6: that knows the name and speaks every protocol gets not one byte but code 101', async () => {
-    // Time enough for all the openings, also on a busy machine.
-    await using host = await closed({ limits: { admissionTimeoutMs: 3_000 } })
-    await using friend = await closed()
-    echo(host, protocol())
-    const tags = ['tag-of-a-member']
-    await using _ = await Discovery.start({ host, tags })
-    await using discovery = await Discovery.start({
-      host: friend,
-      tags,
-      bootstrap: [seeds(host.addresses.value)],
-    })
-    await discovery.when().peers(1).wait()
-
-    await using stranger = await startStranger()
-    const connection = await stranger.dial(host)
-    const openings = await Promise.all(
-      PROTOCOLS.map(async (id) => {
-        try {
-          const stream = await connection.newStream(id, { signal: AbortSignal.timeout(5_000) })
-          const received = new Received(stream)
-          stream.send(openFrame(network, { fingerprint: new Uint8Array(32) }))
-          return received
-        } catch {
-          return undefined
-        }
-      }),
-    )
-    const [hello, answer] = await openHello(connection)
-    hello.send(helloFrame(new NetworkKey(network), stranger.peerId, host.peerId))
-    await eventually(() => connection.status === 'closed', { timeoutMs: 10_000 })
-
-    // Sync, gossip and the test's protocol are spoken there, so that at least their streams were opened.
-    expect(openings.filter((each) => each !== undefined).length).toBeGreaterThanOrEqual(3)
-    expect(Buffer.concat(openings.map((each) => each?.bytes ?? Buffer.alloc(0)))).toHaveLength(0)
-    expect(answer.kinds).toEqual([CLOSE])
-    expect(answer.bodies).toEqual([{ code: 101, name: 'DifferentNetwork' }])
-    expect(rejections(host, 'network')).toBe(1)
-    expect([...host.connections.value]).toEqual([friend.peerId])
-  })
-
-  test('that is dialled by a member learns neither the network, nor anything about the member but its key', async () => {
-    await using host = await closed({ limits: { admissionTimeoutMs: 400 } })
-    await using stranger = await startStranger(Identity.random(), { accepts: true })
-    const address = await stranger.listen()
-    const heard: Received[] = []
-    await stranger.serve(HELLO.id, (stream) => heard.push(new Received(stream)))
-    await expect(host.connect({ addresses: [address] })).rejects.toMatchObject({ code: 'TIMEOUT' })
-    const [{ bytes, bodies }] = heard as [Received]
-    expect(bodies[0]).toEqual({
-      v: 1,
-      network: bytesOf(key.greetingId(host.peerId, stranger.peerId)),
-      payload: { nonce: expect.any(Uint8Array) },
-    })
-    for (const id of [network, host.network]) expect(bytes.includes(Buffer.from(bytesOf(id)))).toBe(false)
-    expect(rejections(host, 'timeout')).toBe(1)
-  })
-
-  test('echo: that answers with what it was asked for, and a proof out of thin air, is not believed', async () => {
-    await using host = await closed()
-    await using stranger = await startStranger(Identity.random(), { accepts: true })
-    const address = await stranger.listen()
-    let said: Received | undefined
-    await stranger.serve(HELLO.id, (stream) => {
-      const received = (said = new Received(stream))
-      void eventually(() => received.kinds.length > 0).then(() => {
-        const opened = received.bodies[0] as { network: Uint8Array; payload: { nonce: Uint8Array } }
-        const payload = {
-          nonce: opened.payload.nonce,
-          proof: systemRandom.bytes(32),
-          instance: 'x',
-          observed: '/ip4/192.0.2.1/tcp/1',
-        }
-        stream.send(frame(ACCEPT, encode({ v: 1, network: opened.network, payload })))
+  test.concurrent(
+    'N-6: that knows the name and speaks every protocol gets not one byte but code 101',
+    async () => {
+      // Time enough for all the openings, also on a busy machine.
+      await using host = await closed({ limits: { admissionTimeoutMs: 3_000 } })
+      await using friend = await closed()
+      echo(host, protocol())
+      const tags = ['tag-of-a-member']
+      await using _ = await Discovery.start({ host, tags })
+      await using discovery = await Discovery.start({
+        host: friend,
+        tags,
+        bootstrap: [seeds(host.addresses.value)],
       })
-    })
-    await expect(host.connect({ addresses: [address] })).rejects.toMatchObject({
-      code: 'LINK_CLOSED',
-      by: 'local',
-      reason: { code: 101 },
-    })
-    expect(rejections(host, 'proof')).toBe(1)
-    expect(peerCount(host)).toBe(0)
-    // Its own proof was never said.
-    await eventually(() => said!.kinds.length === 2)
-    expect(said!.kinds[1]).toBe(CLOSE)
-  })
+      await discovery.when().peers(1).wait()
 
-  test('reflection: that sends back the opening it was dialled with gets in nowhere', async () => {
+      await using stranger = await startStranger()
+      const connection = await stranger.dial(host)
+      const openings = await Promise.all(
+        PROTOCOLS.map(async (id) => {
+          try {
+            const stream = await connection.newStream(id, { signal: AbortSignal.timeout(5_000) })
+            const received = new Received(stream)
+            stream.send(openFrame(network, { fingerprint: new Uint8Array(32) }))
+            return received
+          } catch {
+            return undefined
+          }
+        }),
+      )
+      const [hello, answer] = await openHello(connection)
+      hello.send(helloFrame(new NetworkKey(network), stranger.peerId, host.peerId))
+      await eventually(() => connection.status === 'closed', { timeoutMs: 10_000 })
+
+      // Sync, gossip and the test's protocol are spoken there, so that at least their streams were opened.
+      expect(openings.filter((each) => each !== undefined).length).toBeGreaterThanOrEqual(3)
+      expect(Buffer.concat(openings.map((each) => each?.bytes ?? Buffer.alloc(0)))).toHaveLength(0)
+      expect(answer.kinds).toEqual([CLOSE])
+      expect(answer.bodies).toEqual([{ code: 101, name: 'DifferentNetwork' }])
+      expect(rejections(host, 'network')).toBe(1)
+      expect([...host.connections.value]).toEqual([friend.peerId])
+    },
+  )
+
+  test.concurrent(
+    'that is dialled by a member learns neither the network, nor anything about the member but its key',
+    async () => {
+      await using host = await closed({ limits: { admissionTimeoutMs: 400 } })
+      await using stranger = await startStranger(Identity.random(), { accepts: true })
+      const address = await stranger.listen()
+      const heard: Received[] = []
+      await stranger.serve(HELLO.id, (stream) => heard.push(new Received(stream)))
+      await expect(host.connect({ addresses: [address] })).rejects.toMatchObject({ code: 'TIMEOUT' })
+      const [{ bytes, bodies }] = heard as [Received]
+      expect(bodies[0]).toEqual({
+        v: 1,
+        network: bytesOf(key.greetingId(host.peerId, stranger.peerId)),
+        payload: { nonce: expect.any(Uint8Array) },
+      })
+      for (const id of [network, host.network]) expect(bytes.includes(Buffer.from(bytesOf(id)))).toBe(false)
+      expect(rejections(host, 'timeout')).toBe(1)
+    },
+  )
+
+  test.concurrent(
+    'echo: that answers with what it was asked for, and a proof out of thin air, is not believed',
+    async () => {
+      await using host = await closed()
+      await using stranger = await startStranger(Identity.random(), { accepts: true })
+      const address = await stranger.listen()
+      let said: Received | undefined
+      await stranger.serve(HELLO.id, (stream) => {
+        const received = (said = new Received(stream))
+        void eventually(() => received.kinds.length > 0).then(() => {
+          const opened = received.bodies[0] as { network: Uint8Array; payload: { nonce: Uint8Array } }
+          const payload = {
+            nonce: opened.payload.nonce,
+            proof: systemRandom.bytes(32),
+            instance: 'x',
+            observed: '/ip4/192.0.2.1/tcp/1',
+          }
+          stream.send(frame(ACCEPT, encode({ v: 1, network: opened.network, payload })))
+        })
+      })
+      await expect(host.connect({ addresses: [address] })).rejects.toMatchObject({
+        code: 'LINK_CLOSED',
+        by: 'local',
+        reason: { code: 101 },
+      })
+      expect(rejections(host, 'proof')).toBe(1)
+      expect(peerCount(host)).toBe(0)
+      // Its own proof was never said.
+      await eventually(() => said!.kinds.length === 2)
+      expect(said!.kinds[1]).toBe(CLOSE)
+    },
+  )
+
+  test.concurrent('reflection: that sends back the opening it was dialled with gets in nowhere', async () => {
     await using host = await closed()
     await using stranger = await startStranger(Identity.random(), { accepts: true })
     const address = await stranger.listen()
@@ -204,23 +213,26 @@ describe('a stranger to a closed network', () => {
     expect(peerCount(host)).toBe(0)
   })
 
-  test('replay: that repeats word for word what a member said on an earlier connection is not believed', async () => {
-    await using host = await closed()
-    // The same key pair on two machines: the one that was listened to, and the one that repeats.
-    const identity = Identity.random()
-    const recorded = await recordHello(identity, host)
-    expect(peerCount(host)).toBe(1)
-    await using stranger = await startStranger(identity)
-    const connection = await stranger.dial(host)
-    const [stream, answer] = await openHello(connection)
-    stream.send(recorded[0]!)
-    await eventually(() => answer.kinds.includes(ACCEPT))
-    for (const said of recorded.slice(1)) stream.send(said)
-    await eventually(() => answer.kinds.includes(CLOSE))
-    expect(answer.kinds).toEqual([ACCEPT, CLOSE])
-    expect(answer.bodies[1]).toEqual({ code: 101, name: 'DifferentNetwork' })
-    await eventually(() => rejections(host, 'proof') === 1)
-  })
+  test.concurrent(
+    'replay: that repeats word for word what a member said on an earlier connection is not believed',
+    async () => {
+      await using host = await closed()
+      // The same key pair on two machines: the one that was listened to, and the one that repeats.
+      const identity = Identity.random()
+      const recorded = await recordHello(identity, host)
+      expect(peerCount(host)).toBe(1)
+      await using stranger = await startStranger(identity)
+      const connection = await stranger.dial(host)
+      const [stream, answer] = await openHello(connection)
+      stream.send(recorded[0]!)
+      await eventually(() => answer.kinds.includes(ACCEPT))
+      for (const said of recorded.slice(1)) stream.send(said)
+      await eventually(() => answer.kinds.includes(CLOSE))
+      expect(answer.kinds).toEqual([ACCEPT, CLOSE])
+      expect(answer.bodies[1]).toEqual({ code: 101, name: 'DifferentNetwork' })
+      await eventually(() => rejections(host, 'proof') === 1)
+    },
+  )
 
   /** Everything that an honest dialler says until it is admitted. */
   async function recordHello(identity: Identity, host: Host): Promise<Uint8Array[]> {
@@ -243,30 +255,33 @@ describe('a stranger to a closed network', () => {
     return sent
   }
 
-  test('that opens like a member and never proves anything is not admitted, and none of its links is heard', async () => {
-    // Time enough for all that comes before, also on a busy machine.
-    await using host = await closed({ limits: { admissionTimeoutMs: 3_000 } })
-    let calls = 0
-    host.handle(protocol(), async () => void calls++)
-    await using stranger = await startStranger()
-    const connection = await stranger.dial(host)
-    const [stream, answer] = await openHello(connection)
-    // Nobody without the secret gets as far as this. Even so, an opening alone is worth nothing.
-    stream.send(helloFrame(key, stranger.peerId, host.peerId))
-    await eventually(() => answer.kinds.length > 0)
-    expect(answer.kinds[0]).toBe(ACCEPT)
-    const impatient = await connection.newStream(protocol().id)
-    const received = new Received(impatient)
-    impatient.send(openFrame(host.network))
-    expect(peerCount(host)).toBe(0)
-    await eventually(() => connection.status === 'closed', { timeoutMs: 10_000 })
-    expect(peerCount(host)).toBe(0)
-    expect(received.bytes).toHaveLength(0)
-    expect(calls).toBe(0)
-    expect(rejections(host, 'timeout')).toBe(1)
-  })
+  test.concurrent(
+    'that opens like a member and never proves anything is not admitted, and none of its links is heard',
+    async () => {
+      // Time enough for all that comes before, also on a busy machine.
+      await using host = await closed({ limits: { admissionTimeoutMs: 3_000 } })
+      let calls = 0
+      host.handle(protocol(), async () => void calls++)
+      await using stranger = await startStranger()
+      const connection = await stranger.dial(host)
+      const [stream, answer] = await openHello(connection)
+      // Nobody without the secret gets as far as this. Even so, an opening alone is worth nothing.
+      stream.send(helloFrame(key, stranger.peerId, host.peerId))
+      await eventually(() => answer.kinds.length > 0)
+      expect(answer.kinds[0]).toBe(ACCEPT)
+      const impatient = await connection.newStream(protocol().id)
+      const received = new Received(impatient)
+      impatient.send(openFrame(host.network))
+      expect(peerCount(host)).toBe(0)
+      await eventually(() => connection.status === 'closed', { timeoutMs: 10_000 })
+      expect(peerCount(host)).toBe(0)
+      expect(received.bytes).toHaveLength(0)
+      expect(calls).toBe(0)
+      expect(rejections(host, 'timeout')).toBe(1)
+    },
+  )
 
-  test.each([
+  test.concurrent.each([
     ['a proof of chance', () => systemRandom.bytes(32)],
     ['the proof that it was given', (theirs: Uint8Array) => theirs],
   ])('that opens like a member and says %s is told 101 and not admitted', async (_, proofFrom) => {
@@ -287,24 +302,27 @@ describe('a stranger to a closed network', () => {
     expect(peerCount(host)).toBe(0)
   })
 
-  test('that opens without the number of a greeting, or confirms with something else, breaks the protocol', async () => {
-    await using host = await closed()
-    await using stranger = await startStranger()
-    const connection = await stranger.dial(host)
-    const [stream, answer] = await openHello(connection)
-    stream.send(openFrame(key.greetingId(stranger.peerId, host.peerId), { nonce: 'x' }))
-    await eventually(() => answer.kinds.length > 0)
-    expect(answer.bodies).toEqual([expect.objectContaining({ code: 400 })])
+  test.concurrent(
+    'that opens without the number of a greeting, or confirms with something else, breaks the protocol',
+    async () => {
+      await using host = await closed()
+      await using stranger = await startStranger()
+      const connection = await stranger.dial(host)
+      const [stream, answer] = await openHello(connection)
+      stream.send(openFrame(key.greetingId(stranger.peerId, host.peerId), { nonce: 'x' }))
+      await eventually(() => answer.kinds.length > 0)
+      expect(answer.bodies).toEqual([expect.objectContaining({ code: 400 })])
 
-    const second = await stranger.dial(host)
-    const [other, reply] = await openHello(second)
-    other.send(helloFrame(key, stranger.peerId, host.peerId))
-    await eventually(() => reply.kinds.length > 0)
-    other.send(frame(MESSAGE, encode({ type: 'ping', id: 0 })))
-    await eventually(() => reply.kinds.includes(CLOSE))
-    expect(reply.bodies.at(-1)).toMatchObject({ code: 400 })
-    await eventually(() => rejections(host, 'protocol') === 2)
-  })
+      const second = await stranger.dial(host)
+      const [other, reply] = await openHello(second)
+      other.send(helloFrame(key, stranger.peerId, host.peerId))
+      await eventually(() => reply.kinds.length > 0)
+      other.send(frame(MESSAGE, encode({ type: 'ping', id: 0 })))
+      await eventually(() => reply.kinds.includes(CLOSE))
+      expect(reply.bodies.at(-1)).toMatchObject({ code: 400 })
+      await eventually(() => rejections(host, 'protocol') === 2)
+    },
+  )
 })
 
 test('given the same key pair in a closed and an open network of the same name, the two stay apart', async () => {

@@ -70,6 +70,8 @@ export async function startStranger(
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(listening.map((each) => each.close()))
+      // A stranger goes without a word: libp2p would wait a second for what the other side does not end.
+      for (const connection of transports.libp2p.getConnections()) connection.abort(new Error('gone'))
       await transports.libp2p.stop()
     },
   }

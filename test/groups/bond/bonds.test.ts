@@ -77,33 +77,62 @@ describe('messages on a bond', () => {
 })
 
 describe('bonds that end', () => {
-  test('W-L8: given connections that break, then the bonds are back within a second, without any news of the peer', async () => {
-    await using pair = await bondedPair()
-    const { groups, small, large } = pair
-    const before = groups[0].bondWith(large)
-    await small.host.disconnect(large.peerId, { code: 103, name: 'UnexpectedClose' })
-    await within(3_000, before.closed)
-    await bondedWith(groups[0], large)
-    await bondedWith(groups[1], small)
-    expect(groups[0].bondWith(large).id).not.toBe(before.id)
-  })
+  test.concurrent(
+    'W-L8: given connections that break, then the bonds are back within a second, without any news of the peer',
+    async () => {
+      await using pair = await bondedPair()
+      const { groups, small, large } = pair
+      const before = groups[0].bondWith(large)
+      await small.host.disconnect(large.peerId, { code: 103, name: 'UnexpectedClose' })
+      await within(3_000, before.closed)
+      await bondedWith(groups[0], large)
+      await bondedWith(groups[1], small)
+      expect(groups[0].bondWith(large).id).not.toBe(before.id)
+    },
+  )
 
-  test('W-B1: given two members that both end their bond and dial again at the same time, over and over, then they always end up with the same one, and it works', async () => {
-    await using pair = await bondedPair()
-    const { groups, small, large } = pair
-    for (let round = 0; round < 5; round++) {
-      const [a, b] = [groups[0].bondWith(large), groups[1].bondWith(small)]
-      await Promise.all([a, b].map((bond) => bond.close({ code: 103, name: 'UnexpectedClose' })))
-      await eventually(() => {
-        const [x, y] = [groups[0].bonds.mesh.get(large.peerId), groups[1].bonds.mesh.get(small.peerId)]
-        expect(x?.id).toBeDefined()
-        expect(x?.id).toBe(y?.id)
-        expect(x).not.toBe(a)
-      })
-      groups[0].bondWith(large).send('control', new TextEncoder().encode(`round ${round}`))
-      await eventually(() => expect(groups[1].received.at(-1)?.text).toBe(`round ${round}`))
-    }
-  })
+  test.concurrent(
+    'W-B1: given two members that both end their bond and dial again at the same time, over and over, then they always end up with the same one, and it works',
+    async () => {
+      await using pair = await bondedPair()
+      const { groups, small, large } = pair
+      for (let round = 0; round < 5; round++) {
+        const [a, b] = [groups[0].bondWith(large), groups[1].bondWith(small)]
+        await Promise.all([a, b].map((bond) => bond.close({ code: 103, name: 'UnexpectedClose' })))
+        await eventually(() => {
+          const [x, y] = [groups[0].bonds.mesh.get(large.peerId), groups[1].bonds.mesh.get(small.peerId)]
+          expect(x?.id).toBeDefined()
+          expect(x?.id).toBe(y?.id)
+          expect(x).not.toBe(a)
+        })
+        groups[0].bondWith(large).send('control', new TextEncoder().encode(`round ${round}`))
+        await eventually(() => expect(groups[1].received.at(-1)?.text).toBe(`round ${round}`))
+      }
+    },
+  )
+
+  test.concurrent(
+    'W-B9: given five members and a reader, then the reader has bonds with three of them, nobody looks for it, and it finds another when one leaves',
+    async () => {
+      await using nodes = await startNodes({}, {}, {}, {}, {}, {})
+      const [reader, ...members] = nodes as unknown as [TestNode, ...TestNode[]]
+      const groups = members.map((node) => node.join())
+      await discoverAll(nodes)
+      const view = reader.join({ role: 'reader' })
+      await eventually(() => expect(view.peers).toHaveLength(3))
+      for (const group of groups) await eventually(() => group.peers.length >= 4)
+      const attached = (): boolean[] => groups.map(({ peers }) => peers.includes(reader.peerId))
+      await eventually(() => expect(attached().filter(Boolean)).toHaveLength(3))
+      expect(reader.discovery.me.groups).toEqual([])
+      expect(view.made.every(({ role }) => role === 'member')).toBe(true)
+
+      const index = attached().indexOf(true)
+      expect(groups[index]!.bondWith(reader).role).toBe('reader')
+      await members[index]!.service.leave(groups[index]!.bonds)
+      await eventually(() => expect(view.peers).toHaveLength(3))
+      expect(view.peers).not.toContain(members[index]!.peerId)
+    },
+  )
 
   test('W-B3: given a member that leaves while much is under way, then the others are told within 500 ms, and do not hold it for lost', async () => {
     await using pair = await bondedPair()
@@ -131,20 +160,23 @@ describe('bonds that end', () => {
     expect(performance.now() - startMs).toBeLessThan(1_500 * timeFactor)
   })
 
-  test('W-B4: given a member that has left, then it is not announced any more, and nobody dials it; when it is back, then it is bonded with', async () => {
-    await using pair = await bondedPair()
-    const { groups, small, large } = pair
-    const { id } = groups[0].bonds
-    await small.service.leave(groups[0].bonds)
-    await eventually(() => !large.discovery.catalog.value.get(small.peerId)!.groups.includes(id))
-    await bondedWith(groups[1])
-    const again = small.join()
-    await bondedWith(again, large)
-    await bondedWith(groups[1], small)
-    const refused = { group: 'none', side: 'acceptor', result: 'no_group' }
-    expect(small.metric('mosaik_group_handshakes_total', refused)).toBe(0)
-    expect(again.bonds.id).toBe(id)
-  })
+  test.concurrent(
+    'W-B4: given a member that has left, then it is not announced any more, and nobody dials it; when it is back, then it is bonded with',
+    async () => {
+      await using pair = await bondedPair()
+      const { groups, small, large } = pair
+      const { id } = groups[0].bonds
+      await small.service.leave(groups[0].bonds)
+      await eventually(() => !large.discovery.catalog.value.get(small.peerId)!.groups.includes(id))
+      await bondedWith(groups[1])
+      const again = small.join()
+      await bondedWith(again, large)
+      await bondedWith(groups[1], small)
+      const refused = { group: 'none', side: 'acceptor', result: 'no_group' }
+      expect(small.metric('mosaik_group_handshakes_total', refused)).toBe(0)
+      expect(again.bonds.id).toBe(id)
+    },
+  )
 
   test('given a node that joins a group twice, or more groups than it may, then it is told so', async () => {
     await using nodes = await startNodes({ limits: { groupsMax: 2 } })
@@ -203,28 +235,6 @@ describe('W-B5: tickets of members', () => {
     // As anybody may bring it, who has it from anybody.
     n0.discovery.feed(revoked)
     expect(groups[0]!.lost).toMatchObject([{ reason: { code: 30403 }, by: 'local' }])
-  })
-})
-
-describe('W-B9: readers', () => {
-  test('given five members and a reader, then the reader has bonds with three of them, nobody looks for it, and it finds another when one leaves', async () => {
-    await using nodes = await startNodes({}, {}, {}, {}, {}, {})
-    const [reader, ...members] = nodes as unknown as [TestNode, ...TestNode[]]
-    const groups = members.map((node) => node.join())
-    await discoverAll(nodes)
-    const view = reader.join({ role: 'reader' })
-    await eventually(() => expect(view.peers).toHaveLength(3))
-    for (const group of groups) await eventually(() => group.peers.length >= 4)
-    const attached = (): boolean[] => groups.map(({ peers }) => peers.includes(reader.peerId))
-    await eventually(() => expect(attached().filter(Boolean)).toHaveLength(3))
-    expect(reader.discovery.me.groups).toEqual([])
-    expect(view.made.every(({ role }) => role === 'member')).toBe(true)
-
-    const index = attached().indexOf(true)
-    expect(groups[index]!.bondWith(reader).role).toBe('reader')
-    await members[index]!.service.leave(groups[index]!.bonds)
-    await eventually(() => expect(view.peers).toHaveLength(3))
-    expect(view.peers).not.toContain(members[index]!.peerId)
   })
 })
 

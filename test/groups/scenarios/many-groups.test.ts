@@ -33,37 +33,44 @@ async function quiet(node: GroupNode, groups: readonly CounterGroup[]): Promise<
   )
 }
 
-test('given two nodes with many groups in common, when these are idle, then nothing is said of them, and each of them works', async () => {
-  await using nodes = await startNodes(2)
-  const first = nodes[0]!
-  const byGroup: CounterGroup[][] = []
-  for (let n = 0; n < groupCount; n++) byGroup.push(await declared(nodes, { key: GroupKey.random() }))
-  const groups = byGroup.map(([own]) => own!)
+test.concurrent(
+  'given two nodes with many groups in common, when these are idle, then nothing is said of them, and each of them works',
+  async () => {
+    await using nodes = await startNodes(2)
+    const first = nodes[0]!
+    const byGroup = await Promise.all(
+      Array.from({ length: groupCount }, () => declared(nodes, { key: GroupKey.random() })),
+    )
+    const groups = byGroup.map(([own]) => own!)
 
-  await quiet(first, groups)
-  expect(groups.every(({ status }) => status.value.phase === 'online')).toBe(true)
-  for (const [n, pair] of byGroup.entries()) {
-    await pair[n % 2]!.execute({ add: n })
-    await allReach(pair, 1, n)
-  }
-})
+    await quiet(first, groups)
+    expect(groups.every(({ status }) => status.value.phase === 'online')).toBe(true)
+    for (const [n, pair] of byGroup.entries()) {
+      await pair[n % 2]!.execute({ add: n })
+      await allReach(pair, 1, n)
+    }
+  },
+)
 
-test('given a group that is idle, then lease and strong queries see everything; and when its leader disappears, another one is elected though nobody asks', async () => {
-  await using nodes = await startNodes(3)
-  const groups = await declared(nodes)
-  await groups[0]!.execute({ add: 7 })
-  for (const consistency of ['lease', 'strong'] as const) {
+test.concurrent(
+  'given a group that is idle, then lease and strong queries see everything; and when its leader disappears, another one is elected though nobody asks',
+  async () => {
+    await using nodes = await startNodes(3)
+    const groups = await declared(nodes)
+    await groups[0]!.execute({ add: 7 })
+    for (const consistency of ['lease', 'strong'] as const) {
+      await quiet(nodes[0]!, [groups[0]!])
+      for (const group of groups) expect((await group.query('value', { consistency })).answer).toBe(7)
+    }
+
     await quiet(nodes[0]!, [groups[0]!])
-    for (const group of groups) expect((await group.query('value', { consistency })).answer).toBe(7)
-  }
-
-  await quiet(nodes[0]!, [groups[0]!])
-  const place = leaderOf(groups)
-  await nodes[place]!.vanish()
-  const left = groups.filter((_, at) => at !== place)
-  await agreeOnLeader(
-    nodes.filter((_, at) => at !== place),
-    left,
-  )
-  expect(await within(patienceMs, left[0]!.execute({ add: 1 }))).toMatchObject({ result: 8 })
-})
+    const place = leaderOf(groups)
+    await nodes[place]!.vanish()
+    const left = groups.filter((_, at) => at !== place)
+    await agreeOnLeader(
+      nodes.filter((_, at) => at !== place),
+      left,
+    )
+    expect(await within(patienceMs, left[0]!.execute({ add: 1 }))).toMatchObject({ result: 8 })
+  },
+)

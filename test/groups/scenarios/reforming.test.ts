@@ -132,21 +132,24 @@ describe('a majority that is gone for good', () => {
       await within(patienceMs, alone.execute({ add: 1 }))
     },
   )
-})
 
-test('given a member with a disk that has gone on alone, when it starts again, then it leads at once, with everything', async () => {
-  await using all = await startMachines(3, true)
-  const { machines, nodes } = all
-  const groups = await declared(nodes, reform)
-  await groups[leaderOf(groups)]!.executeMany(adding(1, 2, 3))
-  await allReach(groups, 3, 6)
-  for (const machine of machines.slice(0, 2)) await machine.crash()
-  await within(patienceMs, groups[2]!.execute({ add: 4 }, { deadlineMs: patienceMs }))
-  const { clusterId } = groups[2]!.status.value
-  await machines[2]!.crash()
+  test.concurrent(
+    'given a member with a disk that has gone on alone, when it starts again, then it leads at once, with everything',
+    async () => {
+      await using all = await startMachines(3, true)
+      const { machines, nodes } = all
+      const groups = await declared(nodes, reform)
+      await groups[leaderOf(groups)]!.executeMany(adding(1, 2, 3))
+      await allReach(groups, 3, 6)
+      for (const machine of machines.slice(0, 2)) await machine.crash()
+      await within(patienceMs, groups[2]!.execute({ add: 4 }, { deadlineMs: patienceMs }))
+      const { clusterId } = groups[2]!.status.value
+      await machines[2]!.crash()
 
-  const again = await (await machines[2]!.start()).join({ ...reform, founding: { type: 'join-only' } })
-  await within(patienceMs, again.when().isLeader())
-  expect((await within(patienceMs, again.execute({ add: 5 }))).result).toBe(15)
-  expect(again.status.value.clusterId).toBe(clusterId)
+      const again = await (await machines[2]!.start()).join({ ...reform, founding: { type: 'join-only' } })
+      await within(patienceMs, again.when().isLeader())
+      expect((await within(patienceMs, again.execute({ add: 5 }))).result).toBe(15)
+      expect(again.status.value.clusterId).toBe(clusterId)
+    },
+  )
 })

@@ -70,7 +70,7 @@ describe('every bug that is planted around the member is found, in a world that 
     ['discards-silently', 1],
     ['machine-survives-merge', 1],
     ['reform-ignores-log-ends', 1],
-    ['reform-keeps-only-committed', 2],
+    ['reform-keeps-only-committed', 5],
   ])(
     '%s',
     async (fault, likelySeed) => {
