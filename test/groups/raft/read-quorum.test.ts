@@ -151,7 +151,8 @@ describe('a read that is not confirmed soon', () => {
     cluster.collect()
     expect(readCount(cluster)).toBe(0)
     cluster.core('a').widenReads()
-    while (readCount(cluster) < 1) cluster.deliverOne()
+    while (readCount(cluster) < 1 && cluster.deliverOne());
+    expect(readCount(cluster)).toBe(1)
     expect(asked(cluster)).toEqual(['c'])
     cluster.settle()
     expect(readCount(cluster)).toBe(4)
