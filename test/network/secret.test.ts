@@ -146,7 +146,7 @@ describe('a stranger to a closed network', () => {
   test.concurrent(
     'that is dialled by a member learns neither the network, nor anything about the member but its key',
     async () => {
-      await using host = await closed({ limits: { admissionTimeoutMs: 400 } })
+      await using host = await closed({ limits: { admissionTimeoutMs: 1_000 } })
       await using stranger = await startStranger(Identity.random(), { accepts: true })
       const address = await stranger.listen()
       const heard: Received[] = []
