@@ -395,6 +395,7 @@ export class Leadership {
       const role = roleOf(configuration, member)
       const progress = known.get(member) ?? new Progress(member, role, log.lastIndex + 1, this.#nowTick)
       progress.role = role
+      progress.isRoleCommitted = role === roleOf(former, member)
       this.#progress.set(member, progress)
       known.delete(member)
     }

@@ -21,6 +21,8 @@ interface InFlight {
 export class Progress {
   readonly member: MemberId
   role: MemberProgress['role']
+  /** Whether that is what it is by the committed configuration as well. */
+  isRoleCommitted = true
   /**
    * - `probe`: one append at a time, until it is known where the logs part;
    * - `replicate`: appends follow each other without waiting for answers;
@@ -88,11 +90,13 @@ export class Progress {
   }
 
   /**
-   * Whether nobody waits for this member to have an entry: it is no voter, whose answer makes a majority, and does not catch
-   * up, which may make a voter of it.
+   * Whether nobody waits for this member to have an entry: it is no voter, whose answer makes a majority; does not catch up,
+   * which may make a voter of it; and there is no change under way that it has to hear of, or by which it may be a voter
+   * again if nothing comes of it.
    */
   get followsAlong(): boolean {
-    return this.role !== 'voter' && this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
+    const isBystander = this.role !== 'voter' && this.isRoleCommitted
+    return isBystander && this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
   }
 
   /**

@@ -130,3 +130,22 @@ test('given entries from elsewhere than the leader, when they are written, then 
   expect(cluster.log('l')).toMatch(/x$/)
   expect(awaited).toEqual([true])
 })
+
+test.each([
+  ['a learner that follows along', configurationOf(['a', 'b', 'c'] as MemberId[]), 'l'],
+  ['a voter', configurationOf(['a', 'b'] as MemberId[], ['l'] as MemberId[]), 'c'],
+])('given %s, when it is taken out, then it hears of that at once', (_, without, removed) => {
+  const cluster = ledWithKnownLearner()
+  expect(cluster.core('a').proposeConfiguration(without, 0)).toMatchObject({ accepted: true })
+  cluster.settle()
+  expect(cluster.get(removed).incidents).toEqual([{ type: 'removed' }])
+})
+
+test('given a voter that is to be a learner, when that is not committed yet, then it gets it all the same: it may stay one', () => {
+  const cluster = ledWithKnownLearner()
+  cluster.drops = ({ from, type }) => type === 'append-answer' && from !== 'l'
+  const next = configurationOf(['a', 'b'] as MemberId[], ['c', 'l'] as MemberId[])
+  expect(cluster.core('a').proposeConfiguration(next, 0)).toMatchObject({ accepted: true })
+  cluster.settle()
+  expect(cluster.log('c')).toBe(cluster.log('a'))
+})
