@@ -14,6 +14,9 @@ import type { Configuration, Index, MemberId, Term } from './types.js'
 
 const NO_PAYLOAD = new Uint8Array(0)
 
+/** So many bytes that are not committed yet take longer to send than one message more. */
+const AHEAD_BYTES_MIN = 4096
+
 /** What a leader has to know of the member that it is. */
 export interface LeaderContext {
   readonly settings: Settings
@@ -453,11 +456,11 @@ export class Leadership {
 
   /**
    * The last entry to send. Who follows along has no use for one that is not committed, and gets it together with the word that
-   * it is: one message in place of two.
+   * it is: one message in place of two. But much of it had better be there by then.
    */
   #endFor(progress: Progress): Index {
     const { log, commitIndex } = this.#replica
-    return progress.followsAlong ? commitIndex : log.lastIndex
+    return progress.followsAlong && this.#uncommittedBytes < AHEAD_BYTES_MIN ? commitIndex : log.lastIndex
   }
 
   #mustSync(progress: Progress): boolean {

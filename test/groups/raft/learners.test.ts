@@ -89,6 +89,13 @@ test('given a learner that follows along, when an entry is not committed yet, th
   ])
 })
 
+test('given a learner that follows along, when much is not committed yet, then it is sent ahead', () => {
+  const cluster = ledWithKnownLearner()
+  cluster.drops = ({ from, type }) => type === 'append-answer' && from !== 'l'
+  cluster.propose('a', 'x'.repeat(5_000))
+  expect(cluster.log('l')).toBe(cluster.log('a'))
+})
+
 test('given a member that has just come, when an entry is not committed yet, then it gets it all the same: it may be a voter soon', () => {
   const cluster = ledWithLearner()
   cluster.drops = ({ from, type }) => type === 'append-answer' && from !== 'l'
