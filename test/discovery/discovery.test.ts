@@ -187,6 +187,20 @@ describe('departures', () => {
   })
 })
 
+/** A node that a seed knew, killed, and started again with the same key; the seed knows that, too. `run`: of before. */
+async function killedAndRestarted(nodes: TestNodes, options: Parameters<TestNodes['add']>[0] = {}) {
+  const identity = Identity.random()
+  const seed = await nodes.add()
+  const before = await nodes.add({ identity, seeds: seed.addresses, tags: ['before'] })
+  await within(5_000, seed.discovery.when().tagged('before').wait())
+  const { run } = before.discovery.me.version
+  await before.vanish()
+
+  const after = await nodes.add({ identity, seeds: seed.addresses, tags: ['after'], ...options })
+  await within(5_000, seed.discovery.when().tagged('after').wait())
+  return { seed, run, after }
+}
+
 describe('restarts and identities', () => {
   test.concurrent(
     'bootstrap down at start then up: given a seed that nobody listens on, when it comes up, then they find each other',
@@ -222,15 +236,7 @@ describe('restarts and identities', () => {
     'restart with the same key: given a killed node, when it starts again, then the newer run replaces its entry at once',
     async () => {
       await using nodes = new TestNodes()
-      const identity = Identity.random()
-      const seed = await nodes.add()
-      const before = await nodes.add({ identity, seeds: seed.addresses, tags: ['before'] })
-      await within(5_000, seed.discovery.when().tagged('before').wait())
-      const { run } = before.discovery.me.version
-      await before.vanish()
-
-      const after = await nodes.add({ identity, seeds: seed.addresses, tags: ['after'] })
-      await within(5_000, seed.discovery.when().tagged('after').wait())
+      const { seed, run, after } = await killedAndRestarted(nodes)
       expect(seed.count).toBe(1)
       expect(seed.discovery.catalog.value.get(after.peerId)?.version.run).toBeGreaterThan(run)
       // Where the start takes longer than a second, the peer was lost in between, and may be back before it has said anything.
@@ -246,15 +252,7 @@ describe('restarts and identities', () => {
     'restart with the same key and a clock set back: then the new life is accepted all the same',
     async () => {
       await using nodes = new TestNodes()
-      const identity = Identity.random()
-      const seed = await nodes.add()
-      const before = await nodes.add({ identity, seeds: seed.addresses, tags: ['before'] })
-      await within(5_000, seed.discovery.when().tagged('before').wait())
-      await before.vanish()
-
-      const clock = skewedClock(-3_600_000)
-      const after = await nodes.add({ identity, seeds: seed.addresses, tags: ['after'], clock })
-      await within(5_000, seed.discovery.when().tagged('after').wait())
+      const { after } = await killedAndRestarted(nodes, { clock: skewedClock(-3_600_000) })
       expect(after.events).not.toContainEqual(expect.objectContaining({ type: 'duplicate-identity' }))
     },
   )

@@ -8,35 +8,46 @@ import type { GroupSetup } from './node.js'
 import type { Process } from './process.js'
 import { simulateTurns } from './turns.js'
 
-const peers = [0, 1, 2].map((number) => hashBytes(encodeUtf8(`peer ${number}`)) as string as PeerId)
-const setup: GroupSetup = {
-  timing: timingOf(),
-  peers,
-  founding: { type: 'declared', founders: peers, patienceTicks: Infinity },
-  stillbornAfterTicks: Infinity,
-  reformAfterTicks: undefined,
-  limits: { maxVoters: 3, evictAfterTicks: 600 },
-  raft: { heartbeatTicks: 10, electionTicks: 40, electionJitterTicks: 10 },
-  checkpointEntries: 1_000,
+/** So many nodes, which are declared founders unless it says otherwise. */
+export function calmSetup(
+  hostCount: number,
+  changes: Partial<Pick<GroupSetup, 'founding' | 'stillbornAfterTicks'>> = {},
+): GroupSetup {
+  const peers = Array.from(
+    { length: hostCount },
+    (_, number) => hashBytes(encodeUtf8(`peer ${number}`)) as string as PeerId,
+  )
+  return {
+    timing: timingOf(),
+    peers,
+    founding: { type: 'declared', founders: peers, patienceTicks: Infinity },
+    stillbornAfterTicks: Infinity,
+    reformAfterTicks: undefined,
+    limits: { maxVoters: 3, evictAfterTicks: 600 },
+    raft: { heartbeatTicks: 10, electionTicks: 40, electionJitterTicks: 10 },
+    checkpointEntries: 1_000,
+    ...changes,
+  }
 }
 
 /** How long a message is on its way. */
 export const delayMs = 1
 
-/** Three nodes of production in a world in which nothing goes wrong but what a test does. */
+/** Nodes of production, three if it does not say otherwise, in a world in which nothing goes wrong but what a test does. */
 export class CalmGroup implements Disposable {
   readonly timeline = new Timeline()
   readonly hosts: readonly ProductionHost[]
+  readonly network: SimNetwork<unknown>
   #running: Process | undefined
   readonly #turns = simulateTurns((run) => this.#running?.soon(run))
 
-  constructor() {
+  constructor(setup = calmSetup(3)) {
     const { timeline } = this
     const conditions = { dropRate: 0, duplicateRate: 0, delayMs, jitterMs: 0, reorders: false }
-    const network = new SimNetwork<unknown>(timeline, seededRandom('network'), conditions, () => {})
-    const connections = new SimConnections({ timeline, network, hosts: () => this.hosts })
+    this.network = new SimNetwork<unknown>(timeline, seededRandom('network'), conditions, () => {})
+    const connections = new SimConnections({ timeline, network: this.network, hosts: () => this.hosts })
     const nothing = (): void => {}
-    this.hosts = peers.map(
+    this.hosts = setup.peers.map(
       (_, number) =>
         new ProductionHost({
           number,
