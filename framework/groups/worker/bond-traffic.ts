@@ -11,7 +11,7 @@ import { MalformedMessageError } from '../wire/message-bytes.js'
 import { decodeNote, type Note } from '../wire/notes.js'
 import { decodeMessage, encodeMessage } from '../wire/raft-wire.js'
 import type { Bundles } from './bundles.js'
-import type { CommitWords } from './commit-words.js'
+import type { HeldAppends } from './held-appends.js'
 import type { Forwarding } from './forwarding.js'
 import type { LeaderRequests } from './leader-requests.js'
 import type { Quiescing } from './quiescing.js'
@@ -19,7 +19,7 @@ import type { Quiescing } from './quiescing.js'
 export interface BondTrafficOptions {
   readonly mesh: Mesh
   readonly bundles: Bundles
-  readonly commitWords: Pick<CommitWords<Bond>, 'pass'>
+  readonly heldAppends: Pick<HeldAppends<Bond>, 'pass'>
   /** Undefined while there is none. */
   readonly member: () => Member | undefined
   /** Who the member is, or was. */
@@ -79,14 +79,14 @@ export class BondTraffic {
 
   /** Consensus has something to say to another member. */
   send(message: Message): void {
-    const { mesh, commitWords, bundles } = this.#options
+    const { mesh, heldAppends, bundles } = this.#options
     const bond = mesh.get(peerIdOf(message.to))
     // Another incarnation knows nothing of what is said to this one.
     if (bond?.member !== message.to) return
     // Entries, and what is said of them: a word that they are committed must not arrive before they do. Losing any of it is
     // harmless: what is busy now is tried again with the next heartbeat.
     if (message.type === 'append' && (message.answer === 'when-durable' || message.answer === 'none'))
-      return commitWords.pass(bond, message)
+      return heldAppends.pass(bond, message)
     const bytes = encodeMessage(message)
     if (message.type === 'append' || message.type === 'append-answer') bundles.send(bond, bytes)
     else bond.send('control', controlMessage(CONSENSUS, bytes))

@@ -30,7 +30,7 @@ import { controlMessage, MERGE, NOTE } from '../wire/control.js'
 import { encodeMessage } from '../wire/raft-wire.js'
 import { BondTraffic } from './bond-traffic.js'
 import { bundling, type Bundles } from './bundles.js'
-import { CommitWords } from './commit-words.js'
+import { HeldAppends } from './held-appends.js'
 import { handOver, resign } from './departure.js'
 import { Forwarding } from './forwarding.js'
 import { GivingWay } from './giving-way.js'
@@ -78,7 +78,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #options: GroupWorkerOptions<C, R, Q, A>
   readonly #life: Life<C, R, Q, A>
   readonly #forwarding = new Forwarding()
-  readonly #commitWords: CommitWords<Bond>
+  readonly #heldAppends: HeldAppends<Bond>
   readonly #access: LeaderAccess
   readonly #traffic: BondTraffic
   readonly #submitter: Submitter<R>
@@ -136,7 +136,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     const { mesh } = this.bonds
     const isGivingWay = (): boolean => this.#givingWay.isUnderWay
     this.#view = new GroupView({ id, mesh, machine, member, isVolatile: () => life.isVolatile })
-    this.#commitWords = new CommitWords<Bond>({
+    this.#heldAppends = new HeldAppends<Bond>({
       clock,
       send: (bond, message) => void bond.send('bulk', encodeMessage(message)),
     })
@@ -152,12 +152,12 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#traffic = new BondTraffic({
       mesh,
       bundles,
-      commitWords: this.#commitWords,
+      heldAppends: this.#heldAppends,
       member,
       memberId: () => life.memberId,
       forwarding: this.#forwarding,
       requests: new LeaderRequests({
-        commitWords: this.#commitWords,
+        heldAppends: this.#heldAppends,
         member: () => (isGivingWay() ? undefined : member()),
         read: (leading, consistency) => this.#access.read(leading, consistency, this.#closing.signal),
       }),
@@ -335,7 +335,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
 
   #end(phase: GroupPhase, cause: unknown): void {
     if (this.#closing.signal.aborted) return
-    this.#commitWords.releaseAll()
+    this.#heldAppends.releaseAll()
     this.#view.enter(phase, cause)
     const terminated =
       cause instanceof GroupError
@@ -486,7 +486,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#quiescing.wake()
     this.#options.bundles.remove(bond)
     this.#forwarding.onLost(bond)
-    this.#commitWords.forget(bond)
+    this.#heldAppends.forget(bond)
     this.#keeper.onLost(bond)
     this.#sync?.onLost(bond.member)
     this.#tellLeader()

@@ -7,7 +7,7 @@ import {
   type ForwardRefusal,
   type ForwardRequest,
 } from '../wire/forward-wire.js'
-import type { CommitWords } from './commit-words.js'
+import type { HeldAppends } from './held-appends.js'
 import type { Confirmation } from './shared-reads.js'
 import { proposeAll } from './submitter.js'
 
@@ -16,7 +16,7 @@ export interface LeaderRequestsOptions {
   readonly member: () => Member | undefined
   /** Resolves when this member, which leads, may answer. */
   readonly read: (member: Member, consistency: Confirmation) => Promise<Index>
-  readonly commitWords: Pick<CommitWords<Bond>, 'onSubmitted' | 'release'>
+  readonly heldAppends: Pick<HeldAppends<Bond>, 'onSubmitted' | 'release'>
 }
 
 /** What other nodes ask of this one, because they take it for the leader. */
@@ -31,7 +31,7 @@ export class LeaderRequests {
     const { id } = request
     const answer = (message: ForwardMessage): void => void bond.send('forward', encodeForward(message))
     const refuse = (reason: ForwardRefusal): void => answer({ type: 'refused', id, reason })
-    const { commitWords } = this.#options
+    const { heldAppends } = this.#options
     const member = this.#options.member()
     if (member === undefined) return refuse('not-leader')
     switch (request.type) {
@@ -40,7 +40,7 @@ export class LeaderRequests {
         if (bond.role === 'reader') return refuse('refused')
         const places = proposeAll(member, request.opening, request.submissions)
         if (typeof places === 'string') return refuse(places)
-        commitWords.onSubmitted(bond, places.lastIndex)
+        heldAppends.onSubmitted(bond, places.lastIndex)
         if (request.isQuiet) return
         const { term, firstIndices } = places
         return answer({ type: 'appended', id, term, firstIndices })
@@ -49,7 +49,7 @@ export class LeaderRequests {
         this.#options.read(member, request.consistency).then(
           (index) => {
             // It answers from its own state, as soon as that has all that is committed.
-            commitWords.release(bond)
+            heldAppends.release(bond)
             answer({ type: 'readable', id, index })
           },
           () => refuse('not-leader'),

@@ -28,7 +28,7 @@ function setUp() {
   const requests = new LeaderRequests({
     member: () => member,
     read: () => Promise.resolve(6),
-    commitWords: {
+    heldAppends: {
       onSubmitted: (_, lastIndex) => done.push(`expects ${lastIndex}`),
       release: () => done.push('releases'),
     },
