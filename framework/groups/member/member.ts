@@ -31,7 +31,7 @@ import {
 } from '../storage/index.js'
 import { AppliedWaits } from './applied-waits.js'
 import { Checkpoints } from './checkpoints.js'
-import { ReadHedge } from './read-hedge.js'
+import { Hedge } from './hedge.js'
 import { completionOf, type Unwritten } from './unwritten.js'
 
 /** Whom a member tells what happens. Called synchronously, and must not throw. */
@@ -94,7 +94,8 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
   readonly #checkpoints: Checkpoints
   readonly #waits = new AppliedWaits()
   readonly #reads = new Map<ReadId, PromiseWithResolvers<Index>>()
-  readonly #readHedge: ReadHedge
+  readonly #readHedge: Hedge
+  readonly #appendHedge: Hedge
   /** Committed, and not applied yet. */
   #committed: Entry[] = []
   /** Snapshots that have arrived, until the core has them written. */
@@ -126,13 +127,16 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
       snapshot: restored.snapshot,
       entriesBetween: checkpointEntries,
     })
-    this.#readHedge = new ReadHedge({
-      clock,
-      widen: () => {
-        this.#core.widenReads()
-        this.#schedule()
-      },
-    })
+    const hedge = (widen: () => void): Hedge =>
+      new Hedge({
+        clock,
+        widen: () => {
+          widen()
+          this.#schedule()
+        },
+      })
+    this.#readHedge = hedge(() => this.#core.widenReads())
+    this.#appendHedge = hedge(() => this.#core.widenAppends())
   }
 
   /**
@@ -355,6 +359,7 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#waits.rejectAll(cause)
     for (const read of this.#reads.values()) read.reject(cause as Error)
     this.#readHedge.watch(undefined)
+    this.#appendHedge.watch(undefined)
     this.#checkpoints.stop()
     this.#events.onEnded(cause)
   }
@@ -403,7 +408,10 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.#applyCommitted()
     for (const { id, index } of ready.reads) this.#reads.get(id)?.resolve(index)
     for (const id of ready.failedReads) this.#reads.get(id)?.reject(new ReadRefusedError())
-    if (!this.isOver) this.#readHedge.watch(this.#core.thriftyRound)
+    if (!this.isOver) {
+      this.#readHedge.watch(this.#core.thriftyRound)
+      this.#appendHedge.watch(this.#core.thriftyIndex)
+    }
     if (this.#core.configuration !== this.#configuration) {
       this.#configuration = this.#core.configuration
       this.#events.onConfiguration()

@@ -57,20 +57,26 @@ export class Elections {
     if (this.isQuiescent) return
     this.#timer.tick(count)
     if (!this.#timer.isOver && !this.#isAlone) return
-    this.#timer.restart()
-    state.setLeader(undefined)
+    this.#giveUpWaiting()
     if (membership.mayStand) this.#askAhead()
   }
 
   onPreVoteRequest(request: PreVoteRequest): StepOutcome {
-    const { state, outbox } = this.#context
-    const granted = request.term > state.term && this.#isUpToDate(request) && !this.#standsByLeader
+    const { state, outbox, membership } = this.#context
+    const isUpToDate = this.#isUpToDate(request)
+    const granted = request.term > state.term && isUpToDate && !this.#standsByLeader
     outbox.send({
       ...state.envelope(request.from),
       type: 'pre-vote-answer',
       requestedTerm: request.term,
       granted,
     })
+    // Whoever got an entry that others did not is the only one who can be elected, and they may not know.
+    const isBetter = !isUpToDate && !this.#standsByLeader && state.role === 'follower'
+    if (isBetter && membership.mayStand) {
+      this.#giveUpWaiting()
+      this.#askAhead()
+    }
     return 'stepped'
   }
 
@@ -126,6 +132,12 @@ export class Elections {
     if (state.role !== 'candidate' || !isDurable) return
     this.#votes.record(state.id, true)
     this.#afterVote()
+  }
+
+  /** There is no leader, as far as this member knows. */
+  #giveUpWaiting(): void {
+    this.#timer.restart()
+    this.#context.state.setLeader(undefined)
   }
 
   #onVote({ from, granted }: PreVoteAnswer | VoteAnswer): StepOutcome {

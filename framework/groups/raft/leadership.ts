@@ -1,6 +1,8 @@
 import { invariant } from '#framework/primitives'
+import { AppendQuorum } from './append-quorum.js'
+import { AppendSender } from './append-sender.js'
 import { encodeConfiguration, haveSameVoters, isSingleStep, isWellFormed, roleOf } from './configuration.js'
-import type { AnswerWish, AppendAnswer, Envelope, Message } from './messages.js'
+import type { AppendAnswer, Envelope, Message } from './messages.js'
 import { Progress } from './progress.js'
 import { Quiescence } from './quiescence.js'
 import { electorateOf, reachedByQuorum, type Electorate } from './quorum.js'
@@ -8,6 +10,7 @@ import { ReadQuorum } from './read-quorum.js'
 import { ReadQueue } from './reads.js'
 import type { MemberProgress, Proposal, ProposeOutcome, ReadId, RefusalReason, StepOutcome } from './ready.js'
 import type { EntryContent, Replica } from './replica.js'
+import { Rounds } from './rounds.js'
 import type { Settings } from './settings.js'
 import { Transfer } from './transfer.js'
 import type { Configuration, Index, MemberId, Term } from './types.js'
@@ -37,14 +40,15 @@ export class Leadership {
   readonly #progress = new Map<MemberId, Progress>()
   readonly #reads = new ReadQueue()
   readonly #readQuorum = new ReadQuorum()
+  readonly #appendQuorum = new AppendQuorum()
   readonly #transfer = new Transfer()
   /** The first entry of the term: when it is committed, so is all that earlier leaders committed. */
   readonly #noopIndex: Index
   #observers: readonly MemberId[]
-  #nowTick = 0
-  /** The first begins with the election. */
-  #round = 1
-  #ticksSinceRound = 0
+  /** {@link thriftyIndex} at the last tick. */
+  #thriftyIndexAtTick: Index | undefined
+  readonly #rounds = new Rounds()
+  readonly #sender: AppendSender
   #uncommittedBytes = 0
   #hasUnsent = true
   readonly #quiescence: Quiescence
@@ -59,6 +63,7 @@ export class Leadership {
     this.#envelope = context.envelope
     this.#observers = observers
     this.#quiescence = new Quiescence(context.settings.quiesceAfterTicks)
+    this.#sender = new AppendSender({ ...context, rounds: this.#rounds })
     this.#followMembership()
     const { log, commitIndex } = this.#replica
     for (let index = commitIndex + 1; index <= log.lastIndex; index++)
@@ -87,7 +92,7 @@ export class Leadership {
   /** Whether a majority has heard this leader so lately that it would not elect another one. */
   get isFollowed(): boolean {
     const followedTick = Math.max(this.#quorumAckedTick(), this.#followedTick)
-    return this.#nowTick - followedTick < this.#settings.electionTicks
+    return this.#rounds.nowTick - followedTick < this.#settings.electionTicks
   }
 
   /** Whether nobody expects heartbeats. */
@@ -124,8 +129,8 @@ export class Leadership {
   stir(): boolean {
     if (this.isQuiescent) {
       // Whoever is gone was not missed so far.
-      for (const progress of this.#progress.values()) progress.heardTick = this.#nowTick
-      this.#followedTick = this.#nowTick
+      for (const progress of this.#progress.values()) progress.heardTick = this.#rounds.nowTick
+      this.#followedTick = this.#rounds.nowTick
     }
     // What is said next is of this round, and so no late word of before.
     if (!this.#quiescence.stir()) return false
@@ -134,24 +139,25 @@ export class Leadership {
   }
 
   report(): readonly MemberProgress[] {
-    return [...this.#progress.values()].map((progress) => progress.report(this.#nowTick))
+    return [...this.#progress.values()].map((progress) => progress.report(this.#rounds.nowTick))
   }
 
   /** @returns Whether a majority has been silent for too long for this to go on (check-quorum; Ongaro 2014, §6.2). */
   tick(count: number, isRoundDue: boolean): 'quorum-lost' | undefined {
     if (this.isQuiescent && this.#settings.faults.quiescentLeaderKeepsLease) return undefined
-    this.#nowTick += count
-    this.#ticksSinceRound += count
+    this.#rounds.tick(count)
     if (this.isQuiescent) return undefined
     this.#quiescence.tick(count)
     if (isRoundDue) this.#startFullRound()
     else this.widenReads()
+    if (this.thriftyIndex !== undefined && this.thriftyIndex === this.#thriftyIndexAtTick) this.widenAppends()
+    this.#thriftyIndexAtTick = this.thriftyIndex
     // Of two voters, the other one cannot be elected without this one's vote, so there is nothing to fear from waiting.
     if (this.#replica.configuration.voters.length === 2) return undefined
     const heardTick = reachedByQuorum(this.#electorate(), (member) =>
-      member === this.#settings.id ? this.#nowTick : (this.#progress.get(member)?.heardTick ?? 0),
+      member === this.#settings.id ? this.#rounds.nowTick : (this.#progress.get(member)?.heardTick ?? 0),
     )
-    return this.#nowTick - heardTick >= this.#settings.electionTicks ? 'quorum-lost' : undefined
+    return this.#rounds.nowTick - heardTick >= this.#settings.electionTicks ? 'quorum-lost' : undefined
   }
 
   propose(proposals: readonly Proposal[], timestampMs: number): ProposeOutcome {
@@ -228,7 +234,7 @@ export class Leadership {
   /** @returns Why not; undefined when the read is taken on. */
   read(id: ReadId, consistency: 'strong' | 'lease'): RefusalReason | undefined {
     // A round that begins for this read will do.
-    const round = this.stir() ? this.#round : this.#round + 1
+    const round = this.stir() ? this.#rounds.latest : this.#rounds.latest + 1
     const { faults, limits } = this.#settings
     if (this.#reads.pendingCount >= limits.pendingReadsMax) return 'busy'
     // What earlier leaders committed is known only when an entry of the own term is committed.
@@ -252,7 +258,21 @@ export class Leadership {
   /** Asks all voters to answer the round that reads wait for. */
   widenReads(): void {
     if (this.thriftyRound === undefined) return
-    for (const progress of this.#readQuorum.widen(this.#otherVoters)) this.#ask(progress, 'at-once')
+    for (const progress of this.#readQuorum.widen(this.#otherVoters)) this.#sender.ask(progress, 'at-once')
+  }
+
+  /** The first entry that is not committed, while not everybody gets those. */
+  get thriftyIndex(): Index | undefined {
+    const { log, commitIndex } = this.#replica
+    return commitIndex < log.lastIndex && this.#appendQuorum.hasSpares ? commitIndex + 1 : undefined
+  }
+
+  /** Sends everybody what is not committed. */
+  widenAppends(): void {
+    const awaited = this.thriftyIndex
+    if (awaited === undefined) return
+    this.#appendQuorum.widen(awaited, this.#replica.log.lastIndex, this.#ownMatchIndex < awaited)
+    this.#hasUnsent = true
   }
 
   /** @returns Why not; undefined when it is under way. */
@@ -262,23 +282,26 @@ export class Leadership {
       return 'unsuitable-member'
     if (this.#transfer.target !== undefined)
       return this.#transfer.target === target ? undefined : 'transferring'
-    this.#transfer.begin(target, this.#nowTick + this.#settings.electionTicks)
+    this.#transfer.begin(target, this.#rounds.nowTick + this.#settings.electionTicks)
+    const progress = this.#progress.get(target)!
+    // It has not been asked up to where it has the log.
+    if (progress.isSpare) this.#sender.sendCommitIndex(progress, 'when-durable')
     this.#hasUnsent = true
     return undefined
   }
 
   /** @returns Whose turn to lead did not come in time, if there is one. */
   takeAbortedTransfer(): MemberId | undefined {
-    return this.#transfer.takeAborted(this.#nowTick)
+    return this.#transfer.takeAborted(this.#rounds.nowTick)
   }
 
   onAppendAnswer(answer: AppendAnswer): StepOutcome {
     const progress = this.#progress.get(answer.from)
     if (progress === undefined) return 'stranger'
     const { log } = this.#replica
-    if (answer.round > this.#round || answer.matchIndex > log.lastIndex) return 'malformed'
+    if (answer.round > this.#rounds.latest || answer.matchIndex > log.lastIndex) return 'malformed'
     if (this.#quiescence.isContradictedBy(answer, progress.ackedRound)) this.stir()
-    progress.heardTick = this.#nowTick
+    progress.heardTick = this.#rounds.nowTick
     this.#hasUnsent = true
     if (answer.accepted) progress.onAccepted(answer.matchIndex)
     const outcome = answer.accepted ? 'stepped' : progress.onRejected(answer, log)
@@ -306,7 +329,7 @@ export class Leadership {
     if (log.termAt(reached) === this.#term || faults.commitsOldTermByCounting) this.#commitTo(reached)
     if (this.#reads.neededRound === undefined || !this.#isTermCommitted) return
     const round = reachedByQuorum(electorate, (member) =>
-      member === id ? this.#round : (this.#progress.get(member)?.ackedRound ?? 0),
+      member === id ? this.#rounds.latest : (this.#progress.get(member)?.ackedRound ?? 0),
     )
     this.#reads.onRoundConfirmed(round)
   }
@@ -316,8 +339,13 @@ export class Leadership {
     if (!this.#hasUnsent) return
     this.#hasUnsent = false
     // One round at a time for reads: those that come meanwhile share the next.
-    if (this.#reads.neededRound === this.#round + 1) this.#startReadRound()
-    for (const progress of this.#progress.values()) this.#sendPending(progress)
+    if (this.#reads.neededRound === this.#rounds.latest + 1) this.#startReadRound()
+    this.#chooseSpares()
+    // Nobody waits for the spare ones to have anything.
+    for (const progress of this.#progress.values())
+      if (!progress.isSpare) this.#sender.sendPending(progress, this.#endFor(progress))
+    for (const progress of this.#progress.values())
+      if (progress.isSpare) this.#sender.sendPending(progress, this.#endFor(progress))
     this.#sendTimeoutNow()
   }
 
@@ -339,7 +367,7 @@ export class Leadership {
     if (this.#settings.faults.staleLeaseRead) return true
     // Once somebody was told to stand for election at once, voters do not wait any more.
     if (this.#transfer.hasToldAnyone) return false
-    return this.#nowTick - this.#quorumAckedTick() < this.#settings.leaseTicks
+    return this.#rounds.nowTick - this.#quorumAckedTick() < this.#settings.leaseTicks
   }
 
   get #ownMatchIndex(): Index {
@@ -349,7 +377,9 @@ export class Leadership {
 
   #quorumAckedTick(): number {
     return reachedByQuorum(this.#electorate(), (member) =>
-      member === this.#settings.id ? this.#nowTick : (this.#progress.get(member)?.ackedTick ?? -Infinity),
+      member === this.#settings.id
+        ? this.#rounds.nowTick
+        : (this.#progress.get(member)?.ackedTick ?? -Infinity),
     )
   }
 
@@ -357,7 +387,7 @@ export class Leadership {
     const { id, electionTicks, faults } = this.#settings
     return electorateOf(this.#replica.configuration, faults, (member) => {
       const heardTick = this.#progress.get(member)?.heardTick ?? 0
-      return member === id || this.#nowTick - heardTick < electionTicks
+      return member === id || this.#rounds.nowTick - heardTick < electionTicks
     })
   }
 
@@ -378,6 +408,7 @@ export class Leadership {
     for (let at = from + 1; at <= this.#replica.commitIndex; at++)
       this.#uncommittedBytes -= log.entryAt(at)!.payload.byteLength
     this.#hasUnsent = true
+    this.#appendQuorum.onCommitted(this.#ownMatchIndex >= this.#replica.commitIndex)
     const { currentIndex } = configurations
     if (currentIndex > from && currentIndex <= this.#replica.commitIndex) this.#followMembership()
   }
@@ -396,62 +427,46 @@ export class Leadership {
     this.#progress.clear()
     for (const member of wanted) {
       const role = roleOf(configuration, member)
-      const progress = known.get(member) ?? new Progress(member, role, log.lastIndex + 1, this.#nowTick)
+      const progress =
+        known.get(member) ?? new Progress(member, role, log.lastIndex + 1, this.#rounds.nowTick)
       progress.role = role
       progress.isRoleCommitted = role === roleOf(former, member)
       this.#progress.set(member, progress)
       known.delete(member)
     }
+    this.#appendQuorum.onVoters(this.#otherVoters)
     // The last that they hear is that they are not members any more.
-    for (const progress of known.values()) this.#sendCommitIndex(progress, 'none')
+    for (const progress of known.values()) this.#sender.sendCommitIndex(progress, 'none')
     this.#hasUnsent = true
   }
 
   #startFullRound(answer: 'at-once' | 'quiesce' = 'at-once'): void {
-    this.#readQuorum.onFullRound(this.#round + 1)
+    this.#readQuorum.onFullRound(this.#rounds.latest + 1)
     this.#startRound(this.#progress.values(), answer)
   }
 
   /** Only voters can confirm reads. */
   #startReadRound(): void {
+    const asked = this.#readQuorum.begin(this.#rounds.latest + 1, this.#otherVoters, this.#othersNeeded)
+    this.#startRound(asked, 'at-once')
+  }
+
+  /** How many others it takes to make a majority with this member, if that counts. */
+  get #othersNeeded(): number {
     const { members, needed } = this.#electorate()
-    const neededOthers = needed - (members.includes(this.#settings.id) ? 1 : 0)
-    this.#startRound(this.#readQuorum.begin(this.#round + 1, this.#otherVoters, neededOthers), 'at-once')
+    return needed - (members.includes(this.#settings.id) ? 1 : 0)
+  }
+
+  /** Whoever is to lead has to have everything, and much had better be with everybody. */
+  #chooseSpares(): void {
+    const mayWait = this.#transfer.target === undefined && this.#uncommittedBytes < AHEAD_BYTES_MIN
+    this.#appendQuorum.choose(mayWait ? this.#othersNeeded : Infinity, this.#replica.commitIndex)
   }
 
   #startRound(members: Iterable<Progress>, answer: 'at-once' | 'quiesce'): void {
-    this.#round++
-    this.#ticksSinceRound = 0
-    this.#quiescence.onRound(this.#round, answer === 'quiesce')
-    for (const progress of members) this.#ask(progress, answer)
-  }
-
-  #ask(progress: Progress, answer: 'at-once' | 'quiesce'): void {
-    if (this.#mustSync(progress)) this.#sendSyncRequired(progress)
-    else this.#sendCommitIndex(progress, answer)
-  }
-
-  #sendPending(progress: Progress): void {
-    const { limits } = this.#settings
-    const { log, commitIndex } = this.#replica
-    const end = this.#endFor(progress)
-    while (progress.canSend(limits)) {
-      if (this.#mustSync(progress)) {
-        this.#sendSyncRequired(progress)
-        return
-      }
-      const from = progress.nextIndex
-      if (from > end && progress.state === 'replicate') break
-      const count = Math.min(end - from + 1, limits.appendEntriesMax)
-      const entries = count < 1 ? [] : log.slice(from, count, limits.appendBytesMax)
-      let bytes = 0
-      for (const entry of entries) bytes += entry.payload.byteLength
-      const answer = progress.needsAnswer(bytes, limits) ? 'when-durable' : 'none'
-      this.#sendAppend(progress, from - 1, entries, answer)
-      progress.onSent(from - 1 + entries.length, bytes, this.#nowTick)
-    }
-    if (progress.state === 'replicate' && progress.commitIndexSent < commitIndex)
-      this.#sendCommitIndex(progress, 'none')
+    this.#rounds.begin()
+    this.#quiescence.onRound(this.#rounds.latest, answer === 'quiesce')
+    for (const progress of members) this.#sender.ask(progress, answer)
   }
 
   /**
@@ -461,61 +476,6 @@ export class Leadership {
   #endFor(progress: Progress): Index {
     const { log, commitIndex } = this.#replica
     return progress.followsAlong && this.#uncommittedBytes < AHEAD_BYTES_MIN ? commitIndex : log.lastIndex
-  }
-
-  #mustSync(progress: Progress): boolean {
-    if (progress.state === 'sync') return true
-    return progress.nextIndex <= this.#replica.log.base.index
-  }
-
-  /** Without entries, in front of what may still be on its way: it is right in whatever order they arrive. */
-  #sendCommitIndex(progress: Progress, answer: AnswerWish): void {
-    const { base } = this.#replica.log
-    const prevIndex =
-      progress.state === 'probe' ? progress.nextIndex - 1 : Math.max(progress.matchIndex, base.index)
-    if (prevIndex >= base.index) this.#sendAppend(progress, prevIndex, [], answer)
-  }
-
-  #sendAppend(
-    progress: Progress,
-    prevIndex: Index,
-    entries: ReturnType<Replica['log']['slice']>,
-    answer: AnswerWish,
-  ): void {
-    const { log, commitIndex } = this.#replica
-    const previous = log.positionAt(prevIndex)
-    invariant(previous !== undefined, `entry ${prevIndex} is not there to be compared`)
-    progress.commitIndexSent = commitIndex
-    this.#send({
-      ...this.#envelope(progress.member),
-      type: 'append',
-      prevIndex,
-      prevTerm: previous.term,
-      prevHash: previous.hash,
-      entries,
-      commitIndex,
-      round: this.#round,
-      roundTick: this.#roundTick,
-      answer,
-    })
-  }
-
-  #sendSyncRequired(progress: Progress): void {
-    const { log, commitIndex } = this.#replica
-    progress.becomeSync()
-    progress.onSent(0, 0, this.#nowTick)
-    this.#send({
-      ...this.#envelope(progress.member),
-      type: 'sync-required',
-      firstIndex: log.firstIndex,
-      commitIndex,
-      round: this.#round,
-      roundTick: this.#roundTick,
-    })
-  }
-
-  get #roundTick(): number {
-    return this.#nowTick - this.#ticksSinceRound
   }
 
   /** As soon as the target has the whole log. */

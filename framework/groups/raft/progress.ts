@@ -8,13 +8,15 @@ import type { Index, MemberId } from './types.js'
 const CAUGHT_UP_LAG_MAX = 64
 /** Caught up for so many rounds in a row, a member is taken to stay so. */
 const CAUGHT_UP_ROUNDS = 2
-/** So many times as many messages as to others may be on their way to who follows along, and answers half of that at a time. */
-const FOLLOWED_MESSAGES_FACTOR = 8
+/** Who follows along answers every so many-th append. */
+const ANSWERED_EVERY = 32
 
+/** Appends up to one that has to be answered, which answers for all of them. */
 interface InFlight {
-  readonly lastIndex: Index
-  readonly bytes: number
-  readonly sentTick: number
+  lastIndex: Index
+  bytes: number
+  /** When the last of them left. */
+  sentTick: number
 }
 
 /** What a leader knows of another member's log, and what is on its way there. */
@@ -23,6 +25,8 @@ export class Progress {
   role: MemberProgress['role']
   /** Whether that is what it is by the committed configuration as well. */
   isRoleCommitted = true
+  /** A voter that is not needed to commit what is under way. */
+  isSpare = false
   /**
    * - `probe`: one append at a time, until it is known where the logs part;
    * - `replicate`: appends follow each other without waiting for answers;
@@ -33,6 +37,8 @@ export class Progress {
   #nextIndex: Index
   readonly #inFlight: InFlight[] = []
   #inFlightBytes = 0
+  /** How many appends at the end of those have left without asking for an answer. */
+  #unaskedCount = 0
   /** Outside of `replicate`: the one message is on its way, and its answer or the next heartbeat decides. */
   #isWaiting = false
   /** The commit index that the member was last told. */
@@ -84,42 +90,49 @@ export class Progress {
   /** Whether another message with entries may leave. */
   canSend({ inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
     if (this.#state !== 'replicate') return !this.#isWaiting
-    return (
-      this.#inFlight.length < this.#messagesMax(inFlightMessagesMax) && this.#inFlightBytes < inFlightBytesMax
-    )
+    return this.#inFlight.length < inFlightMessagesMax && this.#inFlightBytes < inFlightBytesMax
+  }
+
+  /** Whether it has been seen to keep up. */
+  get isSteady(): boolean {
+    return this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
   }
 
   /**
-   * Whether nobody waits for this member to have an entry: it is no voter, whose answer makes a majority; does not catch up,
+   * Whether nobody waits for this member to have an entry: its answer is not needed for a majority; it does not catch up,
    * which may make a voter of it; and there is no change under way that it has to hear of, or by which it may be a voter
    * again if nothing comes of it.
    */
   get followsAlong(): boolean {
-    const isBystander = this.role !== 'voter' && this.isRoleCommitted
-    return isBystander && this.#state === 'replicate' && this.#caughtUpRounds >= CAUGHT_UP_ROUNDS
+    return (this.role !== 'voter' || this.isSpare) && this.isRoleCommitted && this.isSteady
   }
 
   /**
    * Whether an append with so many bytes has to be answered. The answer of who follows along only makes room for more, so it is
-   * time when half of that is used; and heartbeats are answered anyway.
+   * time when half of that is used, or now and then; and heartbeats are answered anyway.
    */
-  needsAnswer(bytes: number, { inFlightMessagesMax, inFlightBytesMax }: RaftLimits): boolean {
+  needsAnswer(bytes: number, { inFlightBytesMax }: RaftLimits): boolean {
     if (!this.followsAlong) return true
-    return (
-      2 * (this.#inFlight.length + 1) >= this.#messagesMax(inFlightMessagesMax) ||
-      2 * (this.#inFlightBytes + bytes) >= inFlightBytesMax
-    )
+    return this.#unaskedCount + 1 >= ANSWERED_EVERY || 2 * (this.#inFlightBytes + bytes) >= inFlightBytesMax
   }
 
-  /** An append with entries up to `lastIndex` left. */
-  onSent(lastIndex: Index, bytes: number, nowTick: number): void {
+  /** An append with entries up to `lastIndex` left. @param isAsked Whether it has to be answered. */
+  onSent(lastIndex: Index, bytes: number, nowTick: number, isAsked: boolean): void {
     if (this.#state !== 'replicate') {
       this.#isWaiting = true
       return
     }
     this.#nextIndex = lastIndex + 1
-    this.#inFlight.push({ lastIndex, bytes, sentTick: nowTick })
     this.#inFlightBytes += bytes
+    const open = this.#unaskedCount > 0 ? this.#inFlight.at(-1) : undefined
+    if (open === undefined) {
+      this.#inFlight.push({ lastIndex, bytes, sentTick: nowTick })
+    } else {
+      open.lastIndex = lastIndex
+      open.bytes += bytes
+      open.sentTick = nowTick
+    }
+    this.#unaskedCount = isAsked ? 0 : this.#unaskedCount + 1
   }
 
   /** @param endIndex The last entry that the member can have. */
@@ -183,13 +196,10 @@ export class Progress {
     this.#clearInFlight()
   }
 
-  #messagesMax(inFlightMessagesMax: number): number {
-    return this.followsAlong ? FOLLOWED_MESSAGES_FACTOR * inFlightMessagesMax : inFlightMessagesMax
-  }
-
   #clearInFlight(): void {
     this.#inFlight.length = 0
     this.#inFlightBytes = 0
+    this.#unaskedCount = 0
     this.#isWaiting = false
   }
 }

@@ -266,6 +266,19 @@ export class RaftCore {
     this.#leadership?.widenReads()
   }
 
+  /**
+   * The first entry that is not committed, at the leader, while only as many voters have been sent it as it takes. If it stays
+   * for long, {@link widenAppends}.
+   */
+  get thriftyIndex(): Index | undefined {
+    return this.#leadership?.thriftyIndex
+  }
+
+  /** Sends all voters what is not committed. If it is still not by the tick after the next, that is done in any case. */
+  widenAppends(): void {
+    this.#leadership?.widenAppends()
+  }
+
   /** Hands leadership to another voter, at the leader. Until it has, or an election timeout is over, nothing is proposed. */
   transferLeadership(target: MemberId): TransferOutcome {
     const reason = this.#leadership ? this.#leadership.transferTo(target) : 'not-leader'

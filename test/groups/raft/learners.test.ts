@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals'
 import { configurationOf, type MemberId, type Message } from '#framework/groups/raft'
+import { Progress } from '../../../framework/groups/raft/progress.js'
 import { Cluster, type ClusterOptions } from './cluster.js'
 
-const inFlightMessagesMax = 4
-/** For who follows along, eight times as many. */
-const window = 8 * inFlightMessagesMax
+/** Who follows along answers every so many-th append. */
+const answeredEvery = 32
 const members = ['a', 'b', 'c', 'l'] as const
 
 /** Led by a, with a learner l that has just come. */
@@ -21,7 +21,7 @@ function ledWithLearner(options?: ClusterOptions): Cluster {
 
 /** After so many heartbeats that everybody has been seen to follow along. */
 function ledWithKnownLearner(): Cluster {
-  const cluster = ledWithLearner({ core: { limits: { inFlightMessagesMax } } })
+  const cluster = ledWithLearner()
   cluster.tick(30)
   return cluster
 }
@@ -39,13 +39,13 @@ function overheard(cluster: Cluster): Message[] {
 const answersOf = (messages: readonly Message[], from: string): Message[] =>
   messages.filter((message) => message.type === 'append-answer' && message.from === from)
 
-test('given a learner that follows along, when single entries come, then it answers for half a window of them at a time', () => {
+test('given a learner that follows along, when single entries come, then it answers for many of them at a time', () => {
   const cluster = ledWithKnownLearner()
   const messages = overheard(cluster)
-  for (let count = 1; count <= window; count++) cluster.propose('a', `${count}`)
-  expect(answersOf(messages, 'b')).toHaveLength(window)
+  for (let count = 1; count <= 2 * answeredEvery; count++) cluster.propose('a', `${count}`)
+  expect(answersOf(messages, 'b')).toHaveLength(2 * answeredEvery)
   expect(answersOf(messages, 'l')).toHaveLength(2)
-  for (const name of members) expect(cluster.applied(name)).toHaveLength(window)
+  for (const name of members) expect(cluster.applied(name)).toHaveLength(2 * answeredEvery)
 })
 
 test('given a learner that follows along, when what it did not answer got lost, then a heartbeat finds out and it is sent again', () => {
@@ -55,6 +55,16 @@ test('given a learner that follows along, when what it did not answer got lost, 
   cluster.drops = () => false
   cluster.tick(30)
   expect(cluster.applied('l')).toEqual(['lost'])
+})
+
+test('given a learner that follows along, when the last of what it does not answer has only just left, then none of it is taken for lost', () => {
+  const progress = new Progress('l' as MemberId, 'learner', 1, 0)
+  progress.onAccepted(0)
+  for (const round of [2, 3]) progress.onRound(round, 0, 0)
+  progress.onSent(1, 10, 0, false)
+  progress.onSent(2, 10, 100, false)
+  expect(progress.hasLost(100, 1, 10)).toBe(false)
+  expect(progress.hasLost(110, 1, 10)).toBe(true)
 })
 
 test('given a member that has just come, when it gets entries, then it answers each time: it may have everything', () => {
@@ -121,9 +131,9 @@ test('given a learner that follows along, when it becomes a voter, then it gets 
 test('given a learner that follows along, when it writes entries, then nobody waits for that until it is to answer', () => {
   const cluster = ledWithKnownLearner()
   for (const name of members) cluster.get(name).awaited.length = 0
-  for (let count = 1; count <= window / 2; count++) cluster.propose('a', `${count}`)
-  expect(cluster.get('l').awaited).toEqual([...Array<boolean>(window / 2 - 1).fill(false), true])
-  for (const name of ['a', 'b', 'c']) expect(cluster.get(name).awaited).not.toContain(false)
+  for (let count = 1; count <= answeredEvery; count++) cluster.propose('a', `${count}`)
+  expect(cluster.get('l').awaited).toEqual([...Array<boolean>(answeredEvery - 1).fill(false), true])
+  for (const name of ['a', 'b']) expect(cluster.get(name).awaited).not.toContain(false)
 })
 
 test('given entries from elsewhere than the leader, when they are written, then whoever got them waits', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { hedgeMs } from '../../../framework/groups/member/read-hedge.js'
+import { hedgeMs } from '../../../framework/groups/member/hedge.js'
 import { CalmGroup, delayMs } from './calm-group.js'
 import type { ProductionHost } from './host.js'
 

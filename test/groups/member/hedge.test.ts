@@ -1,11 +1,11 @@
 import { expect, test } from '@jest/globals'
 import { ManualClock } from '#framework/primitives'
-import { hedgeMs, ReadHedge } from '../../../framework/groups/member/read-hedge.js'
+import { hedgeMs, Hedge } from '../../../framework/groups/member/hedge.js'
 
 function setUp() {
   const clock = new ManualClock()
   let widenedCount = 0
-  const hedge = new ReadHedge({ clock, widen: () => widenedCount++ })
+  const hedge = new Hedge({ clock, widen: () => widenedCount++ })
   return { clock, hedge, widened: () => widenedCount }
 }
 
