@@ -53,7 +53,7 @@ export class Elections {
 
   /** Time passes at a member that does not lead. */
   tick(count: number): void {
-    const { state, membership } = this.#context
+    const { membership } = this.#context
     if (this.isQuiescent) return
     this.#timer.tick(count)
     if (!this.#timer.isOver && !this.#isAlone) return
