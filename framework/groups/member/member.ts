@@ -1,4 +1,12 @@
-import { invariant, MosaikError, nextTurn, raceSignal, type Clock, type Random } from '#framework/primitives'
+import {
+  invariant,
+  MosaikError,
+  nextTurn,
+  raceSignal,
+  type Clock,
+  type Digest,
+  type Random,
+} from '#framework/primitives'
 import type { AppliedSubmission, ReplicatedMachine } from '../machine/replicated-machine.js'
 import {
   RaftCore,
@@ -15,11 +23,13 @@ import {
   type RaftOptions,
   type RaftStatus,
   type ReadId,
+  type ReadIndex,
   type Ready,
   type Refusal,
   type RoleFacts,
   type StepOutcome,
   type SyncDemand,
+  type Term,
   type TransferOutcome,
 } from '../raft/index.js'
 import {
@@ -296,6 +306,19 @@ export class Member<C = unknown, R = unknown, Q = unknown, A = unknown> {
     } finally {
       this.#reads.delete(outcome.id)
     }
+  }
+
+  /** As {@link RaftCore.readIndex}. */
+  readIndex(clusterId: ClusterId, voters: Digest): ReadIndex | undefined {
+    if (this.isOver) return undefined
+    const readIndex = this.#core.readIndex(clusterId, voters)
+    if (this.#core.hasReady) this.#schedule()
+    return readIndex
+  }
+
+  /** As {@link RaftCore.termIn}. */
+  termIn(clusterId: ClusterId): Term | undefined {
+    return this.isOver ? undefined : this.#core.termIn(clusterId)
   }
 
   /**

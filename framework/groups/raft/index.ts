@@ -32,6 +32,7 @@ export {
 export type * from './messages.js'
 export type { RaftLimits, RaftOptions } from './options.js'
 export { RaftCore } from './raft-core.js'
+export { ReadConfirmation, votersDigest, type ReadIndex } from './read-confirmation.js'
 export type * from './ready.js'
 export { QuorumLoss, type KnownMember, type LogEnd, type ReformDecision, type ReformFacts } from './reform.js'
 export type * from './types.js'

@@ -1,3 +1,4 @@
+import type { Digest } from '#framework/primitives'
 import { ClusterChanges } from './cluster-changes.js'
 import type { CoreParts } from './core-parts.js'
 import type { Writes } from './durability.js'
@@ -24,6 +25,7 @@ import type {
   StepOutcome,
   TransferOutcome,
 } from './ready.js'
+import { votersDigest, type ReadIndex } from './read-confirmation.js'
 import { Replica } from './replica.js'
 import { settingsOf, type Settings } from './settings.js'
 import type {
@@ -251,6 +253,24 @@ export class RaftCore {
     const id = this.#nextReadId++
     const reason = this.#leadership.read(id, consistency)
     return reason === undefined ? { accepted: true, id } : this.#refuse(reason)
+  }
+
+  /**
+   * What is committed, at the leader, for a member that has it confirmed itself ({@link ReadConfirmation}). Undefined when
+   * it may not: nothing of the own term is committed, or other voters are in force than those that it is going to count.
+   */
+  readIndex(clusterId: ClusterId, voters: Digest): ReadIndex | undefined {
+    if (!this.#leadership || clusterId !== this.clusterId) return undefined
+    const isSame = voters === votersDigest(this.configuration) || this.#settings.faults.readIndexForAnyVoters
+    this.#leadership.stir()
+    const { log, commitIndex } = this.#replica
+    const { term } = this.#state
+    return isSame && log.termAt(commitIndex) === term ? { term, index: commitIndex } : undefined
+  }
+
+  /** The term that this member is in, durable or not. Undefined when it has stopped, or is not in this cluster. */
+  termIn(clusterId: ClusterId): Term | undefined {
+    return this.#state.isStopped || clusterId !== this.clusterId ? undefined : this.#state.term
   }
 
   /**

@@ -1,5 +1,6 @@
-// On the forward lane: what a member asks of the leader, and the answers.
-import type { Index, MemberId, Term } from '../raft/index.js'
+// On the forward lane: what a member asks of the leader, and of voters, and the answers.
+import { fromHex, toHex, type Digest } from '#framework/primitives'
+import type { ClusterId, Index, MemberId, ReadIndex, Term } from '../raft/index.js'
 import { MalformedMessageError, MessageReader, MessageWriter } from './message-bytes.js'
 
 /** What is to be appended to the log. */
@@ -14,10 +15,22 @@ export interface SubmitRequest {
   readonly isQuiet: boolean
 }
 
+/** What has the leader committed? It need not confirm that, if the asker counts the same voters; otherwise it is a strong read. */
+export interface ReadIndexRequest {
+  readonly type: 'read-index'
+  readonly id: number
+  readonly clusterId: ClusterId
+  /** {@link votersDigest} of those that the asker counts. */
+  readonly voters: Digest
+}
+
 export type ForwardRequest =
   | SubmitRequest
   | { readonly type: 'read'; readonly id: number; readonly consistency: 'strong' | 'lease' }
   | { readonly type: 'transfer'; readonly id: number; readonly to: MemberId }
+  | ReadIndexRequest
+  /** In which term are you, in this cluster? */
+  | { readonly type: 'term'; readonly id: number; readonly clusterId: ClusterId }
 
 /** Each has the `id` of the request. */
 export type ForwardAnswer =
@@ -30,11 +43,14 @@ export type ForwardAnswer =
   | { readonly type: 'readable'; readonly id: number; readonly index: Index }
   | { readonly type: 'transferring'; readonly id: number }
   | { readonly type: 'refused'; readonly id: number; readonly reason: ForwardRefusal }
+  /** The read index, which the asker has to confirm. */
+  | ({ readonly type: 'unconfirmed'; readonly id: number } & ReadIndex)
+  | { readonly type: 'in-term'; readonly id: number; readonly term: Term }
 
 export type ForwardMessage = ForwardRequest | ForwardAnswer
 
 // All of it little-endian: u8 type, f64 id; then what the type has, in the order above: integers as f64, except for counts and
-// lengths, which are u32, flags and choices as u8, texts and bytes behind their length. No opening is one of length 0.
+// lengths, which are u32, flags and choices as u8, cluster ids as 16 bytes and digests as 32, texts and bytes behind their length. No opening is one of length 0.
 
 const types = [
   'submit',
@@ -44,6 +60,10 @@ const types = [
   'readable',
   'transferring',
   'refused',
+  'read-index',
+  'term',
+  'unconfirmed',
+  'in-term',
 ] as const satisfies readonly ForwardMessage['type'][]
 const consistencies = ['strong', 'lease'] as const
 const refusals = ['not-leader', 'busy', 'refused'] as const
@@ -52,6 +72,8 @@ export type ForwardRefusal = (typeof refusals)[number]
 const headBytes = 1 + 8
 const submissionHeadBytes = 4 + 4
 const indexBytes = 8
+const clusterIdBytes = 16
+const digestBytes = 32
 const NO_OPENING = new Uint8Array(0)
 
 export function encodeForward(message: ForwardMessage): Uint8Array {
@@ -81,6 +103,20 @@ export function encodeForward(message: ForwardMessage): Uint8Array {
       break
     case 'refused':
       writer.u8(refusals.indexOf(message.reason))
+      break
+    case 'read-index':
+      writer.bytes(fromHex(message.clusterId))
+      writer.bytes(fromHex(message.voters))
+      break
+    case 'term':
+      writer.bytes(fromHex(message.clusterId))
+      break
+    case 'unconfirmed':
+      writer.number(message.term)
+      writer.number(message.index)
+      break
+    case 'in-term':
+      writer.number(message.term)
   }
   return writer.finish()
 }
@@ -111,7 +147,7 @@ function bodyBytesMax(message: ForwardMessage, text: Uint8Array): number {
     case 'appended':
       return 8 + 4 + indexBytes * message.firstIndices.length
     default:
-      return 8
+      return clusterIdBytes + digestBytes
   }
 }
 
@@ -141,6 +177,16 @@ function readBody(reader: MessageReader, type: ForwardMessage['type'], id: numbe
       return { type, id }
     case 'refused':
       return { type, id, reason: reader.oneOf(refusals, 'choice') }
+    case 'read-index': {
+      const clusterId = readClusterId(reader)
+      return { type, id, clusterId, voters: toHex(reader.bytes(digestBytes)) as Digest }
+    }
+    case 'term':
+      return { type, id, clusterId: readClusterId(reader) }
+    case 'unconfirmed':
+      return { type, id, term: reader.number(), index: reader.number() }
+    case 'in-term':
+      return { type, id, term: reader.number() }
   }
 }
 
@@ -154,6 +200,10 @@ function readSubmit(reader: MessageReader, id: number): SubmitRequest {
   })
   if (submissions.length === 0) throw new MalformedMessageError('nothing is submitted')
   return { type: 'submit', id, isQuiet, ...(opening.byteLength > 0 && { opening }), submissions }
+}
+
+function readClusterId(reader: MessageReader): ClusterId {
+  return toHex(reader.bytes(clusterIdBytes)) as ClusterId
 }
 
 function readIndices(reader: MessageReader): Index[] {

@@ -120,6 +120,8 @@ export class BondTraffic {
       case 'submit':
       case 'read':
       case 'transfer':
+      case 'read-index':
+      case 'term':
         return requests.onRequest(bond, message)
       default:
         forwarding.onAnswer(bond, message)

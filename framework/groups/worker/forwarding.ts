@@ -72,6 +72,26 @@ export class Forwarding {
     return forget
   }
 
+  /**
+   * Asks, and tells what comes of it, once: without a promise, for what has to be quick.
+   *
+   * @returns To be called when the answer is of no interest any more: the request is forgotten.
+   * @throws ForwardError when it cannot be sent.
+   */
+  inquire(
+    bond: Bond,
+    request: Without<ForwardRequest>,
+    onOutcome: (outcome: ForwardAnswer | 'lost') => void,
+  ): () => void {
+    const forget = (): void => void this.#pending.delete(id)
+    const finish = (outcome: ForwardAnswer | 'lost'): void => {
+      forget()
+      onOutcome(outcome)
+    }
+    const id = this.#send(bond, request, { bond, onAnswer: finish, onLost: () => finish('lost') })
+    return forget
+  }
+
   /** W-S14: answers count only from whom the question went to. */
   onAnswer(bond: Bond, answer: ForwardAnswer): void {
     const pending = this.#pending.get(answer.id)

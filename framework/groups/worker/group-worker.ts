@@ -41,6 +41,7 @@ import { LeaderRequests } from './leader-requests.js'
 import { Life } from './life.js'
 import { MembershipKeeper } from './membership-keeper.js'
 import { quiescence, Quiescing } from './quiescing.js'
+import { ReadAsker, readConfirmation } from './read-asker.js'
 import { Reforming } from './reforming.js'
 import { type Confirmation } from './shared-reads.js'
 import { Submitter } from './submitter.js'
@@ -125,7 +126,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
     this.bonds = bonds.join({
       ...membership,
       incarnation: life.incarnation,
-      capabilities: [bundling, quiescence],
+      capabilities: [bundling, quiescence, readConfirmation],
       events: {
         onBonded: (bond) => this.#onBonded(bond),
         onMessage: (bond, lane, message) => this.#traffic.onMessage(bond, lane, message),
@@ -145,6 +146,7 @@ export class GroupWorker<C = unknown, R = unknown, Q = unknown, A = unknown> {
       member,
       isGivingWay,
       forwarding: this.#forwarding,
+      asker: new ReadAsker({ mesh, forwarding: this.#forwarding, clock, faults: raft.faults }),
       ticker,
       clock,
       signal: this.#closing.signal,

@@ -5,6 +5,7 @@ import type { Member } from '../member/member.js'
 import type { Index } from '../raft/index.js'
 import { peerIdOf } from '../raft/member-id.js'
 import { ForwardError, type Forwarding } from './forwarding.js'
+import type { ReadAsker } from './read-asker.js'
 import { SharedReads, type Confirmation } from './shared-reads.js'
 import type { Ticker } from './ticker.js'
 
@@ -18,6 +19,7 @@ export interface LeaderAccessOptions {
   /** Nobody is asked for a cluster that is given up. */
   readonly isGivingWay: () => boolean
   readonly forwarding: Pick<Forwarding, 'ask'>
+  readonly asker: Pick<ReadAsker, 'confirm'>
   readonly ticker: Pick<Ticker, 'catchUp'>
   readonly clock: Clock
   /** Aborts when the group is over on this node. */
@@ -77,13 +79,17 @@ export class LeaderAccess {
   }
 
   async #confirm(consistency: Confirmation): Promise<void> {
-    const { clock, signal, forwarding } = this.#options
+    const { clock, signal, forwarding, asker } = this.#options
     const member = this.#requireMember()
     const { leader } = this
     if (leader === undefined) throw new ForwardError('not-leader')
     using patience = clock.deadline(readPatienceMs, signal)
     if (leader === 'self') {
       await this.read(member, consistency, patience.signal)
+      return
+    }
+    if (consistency === 'strong') {
+      await member.applied(await asker.confirm(member, leader, patience.signal), patience.signal)
       return
     }
     const answer = await forwarding.ask(leader, { type: 'read', consistency }, patience.signal)

@@ -19,7 +19,7 @@ export interface LeaderRequestsOptions {
   readonly heldAppends: Pick<HeldAppends<Bond>, 'onSubmitted' | 'release'>
 }
 
-/** What other nodes ask of this one, because they take it for the leader. */
+/** What other nodes ask of this one, because they take it for the leader, or for a voter. */
 export class LeaderRequests {
   readonly #options: LeaderRequestsOptions
 
@@ -29,7 +29,7 @@ export class LeaderRequests {
 
   onRequest(bond: Bond, request: ForwardRequest): void {
     const { id } = request
-    const answer = (message: ForwardMessage): void => void bond.send('forward', encodeForward(message))
+    const answer = (message: ForwardMessage): void => send(bond, message)
     const refuse = (reason: ForwardRefusal): void => answer({ type: 'refused', id, reason })
     const { heldAppends } = this.#options
     const member = this.#options.member()
@@ -46,15 +46,17 @@ export class LeaderRequests {
         return answer({ type: 'appended', id, term, firstIndices })
       }
       case 'read':
-        this.#options.read(member, request.consistency).then(
-          (index) => {
-            // It answers from its own state, as soon as that has all that is committed.
-            heldAppends.release(bond)
-            answer({ type: 'readable', id, index })
-          },
-          () => refuse('not-leader'),
-        )
-        return
+        return this.#read(bond, member, id, request.consistency)
+      case 'read-index': {
+        const readIndex = member.readIndex(request.clusterId, request.voters)
+        if (readIndex === undefined) return this.#read(bond, member, id, 'strong')
+        heldAppends.release(bond)
+        return answer({ type: 'unconfirmed', id, ...readIndex })
+      }
+      case 'term': {
+        const term = member.termIn(request.clusterId)
+        return term === undefined ? refuse('refused') : answer({ type: 'in-term', id, term })
+      }
       case 'transfer': {
         const outcome = member.transferLeadership(request.to)
         if (!outcome.accepted) return refuse(outcome.reason === 'not-leader' ? 'not-leader' : 'refused')
@@ -62,4 +64,19 @@ export class LeaderRequests {
       }
     }
   }
+
+  #read(bond: Bond, member: Member, id: number, consistency: Confirmation): void {
+    this.#options.read(member, consistency).then(
+      (index) => {
+        // It answers from its own state, as soon as that has all that is committed.
+        this.#options.heldAppends.release(bond)
+        send(bond, { type: 'readable', id, index })
+      },
+      () => send(bond, { type: 'refused', id, reason: 'not-leader' }),
+    )
+  }
+}
+
+function send(bond: Bond, message: ForwardMessage): void {
+  bond.send('forward', encodeForward(message))
 }

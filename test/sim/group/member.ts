@@ -17,6 +17,7 @@ import { SimBonds } from './bonds.js'
 import type { DriverBugs } from './driver-bugs.js'
 import { bytesOfRecord, recordsOf, type JournalRecord, type Recovered, type Snapshot } from './journal.js'
 import type { ClientAnswer, ClientRequest, SimMessage } from './messages.js'
+import { ReadQuestions } from './read-questions.js'
 import { encodeCommands, Registers, type Applied } from './registers.js'
 
 /** How the members of a world are set up. */
@@ -89,6 +90,7 @@ export class SimMember {
   readonly #writes = new Map<Index, WaitingWrite>()
   readonly #unconfirmedReads = new Map<ReadId, ClientRequest>()
   #confirmedReads: WaitingRead[] = []
+  readonly #readQuestions: ReadQuestions
   /** What was applied when the last checkpoint was due. */
   #checkpointIndex: Index = 0
   /** A snapshot that the core was told of and has not handed out yet. */
@@ -124,6 +126,13 @@ export class SimMember {
         ping: (host) => surroundings.send(host, { kind: 'ping' }),
       })
     }
+    this.#readQuestions = new ReadQuestions({
+      core: this.core,
+      faults: settings.coreFaults,
+      send: (to, message) => surroundings.send(hostOf(to), message),
+      onConfirmed: (request, index) => void this.#confirmedReads.push({ index, request }),
+      onRefused: (request, leader) => this.#refuse(request, leader),
+    })
     surroundings.observer.started(this, recovered)
     if (recovered.snapshot) this.#restoreMachine(recovered.snapshot)
     this.#handleReady()
@@ -166,6 +175,13 @@ export class SimMember {
         break
       case 'snapshot-answer':
         this.#installSnapshot(message.snapshot)
+        break
+      case 'read-index-question':
+      case 'term-question':
+      case 'read-index-answer':
+      case 'term-answer':
+        this.#readQuestions.receive(message)
+        this.#answerReads()
         break
       case 'ping':
       case 'answer':
@@ -214,7 +230,13 @@ export class SimMember {
 
   #serveRead(request: ClientRequest): void {
     const outcome = this.core.read(request.consistency)
-    if (!outcome.accepted) return this.#refuse(request, outcome.leader)
+    if (!outcome.accepted) {
+      // Some are left to the leader, to confirm in its own way.
+      const isAsked =
+        request.consistency === 'strong' && request.sequence % 4 !== 0 && this.#readQuestions.ask(request)
+      if (!isAsked) this.#refuse(request, outcome.leader)
+      return
+    }
     this.#unconfirmedReads.set(outcome.id, request)
   }
 
@@ -314,6 +336,10 @@ export class SimMember {
       this.#unconfirmedReads.delete(id)
       if (request) this.#refuse(request, undefined)
     }
+    this.#answerReads()
+  }
+
+  #answerReads(): void {
     if (this.#confirmedReads.length === 0) return
     for (const { index, request } of this.#confirmedReads) {
       if (index > this.#appliedIndex) continue

@@ -1,5 +1,7 @@
 import type { Message } from '../../../framework/groups/raft/messages.js'
-import type { Index } from '../../../framework/groups/raft/types.js'
+import type { ReadIndex } from '../../../framework/groups/raft/read-confirmation.js'
+import type { ClusterId, Index, MemberId, Term } from '../../../framework/groups/raft/types.js'
+import type { Digest } from '#framework/primitives'
 import type { RegisterInput, RegisterOutput } from '../clients/register.js'
 import type { Snapshot } from './journal.js'
 
@@ -38,6 +40,31 @@ export interface SnapshotAnswer {
   readonly snapshot: Snapshot
 }
 
+interface QuestionHead {
+  /** The attempt of the client that it is asked for. */
+  readonly key: string
+  readonly asker: MemberId
+  /** Whose answer would count: nobody else gives one. */
+  readonly to: MemberId
+  readonly clusterId: ClusterId
+}
+
+interface AnswerHead {
+  readonly key: string
+  readonly from: MemberId
+  readonly clusterId: ClusterId
+}
+
+/** What a member asks that does not lead and has a strong read confirmed. */
+export type ReadQuestion =
+  | (QuestionHead & { readonly kind: 'read-index-question'; readonly voters: Digest })
+  | (QuestionHead & { readonly kind: 'term-question' })
+
+/** Undefined for refusals. */
+export type ReadAnswer =
+  | (AnswerHead & { readonly kind: 'read-index-answer'; readonly readIndex: ReadIndex | undefined })
+  | (AnswerHead & { readonly kind: 'term-answer'; readonly term: Term | undefined })
+
 /** The sender is there. Only in groups that may be quiescent, which have no other sign of it. */
 export interface Ping {
   readonly kind: 'ping'
@@ -47,6 +74,8 @@ export interface Ping {
 export type SimMessage =
   | { readonly kind: 'raft'; readonly message: Message }
   | Ping
+  | ReadQuestion
+  | ReadAnswer
   | SnapshotRequest
   | SnapshotAnswer
   | ClientRequest

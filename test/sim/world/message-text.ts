@@ -12,6 +12,13 @@ export function describeMessage(message: SimMessage): string {
       return `answer ${message.sequence}.${message.attempt} ${message.outcome.type}`
     case 'ping':
       return 'ping'
+    case 'read-index-question':
+    case 'term-question':
+      return `${message.kind} ${message.key} of ${message.asker}`
+    case 'read-index-answer':
+      return `${message.kind} ${message.key} ${message.readIndex && `t${message.readIndex.term} ${message.readIndex.index}`}`
+    case 'term-answer':
+      return `${message.kind} ${message.key} t${message.term}`
     case 'snapshot-request':
       return `snapshot-request above ${message.aboveIndex}`
     case 'snapshot-answer':

@@ -112,6 +112,29 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
     { ...three, core: { readsWithoutQuorum: true }, faults: { isolate: often, partial: often } },
   ],
   [
+    'reads-despite-later-terms',
+    {
+      // A leader that was cut off is asked before it has heard of the next one, by who still takes it for the leader.
+      ...three,
+      members: 'core',
+      core: { readsDespiteLaterTerms: true },
+      faults: { isolate: often, partial: often, 'one-way': often },
+      habits: { readRate: 0.6, thinkMs: 50 },
+    },
+  ],
+  [
+    'read-index-for-any-voters',
+    {
+      // Who asks is behind by two voters, and counts a majority of less than there are.
+      members: 'core',
+      hosts: 6,
+      founders: 3,
+      core: { readIndexForAnyVoters: true },
+      faults: { membership: { every: 1, lasting: 1 }, split: { every: 3, lasting: 4 }, 'slow-links': often, 'one-way': often },
+      habits: { readRate: 0.6, thinkMs: 50 },
+    },
+  ],
+  [
     'leader-counts-before-persisted',
     {
       ...onDisk,
