@@ -13,6 +13,7 @@ const likelySeeds: Readonly<Record<string, number>> = {
   'commits-old-term-by-counting': 52,
   'stale-lease-read': 3,
   'reads-without-quorum': 9,
+  'reads-despite-later-terms': 83,
   'ignores-leader-when-alone': 60,
   'loses-ticks-in-pause': 112,
   'restores-old-snapshot': 38,

@@ -23,8 +23,6 @@ export interface CoreFaults {
   readonly readsWithoutQuorum?: boolean
   /** Counts the word of voters that are in a later term than the leader whose read index they are to confirm. */
   readonly readsDespiteLaterTerms?: boolean
-  /** A leader gives its read index to whoever asks, whichever voters that one means to count. */
-  readonly readIndexForAnyVoters?: boolean
   /** A leader counts itself among those that have its entries before they are durable. */
   readonly leaderCountsBeforePersisted?: boolean
   /** A follower acknowledges entries before they are durable. */

@@ -261,11 +261,11 @@ export class RaftCore {
    */
   readIndex(clusterId: ClusterId, voters: Digest): ReadIndex | undefined {
     if (!this.#leadership || clusterId !== this.clusterId) return undefined
-    const isSame = voters === votersDigest(this.configuration) || this.#settings.faults.readIndexForAnyVoters
     this.#leadership.stir()
     const { log, commitIndex } = this.#replica
     const { term } = this.#state
-    return isSame && log.termAt(commitIndex) === term ? { term, index: commitIndex } : undefined
+    if (voters !== votersDigest(this.configuration) || log.termAt(commitIndex) !== term) return undefined
+    return { term, index: commitIndex }
   }
 
   /** The term that this member is in, durable or not. Undefined when it has stopped, or is not in this cluster. */

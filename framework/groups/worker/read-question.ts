@@ -64,7 +64,9 @@ export class ReadQuestion {
     const { clusterId, forwarding } = this.#options
     try {
       const request = { type: 'term', clusterId } as const
-      this.#forgets.push(forwarding.inquire(voter, request, (outcome) => this.#onVoter(voter.member, outcome)))
+      this.#forgets.push(
+        forwarding.inquire(voter, request, (outcome) => this.#onVoter(voter.member, outcome)),
+      )
     } catch {
       this.#onVoter(voter.member, 'lost')
     }

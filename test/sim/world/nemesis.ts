@@ -70,7 +70,7 @@ export class Nemesis {
   }
 
   /** A message is about to arrive: some faults wait for a certain one. */
-  arriving(from: number, { type, term }: Message): void {
+  arriving(from: number, { type, term, to }: Message): void {
     if (type === 'append' && this.#cut && term > this.#cut.aboveTerm && this.#cut.appendsLeft-- === 0) {
       this.#cut = undefined
       const directions = this.#pick([['from'], ['to', 'from']] as const)
@@ -78,7 +78,7 @@ export class Nemesis {
     }
     if (type === 'timeout-now' && this.#deafensOldLeader) {
       this.#deafensOldLeader = false
-      this.#endAfter(this.#lastingMs('deafen-old-leader'), this.#silence(from, ['to']))
+      this.#endAfter(this.#lastingMs('deafen-old-leader'), this.#deafen(from, to))
     }
   }
 
@@ -200,6 +200,20 @@ export class Nemesis {
       this.#surroundings.hosts.map((host) => host.number),
       (from, to) =>
         (from === number && directions.includes('from')) || (to === number && directions.includes('to')),
+    )
+  }
+
+  /** A leader that has handed over hears of nothing; or only of somebody that the next leader cannot reach, so that both do not know of it. */
+  #deafen(oldLeader: number, next: MemberId): () => void {
+    const { hosts, random } = this.#surroundings
+    const numbers = hosts.map((host) => host.number)
+    const nextLeader = hosts.find(({ id }) => id === next)?.number
+    const others = numbers.filter((number) => number !== oldLeader && number !== nextLeader)
+    const follower = others.length > 0 && random.float() < 0.5 ? this.#pick(others) : undefined
+    return this.#block(
+      `no messages to h${oldLeader}${follower === undefined ? '' : ` but of h${follower}`}`,
+      numbers,
+      (from, to) => (to === oldLeader && from !== follower) || (from === nextLeader && to === follower),
     )
   }
 

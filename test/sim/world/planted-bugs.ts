@@ -114,24 +114,13 @@ export const PLANTED_BUGS: ReadonlyMap<string, PlantedBug> = new Map<string, Pla
   [
     'reads-despite-later-terms',
     {
-      // A leader that was cut off is asked before it has heard of the next one, by who still takes it for the leader.
-      ...three,
+      // A leader that has handed over does not hear of the next one, and nor does who asks it; but others are heard.
       members: 'core',
+      hosts: 5,
+      founders: 5,
       core: { readsDespiteLaterTerms: true },
-      faults: { isolate: often, partial: often, 'one-way': often },
-      habits: { readRate: 0.6, thinkMs: 50 },
-    },
-  ],
-  [
-    'read-index-for-any-voters',
-    {
-      // Who asks is behind by two voters, and counts a majority of less than there are.
-      members: 'core',
-      hosts: 6,
-      founders: 3,
-      core: { readIndexForAnyVoters: true },
-      faults: { membership: { every: 1, lasting: 1 }, split: { every: 3, lasting: 4 }, 'slow-links': often, 'one-way': often },
-      habits: { readRate: 0.6, thinkMs: 50 },
+      faults: { transfer: { every: 3, lasting: 1 }, 'deafen-old-leader': { every: 3, lasting: 2 } },
+      habits: { readRate: 0.6, leaseRate: 0, thinkMs: 20, attemptMs: 50 },
     },
   ],
   [
