@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { toHex } from '#framework/primitives'
 import {
   decodeForward,
   encodeForward,
@@ -24,6 +25,9 @@ const submission = fc.record({
   commandCount: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
   payload: fc.uint8Array({ maxLength: 40 }),
 })
+const hexOf = (byteLength: number): fc.Arbitrary<string> =>
+  fc.uint8Array({ minLength: byteLength, maxLength: byteLength }).map((bytes) => toHex(bytes))
+const clusterId = hexOf(16)
 const messages = fc.oneof(
   of(
     'submit',
@@ -36,6 +40,10 @@ const messages = fc.oneof(
   ),
   of('read', { consistency: fc.constantFrom('strong', 'lease') }),
   of('transfer', { to: fc.string({ unit: 'grapheme' }) }),
+  of('read-index', { clusterId, voters: hexOf(32) }),
+  of('term', { clusterId }),
+  of('unconfirmed', { term: count, index: count }),
+  of('in-term', { term: count }),
   of('appended', { term: count, firstIndices: fc.array(count, { maxLength: 5 }) }),
   of('readable', { index: count }),
   of('transferring', {}),
