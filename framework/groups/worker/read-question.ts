@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '#framework/primitives'
 import type { Bond } from '../bond/bond.js'
-import { hedgeMs } from '../member/read-hedge.js'
+import { hedgeMs } from '../member/hedge.js'
 import { votersDigest, type ClusterId, type Index, type MemberId, type Term } from '../raft/index.js'
 import type { Configuration, ReadConfirmation } from '../raft/index.js'
 import type { ForwardAnswer } from '../wire/forward-wire.js'

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { hedgeMs } from '../../../framework/groups/member/hedge.js'
-import { CalmGroup, delayMs } from './calm-group.js'
+import { CalmGroup, calmSetup, delayMs } from './calm-group.js'
 import type { ProductionHost } from './host.js'
 
 /** How long a strong read takes at a node, in simulated milliseconds. */
@@ -34,4 +34,51 @@ test('given a follower that stands still, then it holds up one strong read at mo
   }
   // Only one of the two had been asked.
   expect(firstReads.sort((a, b) => a - b)).toEqual([roundTripMs, hedgeMs + roundTripMs])
+})
+
+/** Three voters and a learner. */
+function withLearner(): CalmGroup {
+  const { peers } = calmSetup(4)
+  return new CalmGroup(
+    calmSetup(4, { founding: { type: 'declared', founders: peers.slice(0, 3), patienceTicks: Infinity } }),
+  )
+}
+
+test('given members that do not lead, then a strong read of them takes one round trip', async () => {
+  using group = withLearner()
+  await group.pass(5_000)
+  const leader = group.leader!
+  expect(leader.member!.core.configuration.voters).toHaveLength(3)
+  for (const host of group.hosts.filter((each) => each !== leader)) {
+    // The first opens lanes.
+    await readMs(group, host)
+    expect(await readMs(group, host)).toBe(2 * delayMs)
+  }
+})
+
+test('given a voter that stands still, then it holds up one strong read of a learner at most, until the leader has confirmed that', async () => {
+  using group = withLearner()
+  await group.pass(5_000)
+  const leader = group.leader!
+  const { voters, learners } = leader.member!.core.configuration
+  const learner = group.hosts.find(({ id }) => learners.includes(id))!
+  const roundTripMs = 2 * delayMs
+  // The first of a voter opens lanes.
+  await readMs(group, learner)
+  const firstReads: number[] = []
+  for (const voter of group.hosts.filter((host) => host !== leader && voters.includes(host.id))) {
+    voter.process!.pause()
+    // The leader has seen that it does not answer.
+    await group.pass(150)
+    firstReads.push(await readMs(group, learner))
+    await readMs(group, learner)
+    for (let read = 1; read <= 5; read++) {
+      expect(await readMs(group, learner)).toBe(roundTripMs)
+      await group.pass(50)
+    }
+    voter.process!.resume('events')
+    await group.pass(1_000)
+  }
+  // Only one of the two was asked, until it did not answer; after that, the other one.
+  expect(firstReads).toContain(roundTripMs + hedgeMs + 2 * roundTripMs)
 })
