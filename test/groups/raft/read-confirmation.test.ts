@@ -44,12 +44,15 @@ describe('a read that is confirmed by who asks (ReadIndex, thesis §6.4)', () =>
     expect(read.verdict).toBe('confirmed')
   })
 
-  test.each(['b', 'c'])('given %s in a later term, then it is refuted, whoever else has answered', (later) => {
-    const read = asked('l', ['a', 'b', 'c', 'd', 'e'])
-    for (const voter of ids('b', 'c', 'd')) read.onTerm(voter, voter === later ? term + 1 : term)
-    read.onReadIndex({ term, index: 7 }, term)
-    expect(read.verdict).toBe('refuted')
-  })
+  test.each(['b', 'c'])(
+    'given %s in a later term, then it is refuted, whoever else has answered',
+    (later) => {
+      const read = asked('l', ['a', 'b', 'c', 'd', 'e'])
+      for (const voter of ids('b', 'c', 'd')) read.onTerm(voter, voter === later ? term + 1 : term)
+      read.onReadIndex({ term, index: 7 }, term)
+      expect(read.verdict).toBe('refuted')
+    },
+  )
 
   test('given that who asks is in a later term itself, then it is refuted', () => {
     const read = asked('b', ['a', 'b', 'c'])
@@ -84,7 +87,9 @@ describe('a read that is confirmed by who asks (ReadIndex, thesis §6.4)', () =>
   test('it is confirmed only by a majority of the voters, the leader among them, in no later term than its own', () => {
     const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
     const member = fc.constantFrom(...names)
-    const events = fc.array(fc.record({ from: member, in: fc.integer({ min: 1, max: 3 }) }), { maxLength: 12 })
+    const events = fc.array(fc.record({ from: member, in: fc.integer({ min: 1, max: 3 }) }), {
+      maxLength: 12,
+    })
     const voterLists = fc.uniqueArray(member, { minLength: 1 })
     fc.assert(
       fc.property(voterLists, member, member, events, fc.nat(12), (voters, leader, asker, said, leaderAt) => {
@@ -92,7 +97,7 @@ describe('a read that is confirmed by who asks (ReadIndex, thesis §6.4)', () =>
         const read = asked(asker, voters, leader)
         const terms = new Map<string, number>()
         const ownTerm = 2
-        for (const [place, { from, in: at }] of [...said.entries()]) {
+        for (const [place, { from, in: at }] of said.entries()) {
           if (place === leaderAt) read.onReadIndex({ term: 2, index: 1 }, ownTerm)
           if (from === leader || from === asker) continue
           read.onTerm(from as MemberId, at)
@@ -120,7 +125,10 @@ describe('what is said to who confirms a read itself', () => {
     cluster.elect('a')
     cluster.settle()
     const { term: now, commitIndex } = cluster.core('a').status
-    expect(cluster.core('a').readIndex(CLUSTER, digestOf(...three))).toEqual({ term: now, index: commitIndex })
+    expect(cluster.core('a').readIndex(CLUSTER, digestOf(...three))).toEqual({
+      term: now,
+      index: commitIndex,
+    })
     expect(cluster.core('a').hasReady).toBe(false)
   })
 
