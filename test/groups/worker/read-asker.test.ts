@@ -107,7 +107,15 @@ describe('the leader has to confirm it with a round, at once', () => {
     ['a voter that refuses', () => learner.answer('b', 'term', { type: 'refused', reason: 'refused' })],
     ['a voter that is lost', () => learner.forwarding.onLost(learner.bonds.get('b' as PeerId)!)],
     [
-      'a member that is in another cluster by now',
+      'a member that is in another cluster when the last voter answers',
+      () => {
+        learner.answer('a', 'read-index', readIndex)
+        learner.ownTerm = undefined
+        learner.answer('b', 'term', inTerm(5))
+      },
+    ],
+    [
+      'a member that is in another cluster when the leader answers',
       () => {
         learner.answer('b', 'term', inTerm(5))
         learner.ownTerm = undefined
@@ -188,14 +196,16 @@ test.each<[string, () => void, string]>([
   await expect(read).rejects.toMatchObject({ reason })
 })
 
-test('given reads that are confirmed, that fail or that nobody waits for any more, then nothing is left of them', async () => {
+test.each<[string, (abort: () => void) => void]>([
+  ['are confirmed', () => learner.answer('a', 'read-index', { type: 'readable', index: 9 })],
+  ['fail', () => learner.answer('a', 'read-index', { type: 'refused', reason: 'not-leader' })],
+  ['nobody waits for any more', (abort) => abort()],
+])('given more reads that %s than may be under way, then nothing is left of them', async (_, end) => {
   for (let count = 0; count < 1_100; count++) {
     const controller = new AbortController()
     const read = learner.read(controller.signal)
-    if (count % 3 === 0) controller.abort(new Error('enough'))
-    else if (count % 3 === 1) learner.forwarding.onLost(learner.bonds.get('b' as PeerId)!)
-    if (count % 3 === 1) learner.forwarding.onLost(learner.bonds.get('a' as PeerId)!)
-    if (count % 3 === 2) learner.answer('a', 'read-index', { type: 'readable', index: 9 })
+    expect(learner.questions).toEqual(['a read-index', 'b term'])
+    end(() => controller.abort(new Error('enough')))
     await read.catch(() => {})
     learner.asked.length = 0
   }
