@@ -2,8 +2,8 @@ import { expect, test } from '@jest/globals'
 import { GroupKey } from '#framework/groups'
 import { shortId } from '#framework/primitives'
 import { eventually, within } from '../../support/eventually.js'
-import { quickly, startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
-import { agreeOnLeader, allReach, declared, leaderOf, patienceMs } from './support.js'
+import { discoverAll, quickly, startNodes, type CounterGroup, type GroupNode } from '../group/nodes.js'
+import { agreeOnLeader, allReach, declared, joinDeclared, leaderOf, patienceMs } from './support.js'
 
 const groupCount = 12
 
@@ -39,8 +39,11 @@ test.concurrent(
     await using nodes = await startNodes(2)
     const first = nodes[0]!
     const byGroup = await Promise.all(
-      Array.from({ length: groupCount }, () => declared(nodes, { key: GroupKey.random() })),
+      Array.from({ length: groupCount }, () => joinDeclared(nodes, { key: GroupKey.random() })),
     )
+    // Once for all of them: a node does not put up with a dozen exchanges at a time.
+    await discoverAll(nodes)
+    await Promise.all(byGroup.flat().map((group) => within(patienceMs, group.when().online())))
     const groups = byGroup.map(([own]) => own!)
 
     await quiet(first, groups)
