@@ -1,11 +1,12 @@
-import { invariant } from '#framework/primitives'
+import { invariant, type Digest } from '#framework/primitives'
 import { AppendQuorum } from './append-quorum.js'
-import { AppendSender } from './append-sender.js'
+import { AppendSender, type AppendSenderOptions } from './append-sender.js'
 import { encodeConfiguration, haveSameVoters, isSingleStep, isWellFormed, roleOf } from './configuration.js'
 import type { AppendAnswer, Envelope, Message } from './messages.js'
 import { Progress } from './progress.js'
 import { Quiescence } from './quiescence.js'
 import { electorateOf, reachedByQuorum, type Electorate } from './quorum.js'
+import { votersDigest, type ReadIndex } from './read-confirmation.js'
 import { ReadQuorum } from './read-quorum.js'
 import { ReadQueue } from './reads.js'
 import type { MemberProgress, Proposal, ProposeOutcome, ReadId, RefusalReason, StepOutcome } from './ready.js'
@@ -21,12 +22,8 @@ const NO_PAYLOAD = new Uint8Array(0)
 const AHEAD_BYTES_MIN = 4096
 
 /** What a leader has to know of the member that it is. */
-export interface LeaderContext {
-  readonly settings: Settings
-  readonly replica: Replica
+export interface LeaderContext extends Omit<AppendSenderOptions, 'rounds'> {
   readonly term: Term
-  readonly send: (message: Message) => void
-  readonly envelope: (to: MemberId) => Envelope
 }
 
 /** What a leader does in its term: from its election until it is a follower again. */
@@ -150,8 +147,9 @@ export class Leadership {
     this.#quiescence.tick(count)
     if (isRoundDue) this.#startFullRound()
     else this.widenReads()
-    if (this.thriftyIndex !== undefined && this.thriftyIndex === this.#thriftyIndexAtTick) this.widenAppends()
-    this.#thriftyIndexAtTick = this.thriftyIndex
+    const { thriftyIndex } = this
+    if (thriftyIndex !== undefined && thriftyIndex === this.#thriftyIndexAtTick) this.widenAppends()
+    this.#thriftyIndexAtTick = thriftyIndex
     // Of two voters, the other one cannot be elected without this one's vote, so there is nothing to fear from waiting.
     if (this.#replica.configuration.voters.length === 2) return undefined
     const heardTick = reachedByQuorum(this.#electorate(), (member) =>
@@ -247,6 +245,14 @@ export class Leadership {
       this.#hasUnsent = true
     }
     return undefined
+  }
+
+  /** {@link RaftCore.readIndex}, in the cluster that it is asked for. */
+  readIndex(voters: Digest): ReadIndex | undefined {
+    this.stir()
+    const { configuration, commitIndex } = this.#replica
+    if (voters !== votersDigest(configuration) || !this.#isTermCommitted) return undefined
+    return { term: this.#term, index: commitIndex }
   }
 
   /** The round that reads wait for, while not all voters are asked to answer it. */
@@ -357,6 +363,10 @@ export class Leadership {
     return this.#replica.commitIndex >= this.#noopIndex
   }
 
+  get #isLittleUnderWay(): boolean {
+    return this.#uncommittedBytes < AHEAD_BYTES_MIN
+  }
+
   get #isAlone(): boolean {
     const { voters } = this.#replica.configuration
     return voters.length === 1 && voters[0] === this.#settings.id
@@ -459,7 +469,7 @@ export class Leadership {
 
   /** Whoever is to lead has to have everything, and much had better be with everybody. */
   #chooseSpares(): void {
-    const mayWait = this.#transfer.target === undefined && this.#uncommittedBytes < AHEAD_BYTES_MIN
+    const mayWait = this.#transfer.target === undefined && this.#isLittleUnderWay
     this.#appendQuorum.choose(mayWait ? this.#othersNeeded : Infinity, this.#replica.commitIndex)
   }
 
@@ -475,7 +485,7 @@ export class Leadership {
    */
   #endFor(progress: Progress): Index {
     const { log, commitIndex } = this.#replica
-    return progress.followsAlong && this.#uncommittedBytes < AHEAD_BYTES_MIN ? commitIndex : log.lastIndex
+    return progress.followsAlong && this.#isLittleUnderWay ? commitIndex : log.lastIndex
   }
 
   /** As soon as the target has the whole log. */

@@ -25,7 +25,7 @@ import type {
   StepOutcome,
   TransferOutcome,
 } from './ready.js'
-import { votersDigest, type ReadIndex } from './read-confirmation.js'
+import type { ReadIndex } from './read-confirmation.js'
 import { Replica } from './replica.js'
 import { settingsOf, type Settings } from './settings.js'
 import type {
@@ -260,12 +260,7 @@ export class RaftCore {
    * it may not: nothing of the own term is committed, or other voters are in force than those that it is going to count.
    */
   readIndex(clusterId: ClusterId, voters: Digest): ReadIndex | undefined {
-    if (!this.#leadership || clusterId !== this.clusterId) return undefined
-    this.#leadership.stir()
-    const { log, commitIndex } = this.#replica
-    const { term } = this.#state
-    if (voters !== votersDigest(this.configuration) || log.termAt(commitIndex) !== term) return undefined
-    return { term, index: commitIndex }
+    return clusterId === this.clusterId ? this.#leadership?.readIndex(voters) : undefined
   }
 
   /** The term that this member is in, durable or not. Undefined when it has stopped, or is not in this cluster. */

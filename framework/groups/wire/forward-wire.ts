@@ -1,7 +1,7 @@
 // On the forward lane: what a member asks of the leader, and of voters, and the answers.
-import { fromHex, toHex, type Digest } from '#framework/primitives'
+import { bytesOf, digestFromRaw, type Digest } from '#framework/primitives'
 import type { ClusterId, Index, MemberId, ReadIndex, Term } from '../raft/index.js'
-import { MalformedMessageError, MessageReader, MessageWriter } from './message-bytes.js'
+import { clusterIdBytes, MalformedMessageError, MessageReader, MessageWriter } from './message-bytes.js'
 
 /** What is to be appended to the log. */
 export interface SubmitRequest {
@@ -72,7 +72,6 @@ export type ForwardRefusal = (typeof refusals)[number]
 const headBytes = 1 + 8
 const submissionHeadBytes = 4 + 4
 const indexBytes = 8
-const clusterIdBytes = 16
 const digestBytes = 32
 const NO_OPENING = new Uint8Array(0)
 
@@ -105,11 +104,11 @@ export function encodeForward(message: ForwardMessage): Uint8Array {
       writer.u8(refusals.indexOf(message.reason))
       break
     case 'read-index':
-      writer.bytes(fromHex(message.clusterId))
-      writer.bytes(fromHex(message.voters))
+      writer.clusterId(message.clusterId)
+      writer.bytes(bytesOf(message.voters))
       break
     case 'term':
-      writer.bytes(fromHex(message.clusterId))
+      writer.clusterId(message.clusterId)
       break
     case 'unconfirmed':
       writer.number(message.term)
@@ -177,12 +176,10 @@ function readBody(reader: MessageReader, type: ForwardMessage['type'], id: numbe
       return { type, id }
     case 'refused':
       return { type, id, reason: reader.oneOf(refusals, 'choice') }
-    case 'read-index': {
-      const clusterId = readClusterId(reader)
-      return { type, id, clusterId, voters: toHex(reader.bytes(digestBytes)) as Digest }
-    }
+    case 'read-index':
+      return { type, id, clusterId: reader.clusterId(), voters: digestFromRaw(reader.bytes(digestBytes)) }
     case 'term':
-      return { type, id, clusterId: readClusterId(reader) }
+      return { type, id, clusterId: reader.clusterId() }
     case 'unconfirmed':
       return { type, id, term: reader.number(), index: reader.number() }
     case 'in-term':
@@ -200,10 +197,6 @@ function readSubmit(reader: MessageReader, id: number): SubmitRequest {
   })
   if (submissions.length === 0) throw new MalformedMessageError('nothing is submitted')
   return { type: 'submit', id, isQuiet, ...(opening.byteLength > 0 && { opening }), submissions }
-}
-
-function readClusterId(reader: MessageReader): ClusterId {
-  return toHex(reader.bytes(clusterIdBytes)) as ClusterId
 }
 
 function readIndices(reader: MessageReader): Index[] {

@@ -1,4 +1,8 @@
-import { MosaikError } from '#framework/primitives'
+import { fromHex, MosaikError, toHex } from '#framework/primitives'
+import type { ClusterId } from '../raft/index.js'
+
+/** What a cluster id takes in a message. */
+export const clusterIdBytes = 16
 
 /** Bytes of another member that are no message. Code `GROUP_MESSAGE_MALFORMED`. */
 export class MalformedMessageError extends MosaikError {
@@ -49,6 +53,10 @@ export class MessageWriter {
     this.bytes(value)
   }
 
+  clusterId(value: ClusterId): void {
+    this.bytes(fromHex(value))
+  }
+
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#offset)
   }
@@ -97,6 +105,10 @@ export class MessageReader {
 
   sized(): Uint8Array {
     return this.bytes(this.u32())
+  }
+
+  clusterId(): ClusterId {
+    return toHex(this.bytes(clusterIdBytes)) as ClusterId
   }
 
   /** How many follow, each of so many bytes at least: what is claimed is not allocated before it has come. */

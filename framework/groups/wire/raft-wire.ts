@@ -1,8 +1,7 @@
 // Messages of consensus as bytes. Who sends and who receives is not among them: the bond proves the one, and is with the
 // other.
-import { fromHex, toHex } from '#framework/primitives'
 import { entryKindCodes, entryKindOf } from '../raft/entry-kinds.js'
-import type { AnswerWish, ClusterId, Entry, MemberId, Message } from '../raft/index.js'
+import type { AnswerWish, Entry, MemberId, Message } from '../raft/index.js'
 import { MalformedMessageError, MessageReader, MessageWriter } from './message-bytes.js'
 
 /** Between whom a message is. */
@@ -42,7 +41,7 @@ export function encodeMessage(message: Message): Uint8Array {
   const entries = message.type === 'append' ? message.entries : []
   const writer = new MessageWriter(headBytes + fieldBytesMax + bytesOfEntries(entries))
   writer.u8(types.indexOf(message.type))
-  writer.bytes(fromHex(message.clusterId))
+  writer.clusterId(message.clusterId)
   writer.number(message.term)
   writeFields(writer, message)
   return writer.finish()
@@ -56,7 +55,7 @@ export function encodeMessage(message: Message): Uint8Array {
 export function decodeMessage(bytes: Uint8Array, ends: Ends): Message {
   const reader = new MessageReader(bytes)
   const type = reader.oneOf(types, 'type of messages')
-  const clusterId = toHex(reader.bytes(16)) as ClusterId
+  const clusterId = reader.clusterId()
   const term = reader.number()
   const message = readFields(reader, type, { ...ends, clusterId, term })
   reader.finish()

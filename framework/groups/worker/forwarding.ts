@@ -24,8 +24,7 @@ type Without<T> = T extends unknown ? Omit<T, 'id'> : never
 
 interface Pending {
   readonly bond: Bond
-  readonly onAnswer: (answer: ForwardAnswer) => void
-  readonly onLost: () => void
+  readonly onOutcome: (outcome: ForwardAnswer | 'lost') => void
 }
 
 /** What was asked of leaders, until they have answered or are gone. */
@@ -41,17 +40,15 @@ export class Forwarding {
   async ask(bond: Bond, request: Without<ForwardRequest>, signal: AbortSignal): Promise<ForwardAnswer> {
     signal.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<ForwardAnswer>()
-    const id = this.#send(bond, request, {
-      bond,
-      onAnswer: resolve,
-      onLost: () => reject(new ForwardError('lost')),
-    })
+    const forget = this.inquire(bond, request, (outcome) =>
+      outcome === 'lost' ? reject(new ForwardError('lost')) : resolve(outcome),
+    )
     try {
       const answer = await raceSignal(promise, signal)
       if (answer.type === 'refused') throw new ForwardError(answer.reason)
       return answer
     } finally {
-      this.#pending.delete(id)
+      forget()
     }
   }
 
@@ -63,13 +60,9 @@ export class Forwarding {
    * @throws ForwardError when it cannot be sent.
    */
   tell(bond: Bond, request: Without<ForwardRequest>, onRefused: () => void): () => void {
-    const forget = (): void => void this.#pending.delete(id)
-    const onAnswer = ({ type }: ForwardAnswer): void => {
-      forget()
-      if (type === 'refused') onRefused()
-    }
-    const id = this.#send(bond, request, { bond, onAnswer, onLost: forget })
-    return forget
+    return this.inquire(bond, request, (outcome) => {
+      if (outcome !== 'lost' && outcome.type === 'refused') onRefused()
+    })
   }
 
   /**
@@ -83,31 +76,26 @@ export class Forwarding {
     request: Without<ForwardRequest>,
     onOutcome: (outcome: ForwardAnswer | 'lost') => void,
   ): () => void {
-    const forget = (): void => void this.#pending.delete(id)
-    const finish = (outcome: ForwardAnswer | 'lost'): void => {
-      forget()
-      onOutcome(outcome)
-    }
-    const id = this.#send(bond, request, { bond, onAnswer: finish, onLost: () => finish('lost') })
-    return forget
-  }
-
-  /** W-S14: answers count only from whom the question went to. */
-  onAnswer(bond: Bond, answer: ForwardAnswer): void {
-    const pending = this.#pending.get(answer.id)
-    if (pending?.bond === bond) pending.onAnswer(answer)
-  }
-
-  onLost(bond: Bond): void {
-    for (const { bond: asked, onLost } of this.#pending.values()) if (asked === bond) onLost()
-  }
-
-  #send(bond: Bond, request: Without<ForwardRequest>, pending: Pending): number {
     if (this.#pending.size >= pendingMax) throw new ForwardError('busy')
     const id = ++this.#lastId
     const sent = bond.send('forward', encodeForward({ ...request, id } as ForwardRequest))
     if (sent !== 'sent') throw new ForwardError(sent === 'busy' ? 'busy' : 'lost')
-    this.#pending.set(id, pending)
-    return id
+    this.#pending.set(id, { bond, onOutcome })
+    return () => void this.#pending.delete(id)
+  }
+
+  /** W-S14: answers count only from whom the question went to. */
+  onAnswer(bond: Bond, answer: ForwardAnswer): void {
+    if (this.#pending.get(answer.id)?.bond === bond) this.#finish(answer.id, answer)
+  }
+
+  onLost(bond: Bond): void {
+    for (const [id, pending] of this.#pending) if (pending.bond === bond) this.#finish(id, 'lost')
+  }
+
+  #finish(id: number, outcome: ForwardAnswer | 'lost'): void {
+    const pending = this.#pending.get(id)
+    this.#pending.delete(id)
+    pending?.onOutcome(outcome)
   }
 }

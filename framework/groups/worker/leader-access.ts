@@ -79,7 +79,7 @@ export class LeaderAccess {
   }
 
   async #confirm(consistency: Confirmation): Promise<void> {
-    const { clock, signal, forwarding, asker } = this.#options
+    const { clock, signal, asker } = this.#options
     const member = this.#requireMember()
     const { leader } = this
     if (leader === undefined) throw new ForwardError('not-leader')
@@ -88,12 +88,8 @@ export class LeaderAccess {
       await this.read(member, consistency, patience.signal)
       return
     }
-    if (consistency === 'strong') {
-      await member.applied(await asker.confirm(member, leader, patience.signal), patience.signal)
-      return
-    }
-    const answer = await forwarding.ask(leader, { type: 'read', consistency }, patience.signal)
-    if (answer.type === 'readable') await member.applied(answer.index, patience.signal)
+    const index = await asker.confirm(member, leader, consistency, patience.signal)
+    await member.applied(index, patience.signal)
   }
 
   #requireMember(): Member {

@@ -6,6 +6,7 @@ import { ReadConfirmation, type CoreFaults, type Index, type MemberId } from '..
 import { peerIdOf } from '../raft/member-id.js'
 import { ForwardError, type Forwarding } from './forwarding.js'
 import { ReadQuestion } from './read-question.js'
+import type { Confirmation } from './shared-reads.js'
 
 /** What a member says in the handshake if it tells its read index and its term to whoever confirms a read itself. */
 export const readConfirmation = 'read-confirmation'
@@ -17,7 +18,7 @@ export interface ReadAskerOptions {
   readonly faults: CoreFaults | undefined
 }
 
-/** What a member asks of others that is to answer a strong read and does not lead. */
+/** What a member asks of others that is to answer a read and does not lead. */
 export class ReadAsker {
   readonly #options: ReadAskerOptions
   /** Voters that did not answer in time, the last one last: they are asked when there is nobody else. */
@@ -33,9 +34,14 @@ export class ReadAsker {
    * @returns The index that has to be applied before the read is answered.
    * @throws ForwardError; the signal's reason.
    */
-  async confirm(member: Member, leader: Bond, signal: AbortSignal): Promise<Index> {
-    const question = this.#questionOf(member, leader)
-    if (question === undefined) return this.#askForRound(leader, signal)
+  async confirm(
+    member: Member,
+    leader: Bond,
+    consistency: Confirmation,
+    signal: AbortSignal,
+  ): Promise<Index> {
+    const question = consistency === 'strong' ? this.#questionOf(member, leader) : undefined
+    if (question === undefined) return this.#askLeader(leader, consistency, signal)
     try {
       question.ask()
       return await raceSignal(question.confirmed, signal)
@@ -87,9 +93,8 @@ export class ReadAsker {
     return found
   }
 
-  async #askForRound(leader: Bond, signal: AbortSignal): Promise<Index> {
-    const request = { type: 'read', consistency: 'strong' } as const
-    const answer = await this.#options.forwarding.ask(leader, request, signal)
+  async #askLeader(leader: Bond, consistency: Confirmation, signal: AbortSignal): Promise<Index> {
+    const answer = await this.#options.forwarding.ask(leader, { type: 'read', consistency }, signal)
     if (answer.type !== 'readable') throw new ForwardError('refused')
     return answer.index
   }

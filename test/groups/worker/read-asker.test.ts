@@ -55,7 +55,7 @@ class Learner {
   }
 
   read(signal = never): Promise<Index> {
-    const read = this.#asker.confirm(this.#member, this.bonds.get('a' as PeerId)!, signal)
+    const read = this.#asker.confirm(this.#member, this.bonds.get('a' as PeerId)!, 'strong', signal)
     read.catch(() => {})
     return read
   }
