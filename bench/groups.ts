@@ -43,8 +43,12 @@ export const benchmark: Benchmark = {
       digits,
       samples: new Map<string, number[]>(contenders.map(({ name }) => [name, []])),
     }))
-    const first = new Map<string, number[]>()
-    for (const { name, client } of contenders) first.set(name, [await warmUp(client)])
+    const first = {
+      title: 'one writer, its first calls, p50 ms',
+      digits: 2,
+      samples: new Map<string, number[]>(),
+    }
+    for (const { name, client } of contenders) first.samples.set(name, [await warmUp(client)])
     for (let run = -1; run < runs; run++) {
       for (const [row, { of }] of measures.entries()) {
         for (const { name, client } of contenders) {
@@ -53,14 +57,14 @@ export const benchmark: Benchmark = {
         }
       }
     }
+    const rows = [first, ...results]
     say(
       table([
         ['', ...contenders.map(({ name }) => name)],
-        ['one writer, its first calls, p50 ms', ...cells(first, 2)],
-        ...results.map(({ title, digits, samples }) => [title, ...cells(samples, digits)]),
+        ...rows.map(({ title, digits, samples }) => [title, ...cells(samples, digits)]),
       ]),
     )
-    return results.map(({ title, samples }) => ({ title, ...Object.fromEntries(samples) }))
+    return rows.map(({ title, samples }) => ({ title, ...Object.fromEntries(samples) }))
   },
 }
 

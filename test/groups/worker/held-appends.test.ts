@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals'
 import { ManualClock } from '#framework/primitives'
 import type { ClusterId, MemberId, Message } from '#framework/groups/raft'
 import { HeldAppends, heldEntriesMax, holdMs } from '../../../framework/groups/worker/held-appends.js'
+import { noopEntry } from '../raft/noop-entry.js'
 
 type Append = Extract<Message, { type: 'append' }>
 
@@ -24,18 +25,7 @@ function word(commitIndex: number, over: Partial<Append> = {}): Append {
   }
 }
 
-function entry(index: number): Append['entries'][number] {
-  return {
-    index,
-    term: 1,
-    kind: 'command',
-    commandCount: 1,
-    applicationIndex: index,
-    timestampMs: 0,
-    hash: 0,
-    payload: new Uint8Array(1),
-  }
-}
+const entry = (index: number): Append['entries'][number] => noopEntry(index, 1, 0)
 
 /** Entries that are committed, for somebody who is not needed for that. */
 function committed(...indices: readonly number[]): Append {

@@ -101,6 +101,18 @@ export class CalmGroup implements Disposable {
     return asked.promise
   }
 
+  /** How long that takes at a node, in whole simulated milliseconds. */
+  msOf(
+    host: ProductionHost,
+    what: (of: NonNullable<ProductionHost['node']>) => Promise<unknown>,
+  ): Promise<number> {
+    return this.ask(host, async (node) => {
+      const startedMs = this.timeline.nowMs
+      await what(node)
+      return Math.round(this.timeline.nowMs - startedMs)
+    })
+  }
+
   [Symbol.dispose](): void {
     this.#turns[Symbol.dispose]()
   }

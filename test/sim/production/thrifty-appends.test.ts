@@ -5,12 +5,7 @@ import type { ProductionHost } from './host.js'
 
 /** How long a write takes at a node, in simulated milliseconds. */
 function writeMs(group: CalmGroup, host: ProductionHost): Promise<number> {
-  const { timeline } = group
-  return group.ask(host, async (node) => {
-    const startedMs = timeline.nowMs
-    await node.handle().execute({ kind: 'write', key: 'k', value: 'v' })
-    return Math.round(timeline.nowMs - startedMs)
-  })
+  return group.msOf(host, (node) => node.handle().execute({ kind: 'write', key: 'k', value: 'v' }))
 }
 
 test('given a follower that stands still, then it holds up one write at most, and no longer than until the other one is asked and has answered', async () => {

@@ -5,12 +5,7 @@ import type { ProductionHost } from './host.js'
 
 /** How long a strong read takes at a node, in simulated milliseconds. */
 function readMs(group: CalmGroup, host: ProductionHost): Promise<number> {
-  const { timeline } = group
-  return group.ask(host, async (node) => {
-    const startedMs = timeline.nowMs
-    await node.handle().query('k')
-    return Math.round(timeline.nowMs - startedMs)
-  })
+  return group.msOf(host, (node) => node.handle().query('k'))
 }
 
 test('given a follower that stands still, then it holds up one strong read at most, and no longer than until the other one is asked and has answered', async () => {
