@@ -15,9 +15,9 @@ const likelySeeds: Readonly<Record<string, number>> = {
   'reads-without-quorum': 9,
   'reads-despite-later-terms': 83,
   'ignores-leader-when-alone': 60,
-  'loses-ticks-in-pause': 112,
+  'loses-ticks-in-pause': 117,
   'restores-old-snapshot': 38,
-  'quiescent-leader-keeps-lease': 254,
+  'quiescent-leader-keeps-lease': 209,
   'followers-never-wake': 4,
 }
 

@@ -63,6 +63,11 @@ export class ElectionTimer {
     this.#timeout = drawElectionTimeout(this.#settings)
   }
 
+  /** Waits for so many ticks more at most, unless a leader is heard or somebody gets this member's vote. */
+  hurry(ticks: number): void {
+    this.#elapsed = Math.max(this.#elapsed, this.#timeout - ticks)
+  }
+
   /** Whoever got this member's vote has as long to win. */
   onVote(): void {
     this.#elapsed = 0

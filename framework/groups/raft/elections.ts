@@ -6,6 +6,9 @@ import type { StepOutcome } from './ready.js'
 import type { MemberId } from './types.js'
 import { Votes } from './votes.js'
 
+/** One tick at least, whenever the first of them comes: the one whose turn it is has as long to be elected. */
+const TURN_TICKS = 2
+
 /** What elections have to do with the rest of a member. */
 export interface ElectionContext extends CoreParts {
   /** Whether a majority follows this member. Undefined unless it leads. */
@@ -71,12 +74,8 @@ export class Elections {
       requestedTerm: request.term,
       granted,
     })
-    // Whoever got an entry that others did not is the only one who can be elected, and they may not know.
     const isBetter = !isUpToDate && !this.#standsByLeader && state.role === 'follower'
-    if (isBetter && membership.mayStand) {
-      this.#giveUpWaiting()
-      this.#askAhead()
-    }
+    if (isBetter && membership.mayStand) this.#standInsteadOf(request.from)
     return 'stepped'
   }
 
@@ -138,6 +137,19 @@ export class Elections {
   #giveUpWaiting(): void {
     this.#timer.restart()
     this.#context.state.setLeader(undefined)
+  }
+
+  /**
+   * Whoever got an entry that others did not is the only one who can be elected, and they may not know. There may be several of
+   * those: if all of them stood at the same time, each would have its own vote and none a majority, so they take turns.
+   */
+  #standInsteadOf(candidate: MemberId): void {
+    const { state, replica } = this.#context
+    const able = replica.configuration.voters.filter((voter) => voter !== candidate && voter !== state.leader)
+    const turn = able.indexOf(state.id)
+    if (turn > 0) return this.#timer.hurry(turn * TURN_TICKS)
+    this.#giveUpWaiting()
+    this.#askAhead()
   }
 
   #onVote({ from, granted }: PreVoteAnswer | VoteAnswer): StepOutcome {

@@ -17,7 +17,7 @@ export interface PreVoteRequest extends Envelope {
   readonly lastTerm: Term
 }
 
-/** Granted: `term` is the one that was asked for. Denied: `term` is the voter's own. */
+/** `term` is the voter's own, whether it grants or denies. */
 export interface PreVoteAnswer extends Envelope {
   readonly type: 'pre-vote-answer'
   /** The term that was asked for. */
