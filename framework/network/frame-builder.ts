@@ -9,16 +9,16 @@ import {
 
 /** The buffer a builder starts with: small, because most links are idle most of the time. */
 const BUFFER_BYTES_MIN = 4 * 1024
-/** The size up to which buffers are kept and reused: 64 KiB, with room for the framing of one piece of that length. */
-const BUFFER_BYTES_KEPT = 68 * 1024
+/** The size up to which buffers are kept and reused: 128 KiB, with room for the framing of one piece of that length. */
+const BUFFER_BYTES_KEPT = 132 * 1024
 /** How many times larger than its frame needed a buffer may be to be kept. */
 const KEPT_SURPLUS = 4
 
 /**
- * How long a frame should become, header included, before it is better sent than filled further: longer frames are
- * no faster, and a frame up to this size lives in a buffer that can be reused.
+ * How long a frame should become, header included, before it is better sent than filled further. Each frame wakes threads
+ * of the transport at both ends, so that shorter ones are slower; one up to this size lives in a buffer that can be reused.
  */
-export const FRAME_BYTES_TARGET = 64 * 1024
+export const FRAME_BYTES_TARGET = 128 * 1024
 
 /**
  * Gathers many small pieces into one BYTES frame, without an allocation per piece or, where buffers come back

@@ -118,8 +118,10 @@ function isFrameKind(value: number): value is FrameKind {
 }
 
 // How much is set aside at once for a frame of which less has arrived: what a lying header can make us allocate. The
-// usual long frame, 64 KiB and some framing, is assembled without being moved.
-const ASSEMBLY_STEP_BYTES = 68 * 1024
+// usual long frame, 128 KiB and some framing, is assembled without being moved.
+const ASSEMBLY_STEP_BYTES = 132 * 1024
+/** Bodies from this length on are copied out of chunks that can be given back. */
+const COPIED_BYTES_MIN = 16 * 1024
 const EMPTY = new Uint8Array(0)
 const NO_FRAME = -1
 
@@ -127,8 +129,8 @@ const NO_FRAME = -1
  * Cuts a stream of bytes into frames, whatever chunks it arrives in. Chunks are pushed, frames are pulled, so that
  * the caller can stop between two frames, or change the limit there, while the rest waits unread.
  *
- * A header is judged before any of its body is kept. A body that lies whole inside one chunk is handed out in place;
- * any other is assembled in one buffer that never exceeds the greater of 68 KiB and twice what has arrived. A body with
+ * A header is judged before any of its body is kept. A body that lies whole inside one chunk is handed out in place,
+ * unless it is long and the chunk can be given back; any other is assembled in one buffer that never exceeds the greater of 132 KiB and twice what has arrived. A body with
  * a buffer of exactly its length has that to itself.
  */
 export class FrameReader {
@@ -201,7 +203,7 @@ export class FrameReader {
       if (chunk === undefined) return undefined
       const available = chunk.byteLength - this.#offset
       const missing = this.#bodyBytes - this.#assembled
-      if (this.#assembled === 0 && available >= missing && !this.#isOthers(chunk, missing)) {
+      if (this.#assembled === 0 && available >= missing && this.#isLeftInPlace(chunk, missing)) {
         // A plain Uint8Array view even when the transport hands out Buffers.
         const body = new Uint8Array(chunk.buffer, chunk.byteOffset + this.#offset, missing)
         this.#isViewed = true
@@ -265,9 +267,14 @@ export class FrameReader {
     this.#bodyBytes = length - frameBytes(0)
   }
 
-  /** Whether a body in place would seem to have memory to itself that others may hold. */
-  #isOthers(chunk: Uint8Array, bodyBytes: number): boolean {
-    return !this.#chunksReleasable && bodyBytes === chunk.buffer.byteLength
+  /**
+   * Whether a body that lies whole in a chunk is handed out there. One with all of the memory must be alone in it, which
+   * others than releasable chunks may not be. Of those, a long body is copied: then both can be given back, which is worth
+   * more than the copy.
+   */
+  #isLeftInPlace(chunk: Uint8Array, bodyBytes: number): boolean {
+    if (bodyBytes === chunk.buffer.byteLength) return this.#chunksReleasable
+    return !this.#chunksReleasable || bodyBytes < COPIED_BYTES_MIN || !isWhole(chunk)
   }
 
   #fail(reason: CloseReason): FrameError {

@@ -11,20 +11,20 @@ function sizeAfter(parts: readonly number[], size = new ReadSize()): ReadSize {
   return size
 }
 
-const busy = (): ReadSize => sizeAfter([1, 1, 1])
+const busy = (): ReadSize => sizeAfter([1, 1, 1, 1])
 
 describe('how much a QUIC stream reads at a time', () => {
   it('given a new stream, when nothing has come yet, then a read asks for little', () => {
     expect(new ReadSize().bytes).toBe(kibibyte)
   })
 
-  it('given a stream whose reads come back full, when three have, then it asks for 64 KiB and for no more after that', () => {
-    expect(busy().bytes).toBe(64 * kibibyte)
-    expect(sizeAfter([1, 1], busy()).bytes).toBe(64 * kibibyte)
+  it('given a stream whose reads come back full, when four have, then it asks for 128 KiB and for no more after that', () => {
+    expect(busy().bytes).toBe(128 * kibibyte)
+    expect(sizeAfter([1, 1], busy()).bytes).toBe(128 * kibibyte)
   })
 
   it('given a busy stream, when reads bring a quarter or more, then it goes on asking for as much', () => {
-    expect(sizeAfter([0.25, 0.6, 0.99, 0.3], busy()).bytes).toBe(64 * kibibyte)
+    expect(sizeAfter([0.25, 0.6, 0.99, 0.3], busy()).bytes).toBe(128 * kibibyte)
   })
 
   it('given a busy stream, when the last read before a pause brings next to nothing, then the pending one holds little', () => {
@@ -33,7 +33,7 @@ describe('how much a QUIC stream reads at a time', () => {
     expect(size.bytes).toBe(kibibyte)
   })
 
-  it('given a busy stream, when a read brings an eighth, then the next one has room for more than that again', () => {
+  it('given a busy stream, when a read brings a sixteenth, then the next one has room for more than that again', () => {
     const size = busy()
     size.onRead(8 * kibibyte)
     expect(size.bytes).toBe(16 * kibibyte)
@@ -48,7 +48,7 @@ describe('how much a QUIC stream reads at a time', () => {
           size.onRead(byteLength)
           expect(Number.isInteger(Math.log2(size.bytes))).toBe(true)
           expect(size.bytes).toBeGreaterThanOrEqual(Math.max(kibibyte, byteLength))
-          expect(size.bytes).toBeLessThanOrEqual(64 * kibibyte)
+          expect(size.bytes).toBeLessThanOrEqual(128 * kibibyte)
         }
       }),
     )

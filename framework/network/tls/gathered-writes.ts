@@ -1,7 +1,7 @@
 import { types } from 'node:util'
 
-/** What fits into one write: two frames of a link with 64 KiB each and their framing, and what others had to say meanwhile. */
-const WRITE_BYTES_MAX = 136 * 1024
+/** What fits into one write: two frames of a link with 128 KiB each and their framing, and what others had to say meanwhile. */
+const WRITE_BYTES_MAX = 264 * 1024
 
 /** Bytes in one piece, or in several that follow each other. */
 export type Pieces = Uint8Array | (Iterable<Uint8Array> & { readonly byteLength: number })

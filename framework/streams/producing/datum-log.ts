@@ -332,9 +332,11 @@ export class DatumLog<T> {
     const bytes = tail.buffer.byteLength
     const longest = segmentBytesFor(this.#datumBytesMax)
     if (bytes >= longest) throw new DatumTooLargeError(this.#datumBytesMax)
-    const next = bytes === 0 ? segmentBytesMin : bytes < segmentBytesMax ? segmentBytesMax : 2 * bytes
+    const next = bytes < segmentBytesMax ? Math.min(growth * bytes, segmentBytesMax) : 2 * bytes
     this.#pool.give(tail.buffer)
-    tail.buffer = this.#pool.take(Math.min(Math.max(next, segmentBytesFor(expectedBytes)), longest))
+    tail.buffer = this.#pool.take(
+      Math.min(Math.max(next, segmentBytesMin, segmentBytesFor(expectedBytes)), longest),
+    )
   }
 
   /** Begins a new segment: longer than the last one while much is kept, shorter when nothing is. */
@@ -370,6 +372,8 @@ export class DatumLog<T> {
 function segmentBytesFor(byteLength: number): number {
   const neededBytes = byteLength + varintBytes(byteLength)
   if (neededBytes <= segmentBytesMin) return 0
-  if (neededBytes <= segmentBytesMax) return segmentBytesMax
-  return Math.ceil(neededBytes / longSegmentStep) * longSegmentStep
+  if (neededBytes > segmentBytesMax) return Math.ceil(neededBytes / longSegmentStep) * longSegmentStep
+  let bytes = segmentBytesMin
+  while (bytes < neededBytes) bytes *= growth
+  return Math.min(bytes, segmentBytesMax)
 }
