@@ -95,7 +95,7 @@ describe('frames', () => {
     const [n0, n1] = nodes
     const producer = n0!.streams.produce(Data1)
     const link = await open(n1!, n0!, request(Data1, n1!))
-    const pad = 'x'.repeat(1_000)
+    const pad = 'x'.repeat(2_000)
     const sentWithinOneTurn = (): number => {
       const before = producer.stats().sent
       for (let n = 0; n < 100; n++) producer.trySend({ n, pad })
