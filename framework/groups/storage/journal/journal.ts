@@ -117,15 +117,18 @@ export class Journal {
   /**
    * Appends a batch that fits. Durable when it resolves. After a failure the journal is of no use any more: what the system
    * says of a second sync is not true of what the first one has failed to write.
+   *
+   * @param isInline This thread writes, and stands still until it has.
    */
-  async append(batch: Batch): Promise<void> {
+  async append(batch: Batch, isInline: boolean): Promise<void> {
     const segment = this.#segments[this.#current]
     const length = batchBytes(batch.changes)
     invariant(this.fits(length), `batch ${batch.sequence} does not fit`)
     if (this.#buffer.byteLength < length) this.#buffer = new Uint8Array(length)
     const bytes = this.#buffer.subarray(0, length)
     writeBatch(bytes, segment.place, batch)
-    await segment.file.write(bytes, segment.position)
+    if (isInline) segment.file.writeInline(bytes, segment.position)
+    else await segment.file.write(bytes, segment.position)
     segment.position += length
     segment.lastSequence = batch.sequence
   }

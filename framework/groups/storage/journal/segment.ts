@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, fdatasyncSync, writeSync } from 'node:fs'
 import { open, readFile, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, encodeUtf8, fromHex } from '#framework/primitives'
@@ -40,6 +40,8 @@ const durableWrites = process.platform === 'linux' ? constants.O_RDWR | constant
 export interface SegmentFile {
   /** Durable when it resolves. @throws The system's error. */
   write(bytes: Uint8Array, position: number): Promise<void>
+  /** Durable when it returns; the thread stands still meanwhile. @throws The system's error. */
+  writeInline(bytes: Uint8Array, position: number): void
   close(): Promise<void>
 }
 
@@ -54,6 +56,11 @@ export async function openSegment(
     write: async (bytes, position) => {
       await writeAll(handle, bytes, position)
       if (durableWrites === undefined) await handle.datasync()
+    },
+    writeInline: (bytes, position) => {
+      for (let offset = 0; offset < bytes.byteLength;)
+        offset += writeSync(handle.fd, bytes, offset, bytes.byteLength - offset, position + offset)
+      if (durableWrites === undefined) fdatasyncSync(handle.fd)
     },
     close: () => handle.close(),
   }

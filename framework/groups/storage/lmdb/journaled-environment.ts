@@ -1,7 +1,8 @@
 import { invariant, toHex, type Clock, type Random, type Timer } from '#framework/primitives'
 import { Backlog } from '../journal/backlog.js'
-import { BLOCK_BYTES, batchBytes } from '../journal/batch.js'
+import { BLOCK_BYTES, batchBytes, type Batch } from '../journal/batch.js'
 import { checkpointDueInMs, mustAwaitCheckpoint } from '../journal/checkpoint-policy.js'
+import { eventLoopIdleMs, InlineWrites } from '../journal/inline-writes.js'
 import { Journal } from '../journal/journal.js'
 import { openFile, setSegmentsAside, type JournalShape, type OpenFile } from '../journal/segment.js'
 import type { RecordChange } from '../records/record-change.js'
@@ -36,6 +37,8 @@ export interface JournaledEnvironmentOptions {
   readonly random: Random
   /** How long each file of a journal that is made is, in whole blocks of 4 KiB. Default 4 MiB. */
   readonly segmentBytes?: number | undefined
+  /** Whether this thread may write to the journal itself. Default `when-quick`. */
+  readonly inlineWrites?: 'when-quick' | 'never' | undefined
   /** Default: the system's. */
   readonly openFile?: OpenFile | undefined
 }
@@ -50,6 +53,8 @@ export class JournaledEnvironment {
   readonly #lmdb: LmdbEnvironment
   readonly #queue: WriteQueue
   readonly #backlog = new Backlog()
+  /** Undefined where there are to be none. */
+  readonly #inlineWrites: InlineWrites | undefined
   readonly #segmentBytes: number
   readonly #batchBytesMax: number
   /** Undefined from when a write to it has failed until another one is made. */
@@ -67,9 +72,10 @@ export class JournaledEnvironment {
   #closing: Promise<void> | undefined
 
   private constructor(options: JournaledEnvironmentOptions, lmdb: LmdbEnvironment) {
-    const { folder, clock, segmentBytes = SEGMENT_BYTES } = options
+    const { folder, clock, segmentBytes = SEGMENT_BYTES, inlineWrites = 'when-quick' } = options
     this.#options = options
     this.#lmdb = lmdb
+    this.#inlineWrites = inlineWrites === 'when-quick' ? new InlineWrites(eventLoopIdleMs) : undefined
     this.#segmentBytes = segmentBytes
     this.#batchBytesMax = Math.min(BATCH_BYTES_MAX, segmentBytes - BLOCK_BYTES)
     this.#queue = new WriteQueue({
@@ -251,7 +257,7 @@ export class JournaledEnvironment {
     const journal = await this.#journalWithRoom(bytes)
     const batch = { sequence: this.#sequence + 1, changes }
     try {
-      await journal.append(batch)
+      await this.#append(journal, batch, bytes)
     } catch (error) {
       await this.#abandon(journal)
       throw error
@@ -259,6 +265,14 @@ export class JournaledEnvironment {
     this.#sequence = batch.sequence
     this.#backlog.add(batch, this.#options.clock.monotonic())
     this.#scheduleCheckpoint()
+  }
+
+  async #append(journal: Journal, batch: Batch, bytes: number): Promise<void> {
+    const { clock } = this.#options
+    const startedMs = clock.monotonic()
+    const isInline = this.#inlineWrites?.allows(bytes, startedMs) ?? false
+    await journal.append(batch, isInline)
+    this.#inlineWrites?.ended({ isInline, startedMs, endedMs: clock.monotonic() })
   }
 
   async #journalWithRoom(bytes: number): Promise<Journal> {

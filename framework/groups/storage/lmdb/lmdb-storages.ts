@@ -29,6 +29,12 @@ export interface LmdbStoragesOptions {
   readonly onDamage?: 'refuse' | 'become-new-member'
   /** How long each of the two files of a journal that is made is, in bytes, whole blocks of 4 KiB. Default 4 MiB. */
   readonly segmentBytes?: number
+  /**
+   * Who writes to the journal. Default `when-quick`: the thread of the event loop itself writes a single small batch while
+   * the disk is quick and the node has little else to do, which saves a lone writer a fifth of the time; should the disk
+   * hang in such a write, the whole node hangs with it, once. `never`: always another thread, for disks on a network say.
+   */
+  readonly inlineWrites?: 'when-quick' | 'never'
   /** How the files of the journal are opened. Default: by the system. */
   readonly openFile?: OpenFile
 }

@@ -13,6 +13,8 @@ class FailingFiles {
   /** No file can be made while this is so. */
   isFull = false
   madeCount = 0
+  /** How many writes to journals another thread was asked for. */
+  handedOver = 0
 
   readonly openFile = async (path: string, flags: string | number, mode?: number): Promise<FileHandle> => {
     if (flags === 'wx') {
@@ -21,9 +23,27 @@ class FailingFiles {
     }
     const handle = await open(path, flags, mode)
     // What makes bytes durable: the write itself where the file was opened for that, or the sync behind it.
-    if (typeof flags === 'number') handle.write = this.#failing(handle.write.bind(handle))
+    const write = this.#failing(handle.write.bind(handle)) as typeof handle.write
+    if (typeof flags === 'number')
+      handle.write = ((...args: Parameters<typeof write>) => {
+        this.handedOver++
+        return write(...args)
+      }) as typeof write
     else handle.datasync = this.#failing(handle.datasync.bind(handle))
+    if (flags !== 'wx') await this.#failInline(handle, path)
     return handle
+  }
+
+  /** Inline writes know a file by its number, which is that of one that cannot be written to while they are to fail. */
+  async #failInline(handle: FileHandle, path: string): Promise<void> {
+    const { fd } = handle
+    const readOnly = await open(path, 'r')
+    const close = handle.close.bind(handle)
+    handle.close = async () => {
+      await readOnly.close()
+      await close()
+    }
+    Object.defineProperty(handle, 'fd', { get: () => (this.syncsFail ? readOnly.fd : fd) })
   }
 
   #failing<C extends (...args: never[]) => Promise<unknown>>(call: C): C {
@@ -95,4 +115,38 @@ test('given a sync that fails and no room for new files, when there is room, the
 
   await using again = await written.open({ clock })
   expectEntries((await again.open(group)).restored.entries, entries)
+})
+
+test('given an inline write that fails, when writes go on, then the refused one is nowhere, and the files are new ones', async () => {
+  await using written = await LmdbPlace.make()
+  const files = new FailingFiles()
+  await using storages = await written.open({ clock, openFile: files.openFile })
+  const { storage } = await storages.open(group)
+  // By a clock that stands still every write was quick, so from the ninth on they are inline.
+  const entries = entriesBehind(undefined, texts(12))
+  for (const entry of entries.slice(0, 10)) await storage.write({ entries: [entry] })
+  expect(files.handedOver).toBe(8)
+
+  files.syncsFail = true
+  await expect(storage.write({ entries: [entries[10]!] })).rejects.toMatchObject({
+    code: 'GROUP_STORAGE_FAILED',
+  })
+  files.syncsFail = false
+  expect(files.madeCount).toBe(4)
+  await storage.write({ entries: [entries[10]!] })
+  await storage.write({ entries: [entries[11]!] })
+  expect(files.handedOver).toBe(8)
+  await using killed = await written.copy()
+  await using again = await killed.open({ clock })
+  expectEntries((await again.open(group)).restored.entries, entries)
+})
+
+test('given that inline writes are never wanted, then each is handed to another thread', async () => {
+  await using written = await LmdbPlace.make()
+  const files = new FailingFiles()
+  await using storages = await written.open({ clock, openFile: files.openFile, inlineWrites: 'never' })
+  const { storage } = await storages.open(group)
+  const before = files.handedOver
+  for (const entry of entriesBehind(undefined, texts(12))) await storage.write({ entries: [entry] })
+  expect(files.handedOver).toBe(before + 12)
 })
