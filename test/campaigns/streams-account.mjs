@@ -14,21 +14,32 @@ class LifeAccount {
   last = -1
   received = 0
   lost = 0
-  /** Before which sequence numbers datums were lost; the last of them. */
+  /** What was lost, as `Gap` of streams-losses.ts; the last of it. */
   gaps = []
+  /** When a datum was taken last. */
+  takenMs
   subscriptionCount = 0
+
+  constructor(nowMs) {
+    this.takenMs = nowMs
+  }
 }
 
 export class ConsumerAccount {
   #kind
   #onViolation
+  #now
   /** By epoch. */
   #lives = new Map()
 
-  /** @param onViolation Called with a sentence for each thing that must not be. */
-  constructor(kind, onViolation) {
+  /**
+   * @param onViolation Called with a sentence for each thing that must not be.
+   * @param now What time it is, in milliseconds, by a clock that other processes have as well.
+   */
+  constructor(kind, onViolation, now = Date.now) {
     this.#kind = kind
     this.#onViolation = onViolation
+    this.#now = now
   }
 
   /** Events are read in turns of their own: a datum may have been taken before the event that announced it is heard. */
@@ -42,7 +53,8 @@ export class ConsumerAccount {
       const account = this.#of(event.epoch)
       account.lost += event.count
       account.next = Math.max(account.next, event.sequence)
-      account.gaps.push(event.sequence)
+      const atMs = this.#now()
+      account.gaps.push({ before: event.sequence, count: event.count, atMs, quietMs: atMs - account.takenMs })
       if (account.gaps.length > gapsMax) account.gaps.shift()
     } else if (event.type === 'lagged') {
       this.#violated(`${event.missed} events were missed`)
@@ -61,6 +73,7 @@ export class ConsumerAccount {
     account.start = Math.min(account.start, sequence)
     account.next = Math.max(account.next, sequence + 1)
     account.last = sequence
+    account.takenMs = this.#now()
     account.received++
   }
 
@@ -85,7 +98,7 @@ export class ConsumerAccount {
   #of(epoch) {
     let account = this.#lives.get(epoch)
     if (account === undefined) {
-      account = new LifeAccount()
+      account = new LifeAccount(this.#now())
       this.#lives.set(epoch, account)
     }
     return account

@@ -22,7 +22,7 @@ const replayed = 10_000
 /**
  * - `selects`: whether consumers ask for some of the datums only;
  * - `wantedCount(start, end)`: how many of these they ask for;
- * - `losesNothing`: whether a subscription that comes back gets what it has missed;
+ * - `losesNothing`: whether a subscription that comes back gets what it has missed, and `keeps`, how much there is of that;
  * - `atLeastOnce`: whether a consumer that was killed gets again what it had not acknowledged.
  */
 const kinds = {
@@ -33,11 +33,13 @@ const kinds = {
   replay: {
     producer: { queue: 64, stallTimeoutMs, replay: { last: replayed } },
     losesNothing: true,
+    keeps: `the last ${replayed}`,
   },
   ack: {
     producer: { queue: 256, stallTimeoutMs, ack: { holdMs: 600_000 } },
     consumer: { name: 'campaign' },
     losesNothing: true,
+    keeps: 'what is not acknowledged, for ten minutes',
     atLeastOnce: true,
   },
   criteria: {
@@ -52,6 +54,7 @@ const kinds = {
     selects: true,
     wantedCount,
     losesNothing: true,
+    keeps: `the last ${replayed}`,
   },
   egress: { producer: { overflow: 'drop-oldest', queue: 64, egress: { datumsPerSecond: 200 } } },
   prefer: {

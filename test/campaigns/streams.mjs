@@ -21,6 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { seededRandom } from '../../dist/framework/primitives/index.js'
 import { cases } from './streams-cases.mjs'
+import { describeLoss, FaultLog } from './streams-losses.ts'
 import { byMinute, mebibytesPerMinute, redeliveries, table } from './streams-report.mjs'
 
 const { values } = parseArgs({
@@ -55,6 +56,7 @@ const accepted = new Map()
 /** The last report of each consumer process about each case. */
 const reports = new Map()
 const memory = []
+const faults = new FaultLog()
 
 const shownMax = 40
 
@@ -195,6 +197,8 @@ async function act() {
     const consumer = consumers[random.int(3)]
     if (busy.has(consumer) || !consumer.isThere) return
     actions.stall++
+    const fromMs = Date.now()
+    faults.add({ place: consumer.name, kind, what: 'stall', fromMs, toMs: fromMs + ms })
     await consumer.tell('stall', { kind, ms })
     return
   }
@@ -209,16 +213,20 @@ async function act() {
   await exclusively(place, async () => {
     if (dice < 0.75) {
       actions.freeze++
+      const over = faults.begin(place.name, 'freeze', Date.now())
       place.kill('SIGSTOP')
       await sleep(ms)
       place.kill('SIGCONT')
+      over(Date.now())
       return
     }
     const how = dice < 0.87 ? 'leave' : 'kill'
     actions[how]++
+    const over = faults.begin(place.name, how, Date.now())
     await place.end(how)
     await sleep(ms / 4)
     await place.start()
+    over(Date.now())
   })
 }
 
@@ -276,15 +284,17 @@ function judgeLosses() {
       .flatMap(({ lives }) => lives.map(({ epoch, life }) => [epoch, life]))
       .filter(([, life]) => life !== undefined),
   )
-  for (const { losesNothing, name } of cases) {
+  for (const { losesNothing, keeps, name: kind } of cases) {
     if (!losesNothing) continue
-    for (const report of all.filter(({ kind }) => kind === name)) {
+    for (const report of all.filter((each) => each.kind === kind)) {
       for (const { epoch, gaps } of report.lives) {
         const life = lifeOf.get(epoch)
         const known = accepted.get(life)
-        const wrong = gaps.filter((sequence) => !(known?.isFinal && sequence === known.accepted))
-        if (wrong.length > 0)
-          violated(`${report.name}: ${name}: datums of ${life} are lost before ${wrong.join(', ')}`)
+        const wrong = gaps.filter(({ before }) => !(known?.isFinal && before === known.accepted))
+        for (const gap of wrong) {
+          const loss = { consumer: report.name, kind, life, gap, accepted: known?.accepted, keeps }
+          violated(describeLoss(loss, faults))
+        }
       }
     }
   }
