@@ -5,6 +5,7 @@ import type { ClientAnswer, ClientRequest } from '../group/messages.js'
 import { chooseInput } from './choose-input.js'
 import type { History } from './history.js'
 import type { RegisterInput } from './register.js'
+import { thinkingMs } from './thinking-time.js'
 
 /** How clients behave. */
 export interface ClientHabits {
@@ -103,7 +104,7 @@ export class SimClient {
 
   #think(): void {
     const { timeline, random } = this.#surroundings
-    timeline.after(-Math.log(1 - random.float()) * this.#habits.thinkMs, () => this.#begin())
+    timeline.after(thinkingMs(random, this.#habits.thinkMs), () => this.#begin())
   }
 
   #begin(): void {

@@ -4,6 +4,7 @@ import type { ClusterId, Index } from '../../../framework/groups/raft/types.js'
 import type { ClientHabits } from '../clients/client.js'
 import { chooseInput } from '../clients/choose-input.js'
 import type { RegisterInput, RegisterOutput } from '../clients/register.js'
+import { thinkingMs } from '../clients/thinking-time.js'
 import type { Timeline } from '../environment/timeline.js'
 import type { AnsweredRead } from '../group/watched-member.js'
 import type { Process } from './process.js'
@@ -93,7 +94,7 @@ export class HandleClient {
 
   #think(): void {
     const { timeline, random, habits } = this.#options
-    timeline.after(-Math.log(1 - random.float()) * habits.thinkMs, () => this.#begin())
+    timeline.after(thinkingMs(random, habits.thinkMs), () => this.#begin())
   }
 
   #begin(): void {
