@@ -184,3 +184,53 @@ describe('what is said to who confirms a read itself', () => {
     expect(cluster.core('b').termIn(CLUSTER)).toBe(before + 1)
   })
 })
+
+describe('a leader that is replaced while a change of voters is in its log and not committed (Ongaro, raft-dev, 10 July 2015)', () => {
+  test.each([
+    { before: ['a', 'b', 'c'], after: ['a', 'b'] },
+    { before: ['a', 'b', 'c'], after: ['a', 'b', 'c', 'x'] },
+    { before: ['a', 'b', 'c', 'd'], after: ['a', 'b', 'c'] },
+    { before: ['a', 'b', 'c', 'd'], after: ['a', 'b', 'c', 'd', 'x'] },
+    { before: ['a', 'b', 'c', 'd', 'e'], after: ['a', 'b', 'c', 'd'] },
+  ])(
+    'given $before, which are to be $after, then no majority of these confirms a read, whoever has elected the next leader and whatever voters that has made',
+    ({ before, after }) => {
+      for (const electors of subsets(before.slice(1), Math.floor(before.length / 2) + 1)) {
+        const cluster = Cluster.founded(before)
+        for (const name of after) if (!before.includes(name)) cluster.start(name)
+        cluster.elect('a')
+        cluster.tick(30)
+        cluster.drops = ({ from, to }) => !electors.includes(from) || !electors.includes(to)
+        const next = configurationOf(ids(...after))
+        expect(cluster.core('a').proposeConfiguration(next, 0)).toMatchObject({ accepted: true })
+        // Those who are new have the log up to there.
+        cluster.settle()
+        const [later] = electors
+        for (let tick = 0; tick < 41; tick++) for (const name of electors) cluster.core(name).tick()
+        cluster.settle()
+        for (let ticks = 0; cluster.core(later!).status.role !== 'leader' && ticks < 500; ticks++)
+          cluster.tick(1, [later!])
+        const changed = configurationOf(ids(...before.slice(1)))
+        expect(cluster.core(later!).proposeConfiguration(changed, 0)).toMatchObject({ accepted: true })
+        cluster.settle()
+        expect(cluster.core(later!).committedConfiguration.voters).toEqual(changed.voters)
+
+        const readIndex = cluster.core('a').readIndex(CLUSTER, votersDigest(next))!
+        expect(readIndex.index).toBeLessThan(cluster.core(later!).status.commitIndex)
+        const { neededCount, others } = asked('l', after)
+        for (const answering of subsets(others, neededCount)) {
+          const read = asked('l', after)
+          read.onReadIndex(readIndex, 1)
+          for (const name of answering) read.onTerm(name as MemberId, cluster.core(name).termIn(CLUSTER) ?? 1)
+          expect(read.verdict).toBe('refuted')
+        }
+      }
+    },
+  )
+})
+
+/** All choices of so many of them. */
+function subsets(names: readonly string[], count: number): string[][] {
+  if (count === 0) return [[]]
+  return names.flatMap((name, at) => subsets(names.slice(at + 1), count - 1).map((rest) => [name, ...rest]))
+}
