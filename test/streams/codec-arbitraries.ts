@@ -11,6 +11,7 @@ const texts = fc.oneof(
   fc.string(),
   fc.string({ unit: 'grapheme', maxLength: 60 }),
   fc.string({ minLength: 40 }),
+  fc.string({ unit: fc.nat(0xff).map((unit) => String.fromCharCode(unit)), maxLength: 60 }),
 )
 const numbers = fc.double({ noNaN: true, noDefaultInfinity: true })
 const integers = fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -300, max: 300 }))

@@ -1,5 +1,5 @@
 import { releaseMemory } from '#framework/primitives'
-import { FrameTexts, textOf } from './texts.js'
+import { FrameTexts, latin1TextOf } from './texts.js'
 
 /** Byte strings up to this length are copied one byte after the other: a view for the copy would take longer than the copy. */
 const shortBytes = 32
@@ -14,12 +14,12 @@ const sectionBytes = 16 * 1024
 export interface DatumMemory {
   /** The same bytes, where nobody writes any more. */
   bytesOf(bytes: Uint8Array, start: number, end: number): Uint8Array
-  /** The text of these bytes; undefined when they are not UTF-8. */
-  textOf(bytes: Uint8Array, start: number, end: number): string | undefined
+  /** The text of which these bytes are the code units. */
+  latin1Of(bytes: Uint8Array, start: number, end: number): string
 }
 
 /** Each byte string and each text has memory of its own. */
-export const separateMemory: DatumMemory = { bytesOf: copyOf, textOf }
+export const separateMemory: DatumMemory = { bytesOf: copyOf, latin1Of: latin1TextOf }
 
 /**
  * Where the byte strings and texts of one frame after the other lie. Making memory known to the collector of garbage takes longer
@@ -52,7 +52,7 @@ export class FrameMemory implements DatumMemory {
     this.#released = undefined
   }
 
-  textOf(frame: Uint8Array, start: number, end: number): string | undefined {
+  latin1Of(frame: Uint8Array, start: number, end: number): string {
     return this.#texts.textOf(frame, start, end)
   }
 

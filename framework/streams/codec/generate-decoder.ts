@@ -31,8 +31,7 @@ export class DecoderWriter {
   #decode(layout: Layout, containers: number): string {
     switch (layout.kind) {
       case 'text': {
-        const text = this.#slice('memory.textOf')
-        this.#code.line(`if (${text} === undefined) throw notUtf8()`)
+        const text = this.#text()
         this.#refuseUnless(this.#conditions.ofText(layout, text))
         return text
       }
@@ -164,6 +163,18 @@ export class DecoderWriter {
     this.#code.line('reader.offset = offset')
     this.#code.line(`${value} = reader.moreOf(${first} & ${2 ** bitCount - 1}, ${bitCount})`)
     this.#code.line('offset = reader.offset\n}')
+  }
+
+  #text(): string {
+    const head = this.#varint()
+    const [byteLength, text] = [this.#code.name(), this.#code.name()]
+    this.#code.line(`if (${head} > 2 * (end - offset) + 1) throw endsEarly()`)
+    this.#code.line(`const ${byteLength} = ${head} >>> 1`)
+    this.#code.line(
+      `const ${text} = (${head} & 1) === 0 ? memory.latin1Of(bytes, offset, offset + ${byteLength}) : utf8Of(bytes, offset, offset + ${byteLength})`,
+    )
+    this.#code.line(`offset += ${byteLength}`)
+    return text
   }
 
   /** What the function makes of the bytes behind their length. */

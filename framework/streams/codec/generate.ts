@@ -1,4 +1,4 @@
-// `packed/1` (layout.ts) by straight-line code: for each layout a function that writes, one that judges, and one that
+// `packed/2` (layout.ts) by straight-line code: for each layout a function that writes, one that judges, and one that
 // reads. Whatever a schema says enters the code as a JSON literal or as a constant beside it, never as text.
 import { CodeWriter } from './code-writer.js'
 import { Conditions } from './generate-conditions.js'
@@ -12,9 +12,9 @@ import {
   Malformed,
   negated,
   noSuchPlace,
-  notUtf8,
   numberAt,
   type PackedReader,
+  utf8Of,
 } from './packed-reader.js'
 import {
   bigintWords,
@@ -40,7 +40,6 @@ const runtime = {
   keysOf,
   negated,
   noSuchPlace,
-  notUtf8,
   numberAt,
   putBigint,
   putByte,
@@ -51,6 +50,7 @@ const runtime = {
   putTwoBytes,
   putVarint,
   timeOf,
+  utf8Of,
   malformed: (what: string): Malformed => new Malformed(what),
 }
 

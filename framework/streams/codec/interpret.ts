@@ -1,4 +1,4 @@
-// `packed/1` (layout.ts) by closures: for where code must not be generated, for saying where bytes are wrong, and as what
+// `packed/2` (layout.ts) by closures: for where code must not be generated, for saying where bytes are wrong, and as what
 // the generated code is compared with.
 import {
   bytesMin,

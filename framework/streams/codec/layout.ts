@@ -1,7 +1,7 @@
-// The layout `packed/1`: how the datums of a shape are bytes. Both ends derive it from the canonical text of the shape
+// The layout `packed/2`: how the datums of a shape are bytes. Both ends derive it from the canonical text of the shape
 // alone, so that the bytes say nothing of names, types or lengths that the shape says already.
 //
-//   text      length in bytes (varint), UTF-8
+//   text      twice the number of bytes (varint), then Latin-1: a byte for each code unit; or one more than that, then UTF-8
 //   number    64-bit IEEE 754, little-endian; the negative zero and all others as they are
 //   integer   varint if the shape allows none below zero. Else its first byte has a sign (0x40) and the lowest six bits
 //             of the magnitude, and the bytes after it seven more bits each.
@@ -19,7 +19,8 @@
 //   union     the place of the alternative in the order of the shape (one byte), the value
 //
 // A varint has seven bits in each byte, the least significant ones first; 0x80 says that there are more. Whatever can be
-// written in several ways is read in the shortest only.
+// written in several ways is read in the shortest only. Texts are Latin-1 where they can be because any bytes are: a reader
+// need not look at them.
 
 export type Choice = string | number | boolean | null
 

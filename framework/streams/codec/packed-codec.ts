@@ -23,7 +23,7 @@ import type { Rules } from './values.js'
  * has to be of its shape, and have no other fields. The negative zero of a number stays one.
  */
 export class PackedCodec<T> implements DatumCodec<T> {
-  readonly id = 'packed/1'
+  readonly id = 'packed/2'
   readonly #schema: z.ZodType<T>
   readonly #layout: DatumLayout
   readonly #rules: Rules

@@ -1,5 +1,6 @@
 import { separateMemory, type DatumMemory } from './datum-memory.js'
 import { bigintWords, bigintWordsMax } from './packed-writer.js'
+import { isLatin1, utf8TextOf } from './texts.js'
 
 /** Bytes that are no value of the layout. */
 export class Malformed extends Error {
@@ -19,7 +20,7 @@ const lowWord = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1 ? 0 : 1
 const highWord = 1 - lowWord
 
 /**
- * Reads the values of `packed/1` (layout.ts) from bytes that anyone may have written: none beyond the end is looked at,
+ * Reads the values of `packed/2` (layout.ts) from bytes that anyone may have written: none beyond the end is looked at,
  * and nothing is allocated that the bytes do not pay for. All methods throw {@link Malformed}.
  */
 export class PackedReader {
@@ -104,10 +105,10 @@ export class PackedReader {
   }
 
   text(): string {
-    const start = this.#skip(this.varint())
-    const text = this.memory.textOf(this.bytes, start, this.offset)
-    if (text === undefined) throw notUtf8()
-    return text
+    const head = this.varint()
+    const start = this.#skip(Math.floor(head / 2))
+    if (head % 2 === 0) return this.memory.latin1Of(this.bytes, start, this.offset)
+    return utf8Of(this.bytes, start, this.offset)
   }
 
   byteString(): Uint8Array {
@@ -189,8 +190,12 @@ export function noSuchPlace(): Malformed {
   return new Malformed('there is no such alternative')
 }
 
-export function notUtf8(): Malformed {
-  return new Malformed('a text is not UTF-8')
+/** The text of these bytes, which could not be Latin-1. */
+export function utf8Of(bytes: Uint8Array, start: number, end: number): string {
+  const text = utf8TextOf(bytes, start, end)
+  if (text === undefined) throw new Malformed('a text is not UTF-8')
+  if (isLatin1(text)) throw new Malformed('a text is longer than it has to be')
+  return text
 }
 
 function tooLong(): never {

@@ -1,6 +1,7 @@
-// Writing the values of `packed/1` (layout.ts), with nothing allocated. Every function returns the offset after what it
+// Writing the values of `packed/2` (layout.ts), with nothing allocated. Every function returns the offset after what it
 // wrote, `FULL` when the target has not enough room, or `REFUSED` for a value that has no bytes; it may have written
 // something in the room there is before it finds out.
+import { isLatin1 } from './texts.js'
 import { varintBytes } from './varint.js'
 
 /** There is not enough room. */
@@ -13,7 +14,8 @@ export const REFUSED = -2
 const shortTextUnits = 20
 
 /** The runtime's own way from text to bytes, which its declarations leave out: without what `write` asks of its arguments. */
-type TextTarget = Buffer & { utf8Write(text: string, offset: number): number }
+type TextTarget = Buffer &
+  Readonly<Record<'latin1Write' | 'utf8Write', (text: string, offset: number) => number>>
 
 /** How many 64-bit words an integer may take: as many as in a message (codec-extensions.ts). */
 export const bigintWordsMax = 64
@@ -98,10 +100,10 @@ export function putText(target: Buffer, offset: number, text: string): number {
   const units = text.length
   if (units > shortTextUnits || target.length - offset <= units) return putLongText(target, offset, text)
   let position = offset
-  target[position++] = units
+  target[position++] = 2 * units
   for (let index = 0; index < units; index++) {
     const unit = text.charCodeAt(index)
-    if (unit > 0x7f) return putLongText(target, offset, text)
+    if (unit > 0xff) return putLongText(target, offset, text)
     target[position++] = unit
   }
   return position
@@ -109,24 +111,27 @@ export function putText(target: Buffer, offset: number, text: string): number {
 
 function putLongText(target: Buffer, offset: number, text: string): number {
   const units = text.length
-  const contentOffset = offset + varintBytes(units)
+  const contentOffset = offset + varintBytes(2 * units)
   // A unit takes three bytes at most, and its length one more than was thought: where there is room for that, one call
-  // writes all of it.
+  // writes all of it, and says whether it is ASCII.
   if (target.length - contentOffset > 3 * units) {
     const byteLength = (target as TextTarget).utf8Write(text, contentOffset)
-    if (byteLength > units) {
+    if (byteLength === units) return putVarint(target, offset, 2 * units) + units
+    if (!isLatin1(text)) {
       if (!text.isWellFormed()) return REFUSED
-      const start = offset + varintBytes(byteLength)
+      const start = offset + varintBytes(2 * byteLength + 1)
       if (start > contentOffset) target.copyWithin(start, contentOffset, contentOffset + byteLength)
+      return putVarint(target, offset, 2 * byteLength + 1) + byteLength
     }
-    return putVarint(target, offset, byteLength) + byteLength
+  } else if (!isLatin1(text)) {
+    if (!text.isWellFormed()) return REFUSED
+    const byteLength = Buffer.byteLength(text)
+    const start = putVarint(target, offset, 2 * byteLength + 1)
+    if (start < 0 || target.length - start < byteLength) return FULL
+    return start + (target as TextTarget).utf8Write(text, start)
   }
-  if (!text.isWellFormed()) return REFUSED
-  const byteLength = Buffer.byteLength(text)
-  const start = putVarint(target, offset, byteLength)
-  if (start < 0 || target.length - start < byteLength) return FULL
-  target.write(text, start, byteLength)
-  return start + byteLength
+  if (target.length - contentOffset < units) return FULL
+  return putVarint(target, offset, 2 * units) + (target as TextTarget).latin1Write(text, contentOffset)
 }
 
 export function putBytes(target: Buffer, offset: number, bytes: Uint8Array): number {
