@@ -130,8 +130,8 @@ const NO_FRAME = -1
  * the caller can stop between two frames, or change the limit there, while the rest waits unread.
  *
  * A header is judged before any of its body is kept. A body that lies whole inside one chunk is handed out in place,
- * unless it is long and the chunk can be given back; any other is assembled in one buffer that never exceeds the greater of 132 KiB and twice what has arrived. A body with
- * a buffer of exactly its length has that to itself.
+ * unless it is long and the chunk can be given back; any other is assembled in one buffer that never exceeds the greater
+ * of 132 KiB and twice what has arrived. A body with a buffer of exactly its length has that to itself.
  */
 export class FrameReader {
   #frameBytesMax: number
