@@ -94,7 +94,7 @@ describe('frames', () => {
     await using nodes = await startNodes({}, {})
     const [n0, n1] = nodes
     const producer = n0!.streams.produce(Data1)
-    const link = await open(n1!, n0!, request(Data1, n1!))
+    const link = await open(n1!, n0!, request(Data1, n1!, { windowBytes: 100_000_000 }))
     const pad = 'x'.repeat(2_000)
     const sentWithinOneTurn = (): number => {
       const before = producer.stats().sent
@@ -102,8 +102,12 @@ describe('frames', () => {
       return producer.stats().sent - before
     }
     // Not while a frame is being written, nor in the moment between the greeting and the service.
-    await eventually(() => {
+    await eventually(async () => {
       const sent = sentWithinOneTurn()
+      for (let taken = 0; taken < 100;) {
+        const frame = await next(link)
+        taken += 'datums' in frame ? frame.datums.length : 0
+      }
       return sent > 50 && sent < 100
     })
     await link.close({ code: 200, name: 'Success' })
