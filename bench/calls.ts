@@ -51,6 +51,12 @@ function residentBytes(): number {
   return process.memoryUsage.rss()
 }
 
+export interface ProcessOptions {
+  readonly execArgv?: readonly string[]
+  /** Besides the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** A process that {@link answerCalls}. Options for Node come from `BENCH_EXEC_ARGV`, to make profiles with. */
 export class Callable<C extends Calls<C>> implements AsyncDisposable {
   readonly #child: ChildProcess
@@ -58,10 +64,10 @@ export class Callable<C extends Calls<C>> implements AsyncDisposable {
   #lastId = 0
 
   /** @param file Beside this one. */
-  constructor(file: string, execArgv: readonly string[] = []) {
+  constructor(file: string, { execArgv = [], env = {} }: ProcessOptions = {}) {
     const given = process.env.BENCH_EXEC_ARGV?.split(' ') ?? []
     const entry = fileURLToPath(new URL(`./${file}`, import.meta.url))
-    this.#child = fork(entry, [], { execArgv: [...execArgv, ...given] })
+    this.#child = fork(entry, [], { execArgv: [...execArgv, ...given], env: { ...process.env, ...env } })
     this.#child.on('message', (answer: Answer) => this.#onAnswer(answer))
     this.#child.on('exit', (code, signal) => {
       const error = new Error(`${file} has ended with ${code ?? signal}`)

@@ -9,7 +9,7 @@ const size = 128
 const consumerCounts = [1, 8]
 
 export const benchmark: Benchmark = {
-  method: `A producer process and 1 or 8 consumer processes over QUIC on loopback, with the options of Node that node processes have; the two networks take turns in each run. Datums of ${size} B, "block", consumers take batches. Each measurement sends for ${roundMs} ms and stops the clock when all consumers have confirmed everything; deliveries are datums times consumers. CPU is that of the producer, in seconds per million deliveries. First run not counted.`,
+  method: `A producer process and 1 or 8 consumer processes over QUIC on loopback, with the options and threads that node processes have; the two networks take turns in each run. Datums of ${size} B, "block", consumers take batches. Each measurement sends for ${roundMs} ms and stops the clock when all consumers have confirmed everything; deliveries are datums times consumers. CPU is that of the producer, in seconds per million deliveries. First run not counted.`,
   runs: 5,
   async run({ runs, say }) {
     await using stack = new AsyncDisposableStack()
@@ -56,10 +56,11 @@ export const benchmark: Benchmark = {
 }
 
 async function network(stack: AsyncDisposableStack, consumers: number): Promise<Callable<FanOutPeer>> {
-  const producer = new Callable<FanOutPeer>('fan-out-peer.ts', nodeOptions)
+  const options = nodeOptions(1 + consumers)
+  const producer = new Callable<FanOutPeer>('fan-out-peer.ts', options)
   const addresses = await producer.call('produce')
   for (let i = 0; i < consumers; i++) {
-    await stack.use(new Callable<FanOutPeer>('fan-out-peer.ts', nodeOptions)).call('consume', addresses)
+    await stack.use(new Callable<FanOutPeer>('fan-out-peer.ts', options)).call('consume', addresses)
   }
   return producer
 }

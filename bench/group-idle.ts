@@ -42,7 +42,7 @@ export const benchmark: Benchmark = {
 async function measure(seconds: number): Promise<readonly IdleGroups[]> {
   await using stack = new AsyncDisposableStack()
   const peers = Array.from({ length: memberCount }, () =>
-    stack.use(new Callable<GroupIdlePeer>('group-idle-peer.ts', ['--expose-gc'])),
+    stack.use(new Callable<GroupIdlePeer>('group-idle-peer.ts', { execArgv: ['--expose-gc'] })),
   )
   let addresses: readonly string[] = []
   const founders: PeerId[] = []

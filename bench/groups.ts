@@ -21,7 +21,7 @@ const count = 200
 const warmUpCount = 4_000
 
 export const benchmark: Benchmark = {
-  method: `Three member processes and a client process on loopback, with the options of Node that node processes have and the default timing (elections after 2 to 2.5 s), once in memory and once in LMDB, where an entry counts when it is synced at a majority, both over QUIC and over TCP+tls (--transport: over one of them); and three nodes of etcd with the same timing, of which a client process asks the one that leads through etcd3, without encryption. All of them run all the time, data is on the same disk, and each figure is taken of one after the other in each run. Ours: execute, executeMany and query on a client that is a learner, which applies everything as well; the machine keeps the last ${bytes} B it was given. etcd: put, a transaction of puts, and linearizable get, of one key. Throughput: so many calls at a time for ${roundMs} ms. Latency: ${count} calls one after the other, after ${warmUpCount} of each kind that are not counted, as processes are compiled that have run for a minute; the first ${count} of them are in the first row. First run not counted.`,
+  method: `Three member processes and a client process on loopback, with the options and threads that node processes have and the default timing (elections after 2 to 2.5 s), once in memory and once in LMDB, where an entry counts when it is synced at a majority, both over QUIC and over TCP+tls (--transport: over one of them); and three nodes of etcd with the same timing, of which a client process asks the one that leads through etcd3, without encryption. All of them run all the time, data is on the same disk, and each figure is taken of one after the other in each run. Ours: execute, executeMany and query on a client that is a learner, which applies everything as well; the machine keeps the last ${bytes} B it was given. etcd: put, a transaction of puts, and linearizable get, of one key. Throughput: so many calls at a time for ${roundMs} ms. Latency: ${count} calls one after the other, after ${warmUpCount} of each kind that are not counted, as processes are compiled that have run for a minute; the first ${count} of them are in the first row. First run not counted.`,
   runs: 5,
   async run({ runs, transport, say }) {
     await using stack = new AsyncDisposableStack()
@@ -139,7 +139,7 @@ async function ourClient(
   const peers: Callable<GroupsPeer>[] = []
   let addresses: readonly string[] = []
   for (let place = 0; place <= memberCount; place++) {
-    const peer = stack.use(new Callable<GroupsPeer>('groups-peer.ts', nodeOptions))
+    const peer = stack.use(new Callable<GroupsPeer>('groups-peer.ts', nodeOptions(memberCount + 1)))
     const own = await peer.call('join', {
       transport,
       addresses,

@@ -9,13 +9,13 @@ const defaultSeconds = 3
 const file = 'latency-peer.ts'
 
 export const benchmark: Benchmark = {
-  method: `Two processes on loopback with the options of Node that node processes have, 1000 datums of 128 B a second for ${defaultSeconds} s (--seconds), each stamped before send() and again when the consumer's loop has it, by the machine's monotonic clock. Beside it in turn, over one bare libp2p stream of the same transport, as many echoes of as many bytes: half of a round trip, and by the same clock the way there alone. Half of a 99th percentile is not that of a way, because what is slow is rarely slow both ways: compare that of the way there. Microseconds; of each run the median and the 99th percentile. First run not counted.`,
+  method: `Two processes on loopback with the options and threads that node processes have, 1000 datums of 128 B a second for ${defaultSeconds} s (--seconds), each stamped before send() and again when the consumer's loop has it, by the machine's monotonic clock. Beside it in turn, over one bare libp2p stream of the same transport, as many echoes of as many bytes: half of a round trip, and by the same clock the way there alone. Half of a 99th percentile is not that of a way, because what is slow is rarely slow both ways: compare that of the way there. Microseconds; of each run the median and the 99th percentile. First run not counted.`,
   runs: 5,
   async run({ runs, seconds = defaultSeconds, say }) {
     await using stack = new AsyncDisposableStack()
     const cases = []
     for (const transport of ['quic', 'tls'] as const) {
-      const start = (): Callable<LatencyPeer> => stack.use(new Callable<LatencyPeer>(file, nodeOptions))
+      const start = (): Callable<LatencyPeer> => stack.use(new Callable<LatencyPeer>(file, nodeOptions(2)))
       const [echoer, asker, consumer, producer] = [start(), start(), start(), start()]
       await asker.call('openEcho', transport, await echoer.call('echo', transport))
       await producer.call('produce', transport, await consumer.call('consume', transport))

@@ -12,7 +12,7 @@ const subscriptionCount = streamCount * consumersOfEach
 /** What opening has set going is over. */
 const settlingMs = 6_000
 /** V8's room for new objects, which opening would make it take up to 48 MB of, is held at its smallest. */
-const processOptions = ['--expose-gc', '--max-semi-space-size=1']
+const execArgv = ['--expose-gc', '--max-semi-space-size=1']
 
 interface Many {
   readonly openMs: number
@@ -59,7 +59,7 @@ export const benchmark: Benchmark = {
 async function measure(): Promise<Many> {
   await using stack = new AsyncDisposableStack()
   const start = (): Callable<ManyStreamsPeer> =>
-    stack.use(new Callable<ManyStreamsPeer>('many-streams-peer.ts', processOptions))
+    stack.use(new Callable<ManyStreamsPeer>('many-streams-peer.ts', { execArgv }))
   const producers = Array.from({ length: producerCount }, start)
   const consumer = start()
   const addresses: string[] = []

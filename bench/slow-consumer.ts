@@ -36,6 +36,6 @@ export const benchmark: Benchmark = {
 async function measure(offer: Offer): Promise<SlowConsumerReport> {
   await using consumer = new Callable<SlowConsumerPeer>('slow-consumer-peer.ts')
   const flags = ['--expose-gc', '--max-semi-space-size=1']
-  await using producer = new Callable<SlowConsumerPeer>('slow-consumer-peer.ts', flags)
+  await using producer = new Callable<SlowConsumerPeer>('slow-consumer-peer.ts', { execArgv: flags })
   return await producer.call('offer', await consumer.call('consume'), offer)
 }

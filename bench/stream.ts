@@ -23,7 +23,7 @@ interface Row {
 }
 
 export const benchmark: Benchmark = {
-  method: `Two processes on loopback with the options of Node that node processes have, and for NATS its server. In each run and in turn: the bare transports (one libp2p stream with our settings, the same ${frameBytes / 1024} KiB written again and again); mosaik streams with datums of ${sizes.join(', ')} B (a record of nine fields, encoded size, judged at both ends, "block"), sent and taken one by one (await send, for await) or in batches (sendMany of up to 256, batches()); NATS with opaque bytes of the same sizes, and with the same records judged and coded by our codec; moleculer's events over TCP with the same records as its JSON, which is longer. Each measurement sends for ${roundMs} ms and stops the clock when the consumer has confirmed everything. Ratios are of medians: against the bare transport by bytes, against NATS with opaque bytes by datums. CPU is that of all processes, in seconds per million datums. First run not counted.`,
+  method: `Two processes on loopback with the options and threads that node processes have, and for NATS its server. In each run and in turn: the bare transports (one libp2p stream with our settings, the same ${frameBytes / 1024} KiB written again and again); mosaik streams with datums of ${sizes.join(', ')} B (a record of nine fields, encoded size, judged at both ends, "block"), sent and taken one by one (await send, for await) or in batches (sendMany of up to 256, batches()); NATS with opaque bytes of the same sizes, and with the same records judged and coded by our codec; moleculer's events over TCP with the same records as its JSON, which is longer. Each measurement sends for ${roundMs} ms and stops the clock when the consumer has confirmed everything. Ratios are of medians: against the bare transport by bytes, against NATS with opaque bytes by datums. CPU is that of all processes, in seconds per million datums. First run not counted.`,
   runs: 5,
   async run({ runs, say }) {
     await using stack = new AsyncDisposableStack()
@@ -93,8 +93,8 @@ class Pair implements AsyncDisposable {
   readonly #broker: NatsServer | undefined
 
   private constructor(file: string, broker: NatsServer | undefined) {
-    this.#receiver = new Callable<StreamPeer>(file, nodeOptions)
-    this.#sender = new Callable<StreamPeer>(file, nodeOptions)
+    this.#receiver = new Callable<StreamPeer>(file, nodeOptions(2))
+    this.#sender = new Callable<StreamPeer>(file, nodeOptions(2))
     this.#broker = broker
   }
 

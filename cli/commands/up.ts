@@ -48,7 +48,10 @@ export async function up(manifest: string, options: UpOptions): Promise<ExitCode
   const replicaCount = (opened.manifest?.nodes ?? [])
     .filter(isHere)
     .reduce((sum, node) => sum + node.replicas, 0)
-  const spares = Array.from({ length: Math.min(replicaCount, spareCountMax) }, () => new NodeChild())
+  const spares = Array.from(
+    { length: Math.min(replicaCount, spareCountMax) },
+    () => new NodeChild(replicaCount),
+  )
   const { topology, problems } = await judgeManifest(opened)
   reportProblems(problems)
   if (topology === undefined) {

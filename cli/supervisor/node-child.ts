@@ -1,8 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { FromNode, ToNode } from './messages.js'
 import { nodeArguments } from './node-arguments.js'
+import { nodeEnvironment } from './node-environment.js'
 
 const entry = fileURLToPath(import.meta.resolve('#node-process'))
 
@@ -28,11 +30,13 @@ export class NodeChild {
   #handlers: NodeChildHandlers | undefined
   #exit: Parameters<NodeChildHandlers['onExit']> | undefined
 
-  constructor() {
+  /** @param processes How many node processes there are to be on this machine, this one included. */
+  constructor(processes: number) {
     this.#child = fork(entry, [], {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       serialization: 'advanced',
       execArgv: nodeArguments(process.execArgv, process.env),
+      env: nodeEnvironment(process.env, { processors: availableParallelism(), processes }),
     })
     this.#child.on('message', (message) => this.#handlers?.onMessage(message as FromNode))
     for (const source of ['stdout', 'stderr'] as const) {

@@ -135,7 +135,7 @@ export class Supervisor {
     replica.restart = undefined
     replica.failure = undefined
     replica.startedAt = clock.monotonic()
-    const child = this.#spares.pop() ?? new NodeChild()
+    const child = this.#spares.pop() ?? new NodeChild(this.#replicas.length)
     replica.child = child
     reporter.report({
       event: 'node-started',

@@ -1,5 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { eventually } from '../support/eventually.js'
 import {
@@ -19,6 +21,7 @@ const files = (network: string, printerCount = 2): Record<string, string> => ({
 })
 const noMulticast = await whyNoMulticast()
 if (noMulticast !== undefined) console.warn(`no multicast here, --mdns is not tested: ${noMulticast}`)
+const testOnLinux = process.platform === 'linux' ? test : test.skip
 const testOverMulticast = noMulticast === undefined ? test : test.skip
 
 const edges = [
@@ -72,6 +75,14 @@ describe('mosaik up: one run from its start to its end', () => {
     expect(named(run, 'edge-up').map(edgeOf).sort(byText)).toEqual(edges)
     const { node, level } = await run.event('log', ({ message }) => message === 'got a number')
     expect({ node, level }).toEqual({ node: 'printer', level: 'info' })
+  })
+
+  testOnLinux('gives every node its share of the processors for the threads of QUIC', async () => {
+    const processors = String(Math.max(1, Math.floor(availableParallelism() / 3) - 1))
+    for (const pid of pidsOf(run)) {
+      const environment = await readFile(`/proc/${pid}/environ`, 'utf8')
+      expect(environment.split('\0')).toContain(`TOKIO_WORKER_THREADS=${processors}`)
+    }
   })
 
   test('a node that is killed comes back as the same peer, and its edges return', async () => {
