@@ -22,7 +22,8 @@ const replayed = 10_000
 /**
  * - `selects`: whether consumers ask for some of the datums only;
  * - `wantedCount(start, end)`: how many of these they ask for;
- * - `losesNothing`: whether a subscription that comes back gets what it has missed, and `keeps`, how much there is of that;
+ * - `losesNothing`: whether a subscription that comes back gets what it has missed; `keeps`, how much there is of that, and
+ *   `keptCount`, how many of the last datums if it is so many;
  * - `atLeastOnce`: whether a consumer that was killed gets again what it had not acknowledged.
  */
 const kinds = {
@@ -34,6 +35,7 @@ const kinds = {
     producer: { queue: 64, stallTimeoutMs, replay: { last: replayed } },
     losesNothing: true,
     keeps: `the last ${replayed}`,
+    keptCount: replayed,
   },
   ack: {
     producer: { queue: 256, stallTimeoutMs, ack: { holdMs: 600_000 } },
@@ -55,6 +57,7 @@ const kinds = {
     wantedCount,
     losesNothing: true,
     keeps: `the last ${replayed}`,
+    keptCount: replayed,
   },
   egress: { producer: { overflow: 'drop-oldest', queue: 64, egress: { datumsPerSecond: 200 } } },
   prefer: {

@@ -48,6 +48,35 @@ export interface Gap {
   readonly quietMs: number
 }
 
+/** How many datums the lives of producers had accepted, as they said from time to time. */
+export class AcceptedLog {
+  readonly #reports = new Map<string, { readonly count: number; readonly atMs: number }[]>()
+
+  /** @param atMs When it was so many. Later for each report of a life. */
+  add(life: string, count: number, atMs: number): void {
+    const reports = this.#reports.get(life) ?? []
+    reports.push({ count, atMs })
+    this.#reports.set(life, reports)
+  }
+
+  /** How many there are at most by then: as many as the life had when it said so next, or said last. 0 of one that never said. */
+  by(life: string, atMs: number): number {
+    const reports = this.#reports.get(life) ?? []
+    return (reports.find((report) => report.atMs >= atMs) ?? reports.at(-1))?.count ?? 0
+  }
+}
+
+/**
+ * Whether what is lost was not kept any more when the consumer came for it: who is away while it takes the oldest of what is
+ * kept may find that gone.
+ *
+ * @param keptCount How many of the last datums the producer keeps; undefined where it is not a matter of how many.
+ * @param acceptedBy How many there were when the loss was told.
+ */
+export function hasExpired({ before }: Gap, keptCount: number | undefined, acceptedBy: number): boolean {
+  return keptCount !== undefined && before <= acceptedBy - keptCount
+}
+
 export interface Loss {
   /** The process that consumes: its place and how often it has started there, `consumer-1.2`. */
   readonly consumer: string
@@ -55,7 +84,8 @@ export interface Loss {
   /** How the producer calls its life: begins with the process, as for the consumer. */
   readonly life: string | undefined
   readonly gap: Gap
-  /** How many datums there were in that life. Undefined when that is not known. */
+  /** How many datums there were in that life when the loss was told, and in the end. Undefined when that is not known. */
+  readonly acceptedBy: number | undefined
   readonly accepted: number | undefined
   /** What the producer keeps for who comes back, in words. */
   readonly keeps: string
@@ -65,7 +95,10 @@ export interface Loss {
 const lookBackMs = 10_000
 
 /** The sentence of a violation. */
-export function describeLoss({ consumer, kind, life, gap, accepted, keeps }: Loss, faults: FaultLog): string {
+export function describeLoss(
+  { consumer, kind, life, gap, acceptedBy, accepted, keeps }: Loss,
+  faults: FaultLog,
+): string {
   const { before, count, atMs, quietMs } = gap
   const done = [...new Set([placeOf(consumer), ...(life === undefined ? [] : [placeOf(life)])])].map(
     (place) => {
@@ -74,7 +107,7 @@ export function describeLoss({ consumer, kind, life, gap, accepted, keeps }: Los
     },
   )
   return (
-    `${consumer}: ${kind}: ${count} datums of ${life} are lost before ${before}, of ${accepted ?? 'nobody knows how many'}, ` +
+    `${consumer}: ${kind}: ${count} datums of ${life} are lost before ${before}, of ${acceptedBy ?? 'nobody knows how many'} by then and ${accepted ?? 'nobody knows how many'} in all, ` +
     `after ${seconds(quietMs)} without any. The producer keeps ${keeps}. Done to them lately: ${done.join('; ')}`
   )
 }

@@ -117,6 +117,7 @@ class ProducerLoop {
       life: this.life,
       peer: host.peerId,
       accepted,
+      atMs: Date.now(),
       isFinal,
       isPaused,
     })

@@ -21,7 +21,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { seededRandom } from '../../dist/framework/primitives/index.js'
 import { cases } from './streams-cases.mjs'
-import { describeLoss, FaultLog } from './streams-losses.ts'
+import { AcceptedLog, describeLoss, FaultLog, hasExpired } from './streams-losses.ts'
 import { byMinute, mebibytesPerMinute, redeliveries, table } from './streams-report.mjs'
 
 const { values } = parseArgs({
@@ -53,6 +53,7 @@ const warmUpMs = 120_000
 const violations = []
 /** How many datums each life of a producer has accepted, as far as is known. */
 const accepted = new Map()
+const acceptedLog = new AcceptedLog()
 /** The last report of each consumer process about each case. */
 const reports = new Map()
 const memory = []
@@ -150,6 +151,7 @@ class Place {
       case 'violation':
         return violated(message.sentence)
       case 'accepted':
+        acceptedLog.add(message.life, message.accepted, message.atMs)
         return accepted.set(message.life, message)
       case 'memory':
         if (this.name === 'producer-stays') memory.push({ ...message, ms: performance.now() })
@@ -274,8 +276,9 @@ function whatIsNotTaken() {
 }
 
 /**
- * Where what was missed is kept, only the end of a life may be lost: a producer that closes waits for two seconds for those
- * who do not take what it has for them.
+ * Where what was missed is kept, two things may be lost. The end of a life: a producer that closes waits for two seconds for those
+ * who do not take what it has for them. And what is older than what is kept: whoever has just begun with the oldest of that
+ * and is away for a moment finds it gone.
  */
 function judgeLosses() {
   const all = [...reports.values()]
@@ -284,16 +287,18 @@ function judgeLosses() {
       .flatMap(({ lives }) => lives.map(({ epoch, life }) => [epoch, life]))
       .filter(([, life]) => life !== undefined),
   )
-  for (const { losesNothing, keeps, name: kind } of cases) {
+  for (const { losesNothing, keeps, keptCount, name: kind } of cases) {
     if (!losesNothing) continue
     for (const report of all.filter((each) => each.kind === kind)) {
       for (const { epoch, gaps } of report.lives) {
         const life = lifeOf.get(epoch)
         const known = accepted.get(life)
-        const wrong = gaps.filter(({ before }) => !(known?.isFinal && before === known.accepted))
-        for (const gap of wrong) {
-          const loss = { consumer: report.name, kind, life, gap, accepted: known?.accepted, keeps }
-          violated(describeLoss(loss, faults))
+        for (const gap of gaps) {
+          if (known?.isFinal && gap.before === known.accepted) continue
+          const acceptedBy = acceptedLog.by(life, gap.atMs)
+          if (hasExpired(gap, keptCount, acceptedBy)) continue
+          const counts = { acceptedBy, accepted: known?.accepted }
+          violated(describeLoss({ consumer: report.name, kind, life, gap, ...counts, keeps }, faults))
         }
       }
     }
