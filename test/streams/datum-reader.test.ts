@@ -121,3 +121,66 @@ test.each<[string, (reader: DatumReader<number>) => unknown]>([
   await ask(reader)
   expect(progress.acknowledged).toBe(1)
 })
+
+describe('given far more than fits into a turn of the event loop, and calls that are made at once', () => {
+  /** Datums are bytes, of which the last few are mistakes. */
+  const byteCount = 250
+  const turnCount = 4_096
+  const last = (turnCount - 1) % byteCount
+  const [next, nextButOne] = [last + 1, last + 2]
+
+  /** In which order the calls are answered, and with what. */
+  function answersOf<T>(calls: readonly Promise<T>[]): {
+    readonly answers: T[]
+    readonly all: Promise<unknown>
+  } {
+    const answers: T[] = []
+    return { answers, all: Promise.all(calls.map(async (call) => answers.push(await call))) }
+  }
+
+  test('then they are answered in the order in which they were made', async () => {
+    const { reader, receive } = scene()
+    const datums = Array.from({ length: 10_000 }, (_, n) => n % byteCount)
+    receive(...datums)
+    const { answers, all } = answersOf(datums.map(() => reader.next()))
+    await all
+    expect(answers).toEqual(datums)
+  })
+
+  test('then what arrives meanwhile does not overtake those that wait for the turn, and neither does the end', async () => {
+    const { reader, receive } = scene()
+    const datums = Array.from({ length: turnCount }, (_, n) => n % byteCount)
+    receive(...datums)
+    const { answers, all } = answersOf([...datums, next, undefined].map(() => reader.next()))
+    receive(next)
+    reader.end()
+    await all
+    expect(answers).toEqual([...datums, next, undefined])
+    expect(await reader.next()).toBeUndefined()
+  })
+
+  test('then a call that is made between two answers comes behind both', async () => {
+    const { reader, receive } = scene()
+    const datums = Array.from({ length: turnCount + 1 }, (_, n) => n % byteCount)
+    receive(...datums, nextButOne)
+    const answers: (number | undefined)[] = []
+    const calls = datums.map(async (_, index) => {
+      answers.push(await reader.next())
+      if (index === turnCount - 1) answers.push(await reader.next())
+    })
+    await Promise.all(calls)
+    expect(answers.slice(-3)).toEqual([last, next, nextButOne])
+  })
+
+  test('then the cause of an end comes behind them as well', async () => {
+    const { reader, receive } = scene()
+    const datums = Array.from({ length: turnCount }, (_, n) => n % byteCount)
+    receive(...datums)
+    const calls = [...datums, undefined].map(() => reader.next())
+    const { answers, all } = answersOf(calls.map((call) => call.catch((error: unknown) => String(error))))
+    reader.end(new Error('a mistake'))
+    await all
+    expect(answers.slice(-2)).toEqual([last, 'Error: a mistake'])
+    await expect(reader.next()).rejects.toThrow('a mistake')
+  })
+})

@@ -1,7 +1,8 @@
-import { MosaikError, nextTurn } from '#framework/primitives'
+import { MosaikError } from '#framework/primitives'
 import type { Envelope } from '../consumer.js'
 import { LinkedList, type Linked } from '../linked-list.js'
 import { bare, enveloped, type Inbox } from './inbox.js'
+import { PutOffAnswers } from './put-off-answers.js'
 
 /** Calls that may wait for a datum at a time. */
 const waitingMax = 1024
@@ -58,17 +59,19 @@ class WaitingCall<T, R = unknown> implements Linked<WaitingCall<T>> {
   }
 
   /** @returns False when there is nothing for it. */
-  serve(inbox: Inbox<T>): boolean {
+  serve(inbox: Inbox<T>, before: PutOffAnswers): boolean {
     const taken = this.#form.take(inbox)
     if (taken === undefined) return false
     this.#leave()
-    this.#settled.resolve(taken)
+    this.#settled.resolve(before.isEmpty ? taken : before.add(taken))
     return true
   }
 
-  end(): void {
+  /** @param ending Says so, or why: resolves or rejects when it is its time. */
+  end(ending?: Promise<undefined>): void {
     this.#leave()
-    this.#settled.resolve(this.#form.end)
+    const { end } = this.#form
+    this.#settled.resolve(ending === undefined ? end : ending.then(() => end))
   }
 
   fail(cause: unknown): void {
@@ -87,6 +90,7 @@ export class DatumReader<T> {
   readonly #inbox: Inbox<T>
   readonly #what: string
   readonly #waiting = new LinkedList<WaitingCall<T>>()
+  readonly #putOff = new PutOffAnswers()
   /** What was taken in all when the event loop turned last for the sake of others. */
   #turnCount = 0
   #turnBytes = 0
@@ -133,7 +137,7 @@ export class DatumReader<T> {
 
   /** Something has arrived: gives it to those who wait. */
   onArrival(): void {
-    while (this.#waiting.first?.serve(this.#inbox) === true);
+    while (this.#waiting.first?.serve(this.#inbox, this.#putOff) === true);
   }
 
   /** Nothing more will arrive. What is here can still be taken; then the cause is thrown, if there is one. */
@@ -141,8 +145,7 @@ export class DatumReader<T> {
     if (this.#end !== undefined) return
     this.#end = { cause }
     for (let call = this.#waiting.first; call !== undefined; call = this.#waiting.first) {
-      if (cause === undefined) call.end()
-      else call.fail(cause)
+      call.end(this.#ending(cause))
     }
   }
 
@@ -175,17 +178,24 @@ export class DatumReader<T> {
     this.#inbox.settle()
     // While calls wait there is nothing here: so nobody overtakes them.
     const taken = form.take(this.#inbox)
-    if (taken !== undefined) return this.#isTurnDue() ? nextTurn().then(() => taken) : Promise.resolve(taken)
-    if (this.#end !== undefined) {
-      const { cause } = this.#end
-      return cause === undefined ? Promise.resolve(form.end) : Promise.reject(cause)
+    if (taken !== undefined) {
+      if (this.#isTurnDue()) this.#putOff.putOff()
+      else if (this.#putOff.isEmpty) return Promise.resolve(taken)
+      return this.#putOff.add(taken)
     }
+    if (this.#end !== undefined) return this.#ending(this.#end.cause).then(() => form.end)
     if (this.#waiting.size >= waitingMax) {
       return Promise.reject(
         new MosaikError('CONSUMER_BUSY', `${this.#what}: ${waitingMax} calls wait for a datum`),
       )
     }
     return new WaitingCall(this.#waiting, form, signal, iteration).result
+  }
+
+  /** Resolves, or rejects with the cause, when what was asked for before is answered. */
+  #ending(cause: unknown): Promise<undefined> {
+    const answered = this.#putOff.isEmpty ? Promise.resolve(undefined) : this.#putOff.add(undefined)
+    return cause === undefined ? answered : answered.then(() => Promise.reject(cause))
   }
 
   /** Whether so much was taken that the event loop must turn: there may be far more here than fits into one turn. */
