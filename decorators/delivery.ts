@@ -45,13 +45,14 @@ export async function deliver<T>(
   calls.throwFailure()
 }
 
-/** Asking for the next datum acknowledges the one before. */
+/** A datum is acknowledged when its call has ended, and not by asking for the next one: there may be no next one. */
 async function oneByOne<T>(consumer: DeliverySource<T>, calls: Calls<T>): Promise<void> {
+  const onEnded = (): void => consumer.ack()
   for (let asked = 1; !calls.signal.aborted; asked++) {
     let datum = asked % datumsPerAsk === 0 ? undefined : consumer.tryRecv()
     if (datum === undefined) datum = await consumer.recv({ signal: calls.signal })
     if (datum === undefined) return
-    if (calls.begin(datum) > 0) await calls.oneEnded()
+    if (calls.begin(datum, onEnded) > 0) await calls.oneEnded()
   }
 }
 

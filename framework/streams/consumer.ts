@@ -47,8 +47,8 @@ export interface ConsumerOptions<T = unknown> {
    */
   readonly start?: 'oldest' | 'newest'
   /**
-   * When a datum counts as acknowledged, for producers with `ack`: when the application asks for the one after it
-   * (`taken`, the default), or when {@link Consumer.ack} is called with its envelope (`manual`).
+   * When a datum counts as acknowledged, for producers with `ack`: when the application asks for the one after it, or says
+   * that it is done with all that it has taken (`taken`, the default), or when {@link Consumer.ack} is called with its envelope (`manual`).
    */
   readonly ack?: 'taken' | 'manual'
   /**
@@ -163,8 +163,11 @@ export interface Consumer<T> extends AsyncDisposable, AsyncIterable<T> {
   batches(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<readonly T[]>
   /** Each datum with its producer, sequence number and losses. */
   envelopes(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterable<Envelope<T>>
-  /** Acknowledges a datum, under `ack: 'manual'`; in any order. What was acknowledged already, or is of an earlier life, is nothing. */
-  ack(envelope: Pick<Envelope<T>, 'producer' | 'epoch' | 'sequence'>): void
+  /**
+   * Acknowledges a datum, under `ack: 'manual'`; in any order. What was acknowledged already, or is of an earlier life, is nothing.
+   * Without an envelope, under `ack: 'taken'`: everything that was taken, as asking for more does. For who stops.
+   */
+  ack(envelope?: Pick<Envelope<T>, 'producer' | 'epoch' | 'sequence'>): void
   /** What happens from this call on. Leaving the loop unsubscribes; a slow reader loses the oldest and is told. */
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<ConsumerEvent>
 

@@ -75,3 +75,31 @@ test.each([
     )
   },
 )
+
+test('given a service that is stopped while a call runs, when the call ends well, then its datum does not come again', async () => {
+  await using origin = await TestNode.start(network)
+  const producer = origin.streams.produce(Jobs, { ack: true })
+  const identity = Identity.random()
+  const worker = await work(identity, origin, 1)
+  const begun: number[] = []
+  const stop = new AbortController()
+  const finish = Promise.withResolvers<void>()
+  const handle = async ({ n }: Job): Promise<void> => {
+    begun.push(n)
+    await finish.promise
+  }
+  const fail = (error: unknown): never => {
+    throw error
+  }
+  const options = { concurrency: 1, onError: fail, signal: stop.signal }
+  const ended = deliver(worker.consumer, handle, options).catch(() => undefined)
+  await sent(producer, 3)
+  await eventually(() => expect(begun).toEqual([0]))
+  stop.abort(new Error('stopping'))
+  finish.resolve()
+  await ended
+  await worker[Symbol.asyncDispose]()
+
+  await using successor = await work(identity, origin, 1)
+  expect(await within(5_000, take(successor.consumer, 2))).toEqual([{ n: 1 }, { n: 2 }])
+})

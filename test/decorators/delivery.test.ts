@@ -21,7 +21,8 @@ function consumerOf<T>(datums: readonly T[], { stays = false } = {}) {
         yield { datum, producer, epoch: 'epoch', sequence, lostBefore: 0, receivedAtMs: 0 }
       }
     },
-    ack: ({ sequence }: { readonly sequence: number }) => void acknowledged.push(sequence),
+    ack: (envelope?: { readonly sequence: number }) =>
+      void (envelope && acknowledged.push(envelope.sequence)),
     /** The numbers of the datums that were acknowledged one by one. */
     acknowledged,
   }

@@ -130,7 +130,9 @@ export class FanIn<T> implements Consumer<T>, ReceptionOwner {
     return this.#reception.reader.envelopes(options)
   }
 
-  ack({ producer, epoch, sequence }: Pick<Envelope<T>, 'producer' | 'epoch' | 'sequence'>): void {
+  ack(envelope?: Pick<Envelope<T>, 'producer' | 'epoch' | 'sequence'>): void {
+    if (envelope === undefined) return this.#reception.inbox.settle()
+    const { producer, epoch, sequence } = envelope
     const progress = this.#reception.resumePoints.get(producer)
     if (this.#options.ack === 'manual' && progress?.epoch === epoch) progress.acknowledge(sequence)
   }

@@ -118,7 +118,7 @@ export class Inbox<T> {
     }
   }
 
-  /** The application asks for more: so it is done with everything that it was handed before. */
+  /** The application asks for more, or says so: it is done with everything that it was handed before. */
   settle(): void {
     if (this.#unsettled.length === 0) return
     for (const progress of this.#unsettled) progress.acknowledgeTaken()
