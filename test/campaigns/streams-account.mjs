@@ -1,6 +1,7 @@
 // What one consumer has to account for, and whether it can. Knows nothing of processes or networks.
 
-const gapsMax = 10
+/** Of each life; who may lose nothing has few. */
+const gapsMax = 1_000
 
 /** What became of the datums of one life of a producer. */
 class LifeAccount {
@@ -14,7 +15,7 @@ class LifeAccount {
   last = -1
   received = 0
   lost = 0
-  /** What was lost, as `Gap` of streams-losses.ts; the last of it. */
+  /** What was lost that should not have been, as `Gap` of streams-losses.ts. */
   gaps = []
   /** When a datum was taken last. */
   takenMs
@@ -53,6 +54,7 @@ export class ConsumerAccount {
       const account = this.#of(event.epoch)
       account.lost += event.count
       account.next = Math.max(account.next, event.sequence)
+      if (!this.#kind.losesNothing) return
       const atMs = this.#now()
       account.gaps.push({ before: event.sequence, count: event.count, atMs, quietMs: atMs - account.takenMs })
       if (account.gaps.length > gapsMax) account.gaps.shift()

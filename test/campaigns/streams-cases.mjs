@@ -44,6 +44,10 @@ const kinds = {
     keeps: 'what is not acknowledged, for ten minutes',
     atLeastOnce: true,
   },
+  'ack-drop': {
+    producer: { overflow: 'drop-oldest', queue: 64, ack: true },
+    consumer: { name: 'campaign' },
+  },
   criteria: {
     producer: { overflow: 'drop-oldest', queue: 64 },
     consumer: { criteria: { bucket: wantedBucket } },

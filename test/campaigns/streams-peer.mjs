@@ -9,7 +9,7 @@ import { Streams } from '../../dist/framework/streams/index.js'
 import { ConsumerAccount } from './streams-account.mjs'
 import { bucketOf, cases } from './streams-cases.mjs'
 
-const { role, name, network, folder, seedAddresses, seed, perSecond } = JSON.parse(process.argv[2])
+const { role, name, network, folder, seedAddresses, seed, perSecond, isWatched } = JSON.parse(process.argv[2])
 const listen = ['/ip4/127.0.0.1/udp/0/quic-v1']
 const drainTimeoutMs = 30_000
 const notes = Array.from({ length: 16 }, (_, index) => 'x'.repeat(2 ** (index % 11)))
@@ -184,7 +184,8 @@ if (role === 'consumer') {
   setInterval(() => {
     for (const loop of loops.values()) loop.report('report')
   }, 1_000).unref()
-} else {
+}
+if (isWatched) {
   setInterval(() => {
     // What is garbage says nothing about what is kept.
     globalThis.gc()

@@ -2,15 +2,15 @@
 //
 //   npm run build && npm run campaign:streams -- [--minutes 10 | --seconds 20] [--seed 1] [--rate 300]
 //
-// Two processes produce every case (streams-cases.mjs), three consume them. One of the producers stays, and its memory is
-// watched; all others leave or are killed and come back as the same peer. What happens when comes from the seed, and how it turns out
-// from the machine. Ends with 1 when
+// Two processes produce every case (streams-cases.mjs), four consume them. One of the producers and one of the consumers stay,
+// and their memory is watched; all others leave or are killed and come back as the same peer. What happens when comes from the seed,
+// and how it turns out from the machine. Ends with 1 when
 //
 // - datums come out of order, twice, or with a number that is not theirs;
 // - what a consumer was to get is not exactly what it received and what it was told is lost;
 // - anything is lost that is kept for who comes back, by replay or until it is acknowledged;
 // - a consumer with nothing to wait for has not taken all that was accepted;
-// - the memory of the producer that stays grows;
+// - the memory of one of the two that stay grows;
 // - something does not end.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -56,7 +56,8 @@ const accepted = new Map()
 const acceptedLog = new AcceptedLog()
 /** The last report of each consumer process about each case. */
 const reports = new Map()
-const memory = []
+/** Samples of each place that is watched. */
+const memory = new Map()
 const faults = new FaultLog()
 
 const shownMax = 40
@@ -75,8 +76,9 @@ class Place {
   #done = new Map()
   #orderCount = 0
 
-  constructor(role, name, seedAddresses) {
-    Object.assign(this, { role, name, seedAddresses })
+  /** @param stays Whether nobody ends it before the campaign does; then its memory is watched. */
+  constructor(role, name, seedAddresses, { stays = false } = {}) {
+    Object.assign(this, { role, name, seedAddresses, stays })
   }
 
   get isThere() {
@@ -92,6 +94,7 @@ class Place {
       seedAddresses: this.seedAddresses,
       seed: values.seed,
       perSecond: Number(values.rate),
+      isWatched: this.stays,
     }
     const child = fork(new URL('./streams-peer.mjs', import.meta.url), [JSON.stringify(order)], {
       execArgv,
@@ -154,7 +157,7 @@ class Place {
         acceptedLog.add(message.life, message.accepted, message.atMs)
         return accepted.set(message.life, message)
       case 'memory':
-        if (this.name === 'producer-stays') memory.push({ ...message, ms: performance.now() })
+        memory.set(this.name, [...(memory.get(this.name) ?? []), { ...message, ms: performance.now() }])
         return
       default:
         reports.set(`${name} ${message.kind}`, { ...message, name })
@@ -165,10 +168,13 @@ class Place {
 console.log(
   `seed ${values.seed}, ${durationMs / 1_000} s, ${values.rate} datums a second for each stream and producer`,
 )
-const steady = new Place('producer', 'producer-stays', [])
+const steady = new Place('producer', 'producer-stays', [], { stays: true })
 const { addresses } = await steady.start()
 const restless = new Place('producer', 'producer-goes', addresses)
-const consumers = [1, 2, 3].map((number) => new Place('consumer', `consumer-${number}`, addresses))
+const consumers = [
+  ...[1, 2, 3].map((number) => new Place('consumer', `consumer-${number}`, addresses)),
+  new Place('consumer', 'consumer-stays', addresses, { stays: true }),
+]
 await Promise.all([restless, ...consumers].map((place) => place.start()))
 
 const actions = { stall: 0, freeze: 0, leave: 0, kill: 0, reopen: 0 }
@@ -194,9 +200,9 @@ async function act() {
   const dice = random.float()
   const kind = cases[random.int(cases.length)].name
   const ms = 200 + random.int(3_800)
-  const place = [...consumers, restless][random.int(4)]
+  const place = [...consumers, restless][random.int(5)]
   if (dice < 0.5) {
-    const consumer = consumers[random.int(3)]
+    const consumer = consumers[random.int(4)]
     if (busy.has(consumer) || !consumer.isThere) return
     actions.stall++
     const fromMs = Date.now()
@@ -222,6 +228,7 @@ async function act() {
       over(Date.now())
       return
     }
+    if (place.stays) return
     const how = dice < 0.87 ? 'leave' : 'kill'
     actions[how]++
     const over = faults.begin(place.name, how, Date.now())
@@ -345,18 +352,22 @@ function summarise() {
   if (durationMs < 2 * warmUpMs) {
     console.log('too short to tell whether memory grows')
   } else {
-    const settled = memory.filter(({ ms }) => ms - memory[0].ms > warmUpMs)
-    const slope = mebibytesPerMinute(settled)
-    console.log(
-      `memory of the producer that stays, after collecting garbage: ${slope.toFixed(2)} MiB more a minute, from minute ${warmUpMs / 60_000} on`,
-    )
-    for (const { minute, bytes, usedBytes } of byMinute(memory)) {
-      const [resident, used] = [bytes, usedBytes].map((count) => Math.round(count / 2 ** 20))
-      console.log(`  minute ${minute}: ${resident} MiB, of which ${used} are in use`)
-    }
-    if (slope > growthMebibytesPerMinuteMax) violated(`memory grows by ${slope.toFixed(2)} MiB a minute`)
+    for (const [name, samples] of memory) judgeMemory(name, samples)
   }
   console.log(violations.length === 0 ? 'no violations' : `${violations.length} violations`)
+}
+
+function judgeMemory(name, samples) {
+  const slope = mebibytesPerMinute(samples.filter(({ ms }) => ms - samples[0].ms > warmUpMs))
+  console.log(
+    `memory of ${name}, after collecting garbage: ${slope.toFixed(2)} MiB more a minute, from minute ${warmUpMs / 60_000} on`,
+  )
+  for (const { minute, bytes, usedBytes } of byMinute(samples)) {
+    const [resident, used] = [bytes, usedBytes].map((count) => Math.round(count / 2 ** 20))
+    console.log(`  minute ${minute}: ${resident} MiB, of which ${used} are in use`)
+  }
+  if (slope > growthMebibytesPerMinuteMax)
+    violated(`memory of ${name} grows by ${slope.toFixed(2)} MiB a minute`)
 }
 
 /** Undefined when it does not settle in time. */
