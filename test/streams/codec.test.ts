@@ -384,15 +384,18 @@ describe('who judges', () => {
     ['several patterns', z.string().regex(/a/).regex(/^a/)],
     ['a default', z.string().default('a')],
     ['an own JSON schema', Object.assign(z.string(), {})],
-  ])('given %s, then zod is asked each time', (what, field) => {
-    if (what === 'an own JSON schema') field._zod.toJSONSchema = () => ({ type: 'string' })
-    const schema = z.object({ field })
-    const codec = packed(schema)
-    const parse = jest.spyOn(schema, 'safeParse')
-    const bytes = encoded(codec, { field: 'a' })
-    expect(codec.decode(bytes, 0, bytes.byteLength)).toEqual({ field: 'a' })
-    expect(parse).toHaveBeenCalledTimes(2)
-  })
+  ])(
+    'given %s, then zod is asked each time: about a datum, what would arrive of it, and what has arrived',
+    (what, field) => {
+      if (what === 'an own JSON schema') field._zod.toJSONSchema = () => ({ type: 'string' })
+      const schema = z.object({ field })
+      const codec = packed(schema)
+      const parse = jest.spyOn(schema, 'safeParse')
+      const bytes = encoded(codec, { field: 'a' })
+      expect(codec.decode(bytes, 0, bytes.byteLength)).toEqual({ field: 'a' })
+      expect(parse).toHaveBeenCalledTimes(3)
+    },
+  )
 
   test('given other keys, then they are left out, or refused by a strict object', () => {
     const value = { id: 'a', more: 1 }
@@ -407,3 +410,39 @@ describe('who judges', () => {
 function manyNames(count: number): [string, ...string[]] {
   return Array.from({ length: count }, (_, index) => `n${index}`) as [string, ...string[]]
 }
+
+describe('what a consumer would not get as it was judged', () => {
+  const shout = z.string().overwrite((text) => `${text}!`)
+  const present = z.object({ a: z.string().optional() }).refine((value) => 'a' in value)
+
+  test.each<[what: string, schema: z.ZodType, datum: unknown]>([
+    ['undefined for a value of any kind', z.object({ a: z.any() }), { a: undefined }],
+    ['undefined for a value of an unknown kind', z.object({ a: z.unknown() }), { a: undefined }],
+    ['an optional key that has to be there, with undefined', present, { a: undefined }],
+    ['text that becomes longer each time', shout, 'a'],
+    ['such text in a value without a layout', z.object({ text: shout, any: z.any() }), { text: 'a', any: 1 }],
+    ['text that becomes too long', shout.max(2), 'a'],
+  ])('%s is refused', (_what, schema, datum) => {
+    const { codec } = stream('any', schema)
+    const target = Buffer.alloc(1_000)
+    expect(() => codec.encode(datum, target, 0)).toThrow(expect.objectContaining({ code: 'DATUM_ALTERED' }))
+  })
+
+  test.each<[what: string, schema: z.ZodType, datum: unknown, output: unknown]>([
+    ['text that is trimmed', z.string().trim().toLowerCase(), ' A ', 'a'],
+    ['a default', z.object({ a: z.number().default(3) }), {}, { a: 3 }],
+    [
+      'a value of any kind',
+      z.object({ a: z.any() }),
+      { a: [1, null, { b: 'c' }] },
+      { a: [1, null, { b: 'c' }] },
+    ],
+    ['an optional key that is there', present, { a: 'b' }, { a: 'b' }],
+    ['the negative zero of a refined number', z.array(z.number().refine(() => true)), [-0], [-0]],
+  ])('%s is the same at both ends', (_what, schema, datum, output) => {
+    const { codec } = stream('any', schema)
+    const target = Buffer.alloc(1_000)
+    const end = codec.encode(datum, target, 0)
+    expect(codec.decode(target, 0, end)).toEqual(output)
+  })
+})

@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { decode, encodeShared, messageOf, MosaikError } from '#framework/primitives'
+import { assertArrives } from './arrival.js'
 import type { DatumMemory } from './datum-memory.js'
 
 /** Why received bytes are no datum: they cannot be decoded, or the value does not satisfy the schema. */
@@ -57,6 +58,11 @@ export class MessagePackCodec<T> implements DatumCodec<T> {
   encode(datum: T, target: Buffer, offset: number): number {
     const bytes = encodeShared(this.judge(datum))
     if (bytes.byteLength > target.byteLength - offset) return -1
+    assertArrives(
+      bytes,
+      () => this.decode(bytes, 0, bytes.byteLength),
+      (again) => encodeShared(again),
+    )
     target.set(bytes, offset)
     return offset + bytes.byteLength
   }

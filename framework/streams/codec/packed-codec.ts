@@ -1,5 +1,6 @@
 import type { z } from 'zod'
 import { CodecError, encodeShared } from '#framework/primitives'
+import { assertArrives } from './arrival.js'
 import { DatumDecodeError, judgeDatum, judgeReceived, type DatumCodec } from './datum-codec.js'
 import type { DatumMemory } from './datum-memory.js'
 import { canGenerate, generate } from './generate.js'
@@ -16,7 +17,8 @@ import type { Rules } from './values.js'
  * The codec made from a schema's shape: see layout.ts for the bytes.
  *
  * Of a plain schema (plain-schema.ts), the code made from it judges as well, and zod is asked only what is wrong with a
- * datum. Any other schema is asked about each datum, and its output is what is written.
+ * datum. Any other schema is asked about each datum, its output is what is written, and what a consumer would get of that has to be the
+ * same (arrival.ts).
  *
  * What cannot travel is refused as MessagePack refuses it: malformed text, invalid dates, integers beyond 512 bytes,
  * more than 64 containers around a value. Beyond that, what a schema makes up itself (a default, a value for `catch()`)
@@ -49,7 +51,10 @@ export class PackedCodec<T> implements DatumCodec<T> {
   encode(datum: T, target: Buffer, offset: number): number {
     const value = this.#rules === 'fit' ? this.judge(datum) : datum
     const end = this.#program.encode(value, target, offset)
-    if (end >= 0) return end
+    if (end >= 0) {
+      if (this.#rules === 'fit') this.#assertArrives(target.subarray(offset, end))
+      return end
+    }
     // The room may have been at its end before the first thing that is wrong.
     if (end === FULL && this.#program.accepts(value)) return -1
     throw this.#refusalOf(value)
@@ -70,6 +75,18 @@ export class PackedCodec<T> implements DatumCodec<T> {
     }
     if (this.#rules !== 'fit' && !reader.isRefused) return value as T
     return judgeReceived(this.#schema, value)
+  }
+
+  #assertArrives(bytes: Buffer): void {
+    assertArrives(
+      bytes,
+      () => this.decode(bytes, 0, bytes.byteLength),
+      (again) => {
+        const target = Buffer.allocUnsafe(bytes.byteLength)
+        const end = this.#program.encode(again, target, 0)
+        return end < 0 ? undefined : target.subarray(0, end)
+      },
+    )
   }
 
   /** What is wrong with a datum: what zod says, else what MessagePack says, which carries more than the layout. */
