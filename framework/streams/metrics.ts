@@ -140,6 +140,8 @@ export type StreamValues = () => Iterable<readonly [stream: StreamId, value: num
 export class StreamMetrics {
   readonly #registry: MetricsRegistry
   readonly #subscriptions: Counter
+  /** Of the streams that this node produces now. */
+  readonly #asked = new Map<StreamId, Map<AdmissionResult, CounterHandle>>()
   readonly #ticketDisconnects: Counter
   /** What the consumers of a stream have in common, for as long as there is one. */
   readonly #consumers = new Map<StreamId, { readonly counters: ConsumerCounters; holders: number }>()
@@ -150,9 +152,20 @@ export class StreamMetrics {
     this.#ticketDisconnects = registry.counter(streamMetrics.ticketDisconnects)
   }
 
-  /** @param stream Undefined for a request that named no stream of this node: others must not make up series. */
+  /**
+   * @param stream Undefined for a request that named no stream of this node. It counts as one that names none, as does one that this
+   *   node does not produce any more: others must not make up series.
+   */
   asked(stream: StreamId | undefined, result: AdmissionResult): void {
-    this.#subscriptions.add(1, { stream: stream === undefined ? 'none' : shortId(stream), result })
+    const results = stream === undefined ? undefined : this.#asked.get(stream)
+    if (stream === undefined || results === undefined) {
+      this.#subscriptions.add(1, { stream: 'none', result })
+      return
+    }
+    const known = results.get(result)
+    const handle = known ?? this.#subscriptions.with({ stream: shortId(stream), result })
+    if (known === undefined) results.set(result, handle)
+    handle.add()
   }
 
   /** One end of a subscription has ended it because of a ticket of the other. */
@@ -162,6 +175,8 @@ export class StreamMetrics {
 
   forProducer(stream: StreamId): ProducerCounters {
     const labels = { stream: shortId(stream) }
+    const asked = new Map<AdmissionResult, CounterHandle>()
+    this.#asked.set(stream, asked)
     const sentItems = this.#registry.counter(streamMetrics.sentItems).with(labels)
     const sentBytes = this.#registry.counter(streamMetrics.sentBytes).with(labels)
     const replayedItems = this.#registry.counter(streamMetrics.replayedItems).with(labels)
@@ -194,8 +209,9 @@ export class StreamMetrics {
       disconnected: (cause) => disconnects[cause].add(),
       [Symbol.dispose]: () => {
         const counters = [sentItems, sentBytes, replayedItems, redeliveredItems, filteredItems, egressWaits]
-        for (const handle of [...counters, ...Object.values(dropped), ...Object.values(disconnects)])
-          handle.remove()
+        const byCause = [...Object.values(dropped), ...Object.values(disconnects)]
+        for (const handle of [...counters, ...byCause, ...asked.values()]) handle.remove()
+        if (this.#asked.get(stream) === asked) this.#asked.delete(stream)
       },
     }
   }
