@@ -84,7 +84,7 @@ export interface ProducerStats {
   readonly sent: number
   /** The same in encoded bytes, without framing. */
   readonly sentBytes: number
-  /** Datums given up for one consumer: its queue was full, or it went while they waited. */
+  /** Datums given up for one consumer: its queue was full, it went while they waited, or it came back for what is not kept. */
   readonly dropped: number
   /** Accepted datums that no consumer was sent, and none is kept for: none was subscribed, or none wanted it. */
   readonly undelivered: number
@@ -112,7 +112,7 @@ export interface Producer<T> extends AsyncDisposable {
    * see {@link drain}.
    *
    * @param options.signal Withdraws the datum while it waits.
-   * @throws ProducerError which hands the datum back, `PRODUCER_FULL` when 1024 sends wait already.
+   * @throws ProducerError which hands the datum back, `PRODUCER_FULL` when 1024 sends wait already, or 64 MiB of them.
    * @throws The signal's reason; the datum was not sent.
    */
   send(datum: T, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
@@ -145,7 +145,7 @@ export interface Producer<T> extends AsyncDisposable {
    * What a consumer misses because it goes is counted in `stats().dropped`.
    *
    * @throws The signal's reason. There is no other limit: a consumer may take its time.
-   * @throws ProducerError `PRODUCER_CLOSED`.
+   * @throws MosaikError `PRODUCER_CLOSED`.
    */
   drain(options?: { readonly signal?: AbortSignal | undefined }): Promise<void>
 

@@ -50,8 +50,11 @@ const subscribeSchema = z.object({
   durable: z.boolean().optional(),
   /** Counts the requests of that consumer: a later one takes the place of an earlier one. */
   attempt: z.int().min(1),
-  /** Where the last subscription to this producer ended: everything below `sequence` arrived or is known to be lost. */
-  resume: z.object({ epoch: z.string().min(1).max(64), sequence }).optional(),
+  /**
+   * Where the last subscription to this producer ended: everything below `sequence` arrived or is known to be lost, and the
+   * application has taken everything below `taken`; all of it, if that is absent.
+   */
+  resume: z.object({ epoch: z.string().min(1).max(64), sequence, taken: sequence.optional() }).optional(),
   /** Where to begin when there is nothing to resume and the producer keeps a replay. Absent: with the newest. */
   start: z.enum(['oldest', 'newest']).optional(),
   /** Which datums to send, as `criteria/criteria.ts` has it. With criteria, frames of datums have their other form. */

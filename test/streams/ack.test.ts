@@ -285,6 +285,56 @@ describe('with real consumers', () => {
     for (let n = 0; n < 200; n++) await within(5_000, producer.send({ n }))
     expect((await within(5_000, taking)).map(({ n }) => n)).toEqual(numbers(0, 200))
   })
+
+  test.each(['drop-oldest', 'drop-newest'] as const)(
+    'under %s, given a consumer with a name that is away while datums are given up, when it is started again, then it is told of each that it will not get',
+    async (overflow) => {
+      await using nodes = await startNodes({}, {})
+      const [n0, n1] = nodes
+      const producer = n0!.streams.produce(Numbered, { ack: true, overflow, queue: 10 })
+      const first = n1!.streams.consume(Numbered, { name: 'books', ack: 'manual' })
+      await n1!.meet(n0!)
+      await within(5_000, producer.when().subscribed())
+      for (let n = 0; n < 5; n++) await producer.send({ n })
+      await within(5_000, take(first, 5))
+      await first.close()
+      await eventually(() => expect(producer.subscriptions.value).toEqual([]))
+      // For others, so that sends do not wait until somebody is subscribed.
+      await using other = n0!.streams.consume(Numbered)
+      await within(5_000, producer.when().subscribed())
+      for (let n = 5; n < 40; n++) {
+        await producer.send({ n })
+        await within(5_000, take(other, 1))
+      }
+
+      const second = n1!.streams.consume(Numbered, { name: 'books', ack: 'manual' })
+      const events = second.events()[Symbol.asyncIterator]()
+      const received = await within(5_000, take(second, 10))
+      await eventually(() => expect(second.stats()).toMatchObject({ received: 10, lost: 30 }))
+      const kept = overflow === 'drop-oldest' ? numbers(30, 40) : numbers(0, 10)
+      expect(received.map(({ n }) => n)).toEqual(kept)
+      expect(producer.stats().dropped).toBe(30)
+      for (let told = 0; told < 30;) {
+        const { value: event } = await within(5_000, events.next())
+        if (event.type === 'gap') told += event.count
+      }
+    },
+  )
+
+  test('under drop-oldest, given a consumer that acknowledges nothing, then what it has got does not count as dropped', async () => {
+    await using nodes = await startNodes({}, {})
+    const [n0, n1] = nodes
+    const producer = n0!.streams.produce(Numbered, { ack: true, overflow: 'drop-oldest', queue: 10 })
+    const consumer = n1!.streams.consume(Numbered, { ack: 'manual' })
+    await n1!.meet(n0!)
+    await within(5_000, producer.when().subscribed())
+    for (let n = 0; n < 100; n++) {
+      await producer.send({ n })
+      await within(5_000, take(consumer, 1))
+    }
+    expect(consumer.stats()).toMatchObject({ received: 100, lost: 0 })
+    expect(producer.stats()).toMatchObject({ sent: 100, dropped: 0 })
+  })
 })
 
 function valueOf(node: TestNode, metric: string, labels: Record<string, string> = {}): number | undefined {

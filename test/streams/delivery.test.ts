@@ -214,6 +214,30 @@ describe('the ways to receive', () => {
     await within(5_000, drained)
   })
 
+  test('given a consumer that comes back with datums that it has not taken, then drain waits until it has', async () => {
+    await using nodes = await startNodes({}, { tags: ['trusted'] })
+    const [n0, n1] = nodes
+    const producer = n0!.streams.produce(Blob, { require: ({ tags }) => tags.includes('trusted') })
+    const consumer = n1!.streams.consume(Blob, { backoff: { initialMs: 10, maxMs: 100 } })
+    await n1!.meet(n0!)
+    await within(5_000, producer.when().online())
+    for (let n = 0; n < 3; n++) await producer.send({ n, bytes: new Uint8Array() })
+    await eventually(() => consumer.stats().waiting === 3)
+    n1!.discovery.removeTags('trusted')
+    await within(5_000, producer.when().unsubscribed())
+    n1!.discovery.addTags('trusted')
+    await within(5_000, producer.when().subscribed())
+    let isDrained = false
+    const drained = producer.drain().then(() => (isDrained = true))
+    await expect(producer.drain({ signal: AbortSignal.timeout(100) })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    })
+    await take(consumer, 2)
+    expect(isDrained).toBe(false)
+    await take(consumer, 1)
+    await within(5_000, drained)
+  })
+
   test('drain does not wait for a consumer that goes', async () => {
     await using nodes = await startNodes({}, {})
     const producer = nodes[0]!.streams.produce(Blob)

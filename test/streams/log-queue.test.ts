@@ -135,11 +135,18 @@ class Model {
   kept: { readonly sequence: number; readonly length: number }[] = []
   written: number
   dropped = 0
+  acknowledged: number
+  /** Written since it began or came back. */
+  #sentUpTo: number
+  /** Written, and given up before they were acknowledged. */
+  #givenUp: number[] = []
   readonly #limits: SendQueueLimits
 
   constructor(limits: SendQueueLimits, first: number) {
     this.#limits = limits
     this.written = first
+    this.acknowledged = first
+    this.#sentUpTo = first
   }
 
   get bytes(): number {
@@ -157,14 +164,31 @@ class Model {
 
   append(sequence: number, length: number): void {
     while (this.#limits.overflow === 'drop-oldest' && !this.hasRoomFor(length)) {
-      this.kept.shift()
-      this.dropped++
+      const { sequence } = this.kept.shift()!
+      if (sequence < this.#sentUpTo) this.#givenUp.push(sequence)
+      else this.dropped++
     }
     this.kept.push({ sequence, length })
     this.written = Math.max(this.written, this.kept[0]!.sequence)
   }
 
+  write(upTo: number): void {
+    this.written = upTo
+    this.#sentUpTo = upTo
+  }
+
+  /** A consumer comes back that knows about everything below. */
+  rewind(sequence: number): void {
+    const target = Math.max(Math.min(sequence, this.written), this.acknowledged)
+    this.written = Math.max(target, this.kept[0]?.sequence ?? this.written)
+    this.#sentUpTo = this.written
+    this.dropped += this.#givenUp.filter((each) => each >= target).length
+    this.#givenUp = []
+  }
+
   acknowledge(sequence: number): void {
+    this.acknowledged = Math.max(this.acknowledged, Math.min(sequence, this.written))
+    this.#givenUp = this.#givenUp.filter((each) => each >= this.acknowledged)
     this.kept = this.kept.filter((datum) => datum.sequence >= Math.min(sequence, this.written))
   }
 }
@@ -235,7 +259,8 @@ describe.each(['block', 'drop-oldest'] as const)('under %s', (overflow) => {
                   if (next.credit > 0 && model.unwritten.length > 0) expect(sequences).not.toEqual([])
                   if (sequences.length === 0) continue
                   expect(sequences[0]).toBeGreaterThanOrEqual(told[next.queue]!)
-                  model.written = told[next.queue] = sequences.at(-1)! + 1
+                  told[next.queue] = sequences.at(-1)! + 1
+                  model.write(sequences.at(-1)! + 1)
                   if (!isAcknowledged) model.acknowledge(model.written)
                 } else if (isAcknowledged) {
                   const sequence = queue.writtenUpTo - next.back
@@ -244,7 +269,7 @@ describe.each(['block', 'drop-oldest'] as const)('under %s', (overflow) => {
                     model.acknowledge(sequence)
                   } else {
                     queue.rewind(sequence)
-                    model.written = Math.max(sequence, model.kept[0]?.sequence ?? model.written)
+                    model.rewind(sequence)
                     told[next.queue] = model.written
                   }
                 }

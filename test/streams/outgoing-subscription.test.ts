@@ -28,6 +28,7 @@ function subscriptionTo(
     queue: log.queue({}, { isAcknowledged: true }),
     form: 'all',
     egress: undefined,
+    takenUpTo: 0,
     liveFrom: 0,
     redeliveredBelow: 0,
     counters: new StreamMetrics(new MetricsRegistry()).forProducer(stream),

@@ -50,7 +50,7 @@ describe('a request', () => {
     await eventually(() => it.consumer.subscriptions.value[0]?.datums === 3)
     link.abort(lost)
     await linkOf(it, 1)
-    expect(it.producer.requests[1]?.resume).toEqual({ epoch: 'first', sequence: 3 })
+    expect(it.producer.requests[1]?.resume).toEqual({ epoch: 'first', sequence: 3, taken: 0 })
   })
 
   test('given a producer that was left and has come back, then it says where it was', async () => {
@@ -67,7 +67,7 @@ describe('a request', () => {
     it.producer.discovery.removeTags('avoid')
     it.node.discovery.feed(it.producer.discovery.signedEntry())
     await linkOf(it, 1)
-    expect(it.producer.requests[1]?.resume).toEqual({ epoch: 'first', sequence: 2 })
+    expect(it.producer.requests[1]?.resume).toEqual({ epoch: 'first', sequence: 2, taken: 0 })
     await eventually(() =>
       expect(events.filter(({ type }) => type === 'subscribed').at(-1)).toMatchObject({
         resumed: true,
@@ -120,7 +120,7 @@ describe('events', () => {
     const { peerId: producer } = it.producer
     link.abort(lost)
     await linkOf(it, 1)
-    expect(it.producer.requests[1]?.resume).toEqual({ epoch: 'first', sequence: 5 })
+    expect(it.producer.requests[1]?.resume).toEqual({ epoch: 'first', sequence: 5, taken: 5 })
     await eventually(() =>
       expect(events.slice(1)).toEqual([
         { type: 'epoch', producer, epoch: 'second', before: 'first' },

@@ -121,7 +121,7 @@ export class SubscriptionAttempt implements IntakeOwner {
     const { context, resumePoints, windowBytes } = this.#owner
     const { signal } = this.#opening!
     const last = resumePoints.get(this.#entry.peer)
-    const resume = last && { epoch: last.epoch, sequence: last.expected }
+    const resume = last && { epoch: last.epoch, sequence: last.expected, taken: last.taken }
     const initialBytes = initialCreditBytes(windowBytes, last?.heldBytes ?? 0)
     let link: Link
     try {

@@ -14,7 +14,7 @@ export interface ConsumerQueue {
   readonly unwrittenCount: number
   /** The same in bytes of the datums. */
   readonly unwrittenBytes: number
-  /** Datums that were given up. */
+  /** Datums that the consumer does not get: they were given up before they were written, or it has come back without them. */
   readonly droppedCount: number
   /** Datums that do not meet the consumer's criteria. */
   readonly unwantedCount: number
@@ -38,11 +38,14 @@ export interface ConsumerQueue {
    */
   takeGap(unwantedMin?: number): Gap | undefined
 
-  /** Everything below is acknowledged, or was given up. */
+  /** Everything below is acknowledged. What is not may have been given up. */
   readonly acknowledgedUpTo: number
   /** Everything below is acknowledged: it need not be kept, and does not count any more. */
   acknowledge(sequence: number): void
-  /** Begins anew for a consumer that has come back: with that datum, or with the oldest one that is kept for it. */
+  /**
+   * Begins anew for a consumer that has come back and knows about everything below that number, but for what it has not
+   * acknowledged: with that datum, or with the oldest one behind it that is kept; it is told of what is not.
+   */
   rewind(sequence: number): void
 
   /** Gives up what waits, and counts it. */

@@ -356,7 +356,9 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
   #subscribe(link: Link, request: SubscribeRequest, entry: PeerEntry, start: number): OutgoingSubscription {
     const place = this.#places?.take(consumerKey(entry.peer, request.subscriber), request.criteria)
     const redeliveredBelow = place?.writtenUpTo ?? start
-    place?.rewind(start)
+    if (place !== undefined) this.#rewind(place, start)
+    const { resume } = request
+    const isResumed = resume?.epoch === this.#epoch
     const subscription: OutgoingSubscription = new OutgoingSubscription({
       link,
       request,
@@ -367,6 +369,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
       form: request.criteria === undefined ? 'all' : 'selection',
       egress: this.#egress,
       liveFrom: this.#log.next,
+      takenUpTo: isResumed ? Math.min(resume.taken ?? start, start) : start,
       redeliveredBelow,
       counters: this.#counters,
       clock: this.#context.clock,
@@ -374,6 +377,12 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
       onBlocked: () => this.#dropSlow(subscription, 'blocked', 'the network took nothing for too long'),
     })
     return subscription
+  }
+
+  #rewind(place: ConsumerQueue, start: number): void {
+    const droppedBefore = place.droppedCount
+    place.rewind(start)
+    this.#onDropped('lagging', place.droppedCount - droppedBefore)
   }
 
   #dropLagging(queues: readonly ConsumerQueue[]): void {

@@ -3,6 +3,7 @@ import { datumFrameHeadBytes, type DatumFrameWriter } from '../codec/datum-frame
 import type { DatumLog, LogReader } from './datum-log.js'
 import type { LogCursor } from './log-segment.js'
 import type { FrameBudget, Gap, SendQueueLimits } from './send-queue.js'
+import { SequenceRanges } from './sequence-ranges.js'
 
 export interface LogQueueOptions {
   readonly log: DatumLog<unknown>
@@ -33,6 +34,12 @@ export class LogQueue implements ConsumerQueue, LogReader {
   #droppedCount = 0
   /** The consumer knows about everything below. */
   #told: number
+  /** The consumer says that it has acknowledged everything below. */
+  #acknowledged: number
+  /** Everything below was written since the consumer is subscribed, unless it was given up. */
+  #sentUpTo: number
+  /** Written and given up before it was acknowledged: dropped for a consumer that comes back without it. */
+  readonly #givenUp = new SequenceRanges()
 
   constructor({ log, limits, cursor, isAcknowledged }: LogQueueOptions) {
     this.#log = log
@@ -40,6 +47,8 @@ export class LogQueue implements ConsumerQueue, LogReader {
     this.#cursor = cursor
     this.#place = isAcknowledged ? cursor.clone() : cursor
     this.#told = cursor.sequence
+    this.#acknowledged = cursor.sequence
+    this.#sentUpTo = cursor.sequence
     this.#isCatchingUp = !this.#isWithinLimits
     log.attach(this)
   }
@@ -72,9 +81,8 @@ export class LogQueue implements ConsumerQueue, LogReader {
     return this.#cursor.sequence
   }
 
-  /** Everything below is acknowledged, or was given up. */
   get acknowledgedUpTo(): number {
-    return this.#place.sequence
+    return this.#acknowledged
   }
 
   /** There is room for more datums while the log's next sequence number is below; 0 when that cannot be foretold. */
@@ -99,7 +107,7 @@ export class LogQueue implements ConsumerQueue, LogReader {
     const place = this.#place
     const { sequence } = place
     while (!this.hasRoomFor(byteLength)) place.moveTo(place.sequence + 1)
-    this.#onGivenUp(place.sequence - sequence)
+    this.#onGivenUp(sequence)
   }
 
   fill(frame: DatumFrameWriter, budget: FrameBudget): number {
@@ -111,6 +119,7 @@ export class LogQueue implements ConsumerQueue, LogReader {
     }
     if (frame.count === 0) return 0
     this.#told = frame.next
+    this.#sentUpTo = cursor.sequence
     this.#maybeCatchUp()
     this.#log.trim()
     return cursor.payload - payloadBefore
@@ -125,18 +134,24 @@ export class LogQueue implements ConsumerQueue, LogReader {
 
   /** Everything below is acknowledged: it need not be kept, and does not count any more. */
   acknowledge(sequence: number): void {
-    if (this.#isOver || sequence <= this.#place.sequence) return
+    if (this.#isOver) return
+    this.#acknowledged = Math.max(this.#acknowledged, Math.min(sequence, this.#cursor.sequence))
+    this.#givenUp.removeBelow(this.#acknowledged)
+    if (sequence <= this.#place.sequence) return
     this.#place.moveTo(Math.min(sequence, this.#cursor.sequence))
     this.#maybeCatchUp()
     this.#log.trim()
   }
 
-  /** Begins anew for a consumer that has come back: with that datum, or with the oldest one that is kept for it. */
   rewind(sequence: number): void {
-    const target = Math.min(sequence, this.#cursor.sequence)
-    this.#cursor.moveToCursor(this.#place)
-    if (target > this.#cursor.sequence) this.#cursor.moveTo(target)
-    this.#told = this.#cursor.sequence
+    const cursor = this.#cursor
+    const target = Math.max(Math.min(sequence, cursor.sequence), this.#acknowledged)
+    cursor.moveToCursor(this.#place)
+    if (target > cursor.sequence) cursor.moveTo(target)
+    this.#givenUp.removeBelow(target)
+    this.#droppedCount += this.#givenUp.clear()
+    this.#sentUpTo = cursor.sequence
+    this.#told = target
   }
 
   settle(): void {
@@ -148,10 +163,10 @@ export class LogQueue implements ConsumerQueue, LogReader {
       return
     }
     const oldest = this.#log.cursorAtOldest()
-    const lost = oldest.sequence - this.#place.sequence
+    const { sequence } = this.#place
     this.#place.moveToCursor(oldest)
     oldest.release()
-    this.#onGivenUp(lost)
+    this.#onGivenUp(sequence)
   }
 
   clear(): void {
@@ -176,9 +191,12 @@ export class LogQueue implements ConsumerQueue, LogReader {
     return this.length <= this.#limits.datumsMax && this.byteLength <= this.#limits.bytesMax
   }
 
-  /** The place was moved on, so that datums in front of it are lost for this consumer. */
-  #onGivenUp(count: number): void {
-    this.#droppedCount += count
+  /** The place was moved on: what was not written of the datums in front of it is lost for this consumer, and it may have the rest. */
+  #onGivenUp(placeBefore: number): void {
+    const { sequence } = this.#place
+    const unsentFrom = Math.min(Math.max(this.#sentUpTo, placeBefore), sequence)
+    this.#givenUp.add(placeBefore, unsentFrom)
+    this.#droppedCount += sequence - unsentFrom
     if (this.#cursor.sequence < this.#place.sequence) this.#cursor.moveToCursor(this.#place)
     this.#maybeCatchUp()
     this.#log.trim()

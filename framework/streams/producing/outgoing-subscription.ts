@@ -52,6 +52,8 @@ export interface OutgoingSubscriptionOptions {
   readonly egress: EgressTurns | undefined
   /** Datums below are replayed: they were accepted before this consumer subscribed. */
   readonly liveFrom: number
+  /** The consumer's application has taken everything below, in earlier subscriptions. */
+  readonly takenUpTo: number
   /** Datums below were sent to this consumer before, in an earlier subscription. */
   readonly redeliveredBelow: number
   readonly counters: ProducerCounters
@@ -104,7 +106,7 @@ export class OutgoingSubscription implements EgressSender, FrameReceiver, Stalla
   #emptied: PromiseWithResolvers<void> | undefined
 
   constructor(options: OutgoingSubscriptionOptions) {
-    const { link, request, entry, queue, form, clock, onBlocked } = options
+    const { link, request, entry, queue, takenUpTo, form, clock, onBlocked } = options
     const firstSequence = queue.writtenUpTo
     this.#options = options
     this.#link = link
@@ -122,9 +124,9 @@ export class OutgoingSubscription implements EgressSender, FrameReceiver, Stalla
     this.#credit = new CreditBalance(request.windowBytes)
     this.#writeWatch = new WriteWatch({ clock, timeoutMs: writeTimeoutMs, onBlocked })
     this.#connectedAtMs = clock.now()
-    this.#taken = firstSequence
-    this.#drainTarget = firstSequence
-    this.#drainAsked = firstSequence
+    this.#taken = takenUpTo
+    this.#drainTarget = takenUpTo
+    this.#drainAsked = takenUpTo
   }
 
   /** What was written to the link, and what will never be. */

@@ -65,6 +65,12 @@ export class SendQueue implements ConsumerQueue {
   #lostAhead = 0
   /** Lost behind the newest datum that waits. */
   #lostBehind = 0
+  /** The consumer says that it has acknowledged everything below. */
+  #acknowledged: number
+  /** Written and given up before it was acknowledged: dropped for a consumer that comes back without it. */
+  #givenUpSentCount = 0
+  /** Lost before one of these, which the consumer was told of. */
+  #givenUpLostCount = 0
   /** Of those lost behind the newest datum that was written, how many the consumer was told of: it may come back without them. */
   #lostTold = 0
 
@@ -78,6 +84,7 @@ export class SendQueue implements ConsumerQueue {
     this.#datums = new DatumRing(limits.datumsMax, limits.bytesMax)
     this.#offered = firstSequence
     this.#told = firstSequence
+    this.#acknowledged = firstSequence
   }
 
   get length(): number {
@@ -96,7 +103,6 @@ export class SendQueue implements ConsumerQueue {
     return this.#datums.byteLength
   }
 
-  /** Datums that were given up. */
   get droppedCount(): number {
     return this.#droppedCount
   }
@@ -204,22 +210,26 @@ export class SendQueue implements ConsumerQueue {
     return { sequence: this.#offered, lost }
   }
 
-  /** Everything below is acknowledged, or was given up. */
   get acknowledgedUpTo(): number {
-    const ring = this.#unacknowledged
-    return ring !== undefined && ring.length > 0 ? ring.frontSequence : this.writtenUpTo
+    return this.#acknowledged
   }
 
   acknowledge(sequence: number): void {
     const ring = this.#unacknowledged
+    this.#acknowledged = Math.max(this.#acknowledged, Math.min(sequence, this.writtenUpTo))
+    if (sequence >= this.#keptFrom) this.#forgetGivenUp()
     while (ring !== undefined && ring.length > 0 && ring.frontSequence < sequence) ring.pop()
   }
 
-  /** Begins anew for a consumer that has come back: with that datum, or with the oldest one that is kept for it. */
   rewind(sequence: number): void {
     const ring = this.#unacknowledged
     if (ring === undefined) return
-    this.#told = Math.max(Math.min(sequence, this.writtenUpTo), this.acknowledgedUpTo)
+    this.#told = Math.max(Math.min(sequence, this.writtenUpTo), this.#acknowledged)
+    // Of those given up it may have some. Which, only their numbers would say: it is never told of fewer than are missing.
+    const missing = Math.max(0, this.#keptFrom - this.#told)
+    const givenUp = Math.min(this.#givenUpSentCount + this.#givenUpLostCount, missing)
+    this.#droppedCount += Math.min(this.#givenUpSentCount, missing)
+    this.#forgetGivenUp()
     const written = takeAll(ring)
     const waiting = takeAll(this.#datums)
     const again = written.filter((datum) => datum.sequence >= this.#told)
@@ -228,6 +238,9 @@ export class SendQueue implements ConsumerQueue {
     else waiting[0].lostBefore += lost
     this.#lostAhead = 0
     this.#lostTold = 0
+    const first = again[0] ?? waiting[0]
+    if (first === undefined) this.#lostBehind += givenUp
+    else first.lostBefore += givenUp
     for (const { sequence, bytes, lostBefore } of written) {
       if (sequence < this.#told) ring.push(sequence, bytes, lostBefore)
     }
@@ -259,8 +272,21 @@ export class SendQueue implements ConsumerQueue {
   #dropOldest(): void {
     const written = this.#unacknowledged
     if (written === undefined || written.length === 0) return this.#dropWaiting()
-    this.#droppedCount++
+    // The consumer may have it.
+    this.#givenUpSentCount++
+    this.#givenUpLostCount += written.frontLostBefore
     written.pop()
+  }
+
+  /** The number of the oldest datum that is kept, or of the next one. */
+  get #keptFrom(): number {
+    const ring = this.#unacknowledged
+    return ring !== undefined && ring.length > 0 ? ring.frontSequence : this.writtenUpTo
+  }
+
+  #forgetGivenUp(): void {
+    this.#givenUpSentCount = 0
+    this.#givenUpLostCount = 0
   }
 
   #dropWaiting(): void {
