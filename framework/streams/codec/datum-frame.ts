@@ -42,15 +42,26 @@ export class DatumFrameWriter {
   #lost = 0
   #next = 0
   #count = 0
+  readonly #marks: readonly number[]
+  /** Of the datums that the frame holds, how many are below each of the marks. */
+  readonly #belowMarks: number[]
 
-  constructor(builder: FrameBuilder, form: DatumFrameForm = 'all') {
+  /** @param marks Sequence numbers, for {@link belowMarks}. */
+  constructor(builder: FrameBuilder, form: DatumFrameForm = 'all', marks: readonly number[] = []) {
     this.#builder = builder
     this.#form = form
+    this.#marks = marks
+    this.#belowMarks = marks.map(() => 0)
   }
 
   /** How many datums the frame holds. */
   get count(): number {
     return this.#count
+  }
+
+  /** How many of the frame's datums are below each of the marks. */
+  get belowMarks(): readonly number[] {
+    return this.#belowMarks
   }
 
   /** The sequence number behind the last datum's; of no meaning while the frame is empty. */
@@ -103,6 +114,7 @@ export class DatumFrameWriter {
     if (this.#form === 'selection') offset = writeVarint(buffer, offset, sequence - this.#next)
     this.#next = sequence + 1
     this.#count++
+    this.#countBelowMarks(sequence, 1)
     return writeVarint(buffer, offset, byteLength)
   }
 
@@ -119,6 +131,7 @@ export class DatumFrameWriter {
     source.copy(this.#builder.buffer, offset, start, end)
     this.#next = sequence + count
     this.#count += count
+    this.#countBelowMarks(sequence, count)
   }
 
   /** The finished frame, ready for `link.sendFrame`. The writer begins an empty one. */
@@ -128,7 +141,15 @@ export class DatumFrameWriter {
     writeU32(buffer, this.#start + 8, this.#count)
     if (this.#form === 'selection') writeU64(buffer, this.#start + 12, this.#lost)
     this.#count = 0
+    this.#belowMarks.fill(0)
     return this.#builder.take()
+  }
+
+  #countBelowMarks(first: number, count: number): void {
+    for (let index = 0; index < this.#marks.length; index++) {
+      const below = Math.min(this.#marks[index]! - first, count)
+      if (below > 0) this.#belowMarks[index]! += below
+    }
   }
 }
 

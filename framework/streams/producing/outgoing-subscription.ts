@@ -119,7 +119,7 @@ export class OutgoingSubscription implements EgressSender, FrameReceiver, Stalla
     this.#droppedBefore = queue.droppedCount
     this.#droppedCounted = queue.droppedCount
     this.#unwantedCounted = queue.unwantedCount
-    this.#frame = new DatumFrameWriter(this.#builder, form)
+    this.#frame = new DatumFrameWriter(this.#builder, form, [options.redeliveredBelow, options.liveFrom])
     this.#told = firstSequence
     this.#credit = new CreditBalance(request.windowBytes)
     this.#writeWatch = new WriteWatch({ clock, timeoutMs: writeTimeoutMs, onBlocked })
@@ -413,15 +413,14 @@ export class OutgoingSubscription implements EgressSender, FrameReceiver, Stalla
   }
 
   #countSent(datums: number, bytes: number): void {
-    const { counters, liveFrom, redeliveredBelow } = this.#options
-    const first = this.#frame.next - datums
-    const below = (sequence: number): number => Math.min(Math.max(sequence - first, 0), datums)
+    const { counters } = this.#options
+    const [redelivered = 0, beforeLive = 0] = this.#frame.belowMarks
     this.#sentDatums += datums
     this.#sentBytes += bytes
     counters.sentItems.add(datums)
     counters.sentBytes.add(bytes)
-    if (first < redeliveredBelow) counters.redeliveredItems.add(below(redeliveredBelow))
-    else if (first < liveFrom) counters.replayedItems.add(below(liveFrom))
+    if (redelivered > 0) counters.redeliveredItems.add(redelivered)
+    if (beforeLive > redelivered) counters.replayedItems.add(beforeLive - redelivered)
   }
 
   #countDrops(cause: DropCause): void {
