@@ -12,6 +12,11 @@ import type { TicketProblem } from './eligibility/eligibility.js'
 
 /** Every metric of streams. Streams are labelled with their short id. */
 export const streamMetrics = {
+  info: {
+    name: 'mosaik_stream_info',
+    help: 'A stream that this node produces or consumes: always 1, to be joined for the name.',
+    labels: ['stream', 'name'],
+  },
   producers: { name: 'mosaik_stream_producers', help: 'Streams that this node produces.' },
   consumers: {
     name: 'mosaik_stream_consumers',
@@ -55,7 +60,7 @@ export const streamMetrics = {
   },
   droppedItems: {
     name: 'mosaik_stream_dropped_items_total',
-    help: 'Datums that one consumer will not get: it was lagging or disconnected; or that nobody gets: there was no consumer (undelivered), or none that wants them (unmatched).',
+    help: 'Datums that one consumer will not get: it was lagging or disconnected; or that nobody gets: there was no consumer (undelivered), or none that wants them (unmatched), or they were refused when they were sent (encode).',
     labels: ['stream', 'cause'],
   },
   filteredItems: {
@@ -107,7 +112,7 @@ const disconnectCauses: Readonly<Record<TicketProblem, string>> = {
 }
 
 /** Why datums did not reach one consumer. */
-export type DropCause = 'lagging' | 'disconnected' | 'undelivered' | 'unmatched'
+export type DropCause = 'lagging' | 'disconnected' | 'undelivered' | 'unmatched' | 'encode'
 
 /** Why a consumer was closed with TooSlow. */
 export type SlowCause = 'lagging' | 'stalled' | 'blocked'
@@ -189,6 +194,7 @@ export class StreamMetrics {
       disconnected: drops.with({ ...labels, cause: 'disconnected' }),
       undelivered: drops.with({ ...labels, cause: 'undelivered' }),
       unmatched: drops.with({ ...labels, cause: 'unmatched' }),
+      encode: drops.with({ ...labels, cause: 'encode' }),
     }
     const slow = this.#registry.counter(streamMetrics.slowDisconnects)
     const disconnects: Record<SlowCause, CounterHandle> = {
@@ -226,6 +232,8 @@ export class StreamMetrics {
 
   /** Has the gauges ask for their values whenever they are read, until the returned function is called. */
   mirror(values: {
+    /** The streams that have an end here, with their names. */
+    readonly names: () => Iterable<readonly [stream: StreamId, name: string]>
     readonly producers: () => number
     readonly consumers: StreamValues
     readonly queueItems: StreamValues
@@ -233,7 +241,10 @@ export class StreamMetrics {
   }): () => void {
     const labelled = (read: StreamValues) => (): Iterable<readonly [Labels, number]> =>
       [...read()].map(([stream, value]) => [{ stream: shortId(stream) }, value] as const)
+    const infos = (): Iterable<readonly [Labels, number]> =>
+      [...values.names()].map(([stream, name]) => [{ stream: shortId(stream), name }, 1] as const)
     const stops = [
+      this.#registry.gauge(streamMetrics.info).collect(infos),
       this.#registry.gauge(streamMetrics.producers).collect(values.producers),
       this.#registry.gauge(streamMetrics.consumers).collect(labelled(values.consumers)),
       this.#registry.gauge(streamMetrics.queueItems).collect(labelled(values.queueItems)),

@@ -437,6 +437,7 @@ export class Streams implements AsyncDisposable {
 
   #mirrorMetrics(): () => void {
     return this.#context.metrics.mirror({
+      names: () => new Map(this.#users().map(({ stream }) => [stream.id, stream.name])),
       producers: () => this.#producers.size,
       consumers: () =>
         [...this.#producers].map(([id, { fanOut }]) => [id, fanOut.subscriptions.value.length]),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { equalBytes } from '#framework/primitives'
+import { equalBytes, shortId } from '#framework/primitives'
 import { stream, type ProducerError } from '#framework/streams'
 import { eventually, within } from '../support/eventually.js'
 import { startNodes, take } from './support.js'
@@ -81,6 +81,8 @@ describe('datums that are not what the stream says', () => {
       )
     }
     expect(producer.stats()).toMatchObject({ invalid: 8, accepted: 0 })
+    const dropped = { stream: shortId(producer.stream.id), cause: 'encode' }
+    expect(nodes[0]!.host.metrics.value('mosaik_stream_dropped_items_total', dropped)).toBe(8)
   })
 
   test('a refinement that throws, or wants to be awaited, makes a datum invalid and nothing worse', async () => {

@@ -178,6 +178,8 @@ describe('stats', () => {
     const [m0, m1] = [n0!.host.metrics, n1!.host.metrics]
     expect(m0.value('mosaik_stream_producers')).toBe(1)
     expect(m0.value('mosaik_stream_consumers', labels)).toBe(2)
+    for (const metrics of [m0, m1])
+      expect(metrics.value('mosaik_stream_info', { ...labels, name: Data1.name })).toBe(1)
     expect(m0.value('mosaik_stream_sent_items_total', labels)).toBe(20)
     expect(m0.value('mosaik_stream_subscriptions_total', { ...labels, result: 'accepted' })).toBe(2)
     expect(m1.value('mosaik_stream_received_items_total', labels)).toBe(10)

@@ -27,6 +27,8 @@ export interface DatumSenderOptions<T> {
   readonly onFlush: () => void
   /** Consumers have no room for a datum that was accepted, and their policy is to be closed. */
   readonly onLagging: (queues: readonly ConsumerQueue[]) => void
+  /** A datum was refused because it does not satisfy the schema, or cannot be encoded. */
+  readonly onInvalid: () => void
   /** A datum was accepted that is for nobody. */
   readonly onUndelivered: (datum: T) => void
   /** A send has begun to wait, or some of those that waited have gone through. */
@@ -161,7 +163,7 @@ export class DatumSender<T> {
     try {
       validateDatum(this.#options.stream, datum)
     } catch (error) {
-      this.#invalidCount++
+      this.#countInvalid()
       throw error
     }
     this.#queues.skip()
@@ -194,9 +196,14 @@ export class DatumSender<T> {
     try {
       return draftDatum(this.#options.stream, this.#log, datum)
     } catch (error) {
-      this.#invalidCount++
+      this.#countInvalid()
       throw error
     }
+  }
+
+  #countInvalid(): void {
+    this.#invalidCount++
+    this.#options.onInvalid()
   }
 
   #flush(): void {

@@ -166,6 +166,7 @@ export class FanOut<T> implements Omit<Producer<T>, 'sendMany' | 'when' | typeof
         for (const subscription of this.#served) subscription.flush()
       },
       onLagging: (queues) => this.#dropLagging(queues),
+      onInvalid: () => this.#counters.dropped('encode', 1),
       onUndelivered: (datum) => this.#onUndelivered(datum),
       onWaiting: () => this.#stalls.check(),
     })
