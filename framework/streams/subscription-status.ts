@@ -31,9 +31,15 @@ export interface SubscriptionStatus {
   readonly lastClose?: CloseReason | undefined
   /** When the next attempt is due, in Unix milliseconds. Only when `closed`. */
   readonly retryAtMs?: number | undefined
-  /** Which attempt this is, counted from 1: a later one has nothing to do with what is left of an earlier one. */
+  /**
+   * Which attempt this is: a later one has nothing to do with what is left of an earlier one. At the consumer counted from 1 for
+   * this producer; at the producer what the consumer's node counts, over all that it subscribes to.
+   */
   readonly attempt: number
-  /** Datums written to the link, or received from it, since the subscription exists. */
+  /**
+   * At the producer, datums written to this link. At the consumer, datums received from this producer, over all links since it
+   * qualifies: after a reconnection this is more.
+   */
   readonly datums: number
   /** The same in encoded bytes, without framing. */
   readonly bytes: number
