@@ -41,7 +41,8 @@ const nameCharsMax = 128
  * @param name 1 to 128 printing characters. 64 hexadecimal digits are the stream's id itself.
  * @param schema Anything that MessagePack can carry: objects, arrays, tuples, records, unions, text, numbers, booleans,
  *   null, and also dates, big integers and `z.instanceof(Uint8Array)`. Refinements are checked at both ends but are not
- *   part of the fingerprint. A datum travels as the schema's output: defaults are filled in, unknown keys are left out.
+ *   part of the fingerprint. A datum travels as the schema's output: defaults are filled in, unknown keys are left out. It is refused when
+ *   a consumer would not accept that, or make something else of it, as of an `overwrite()` that does not come to rest.
  * @param defaults How the stream is produced and consumed unless whoever does it says otherwise, and who may.
  * @throws MosaikError `STREAM_NAME_INVALID`; `STREAM_OPTION_INVALID` for defaults that make no sense;
  *   `STREAM_SCHEMA_UNSUPPORTED` for a schema with parts that cannot travel (Map, Set, functions, transforms, other

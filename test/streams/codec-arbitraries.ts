@@ -61,6 +61,38 @@ const leaves = fc.constantFrom<SchemaCase>(
   one(z.date().min(new Date(0)), fc.date({ noInvalidDate: true })),
 )
 
+const anything = fc.oneof(
+  fc.anything({ withBigInt: true, withDate: true }),
+  fc.constantFrom<unknown>(undefined, -0, Number.NaN, { a: undefined }, Buffer.from('bytes')),
+)
+
+/** Schemas that may accept a datum and not what arrives of it, or make something else of their own output. */
+const unruly = fc.constantFrom<SchemaCase>(
+  one(z.any(), anything),
+  one(z.unknown(), anything),
+  one(
+    z.object({ a: z.int().optional() }).refine((value) => 'a' in value),
+    fc.constantFrom({}, { a: 1 }, { a: undefined }),
+  ),
+  one(z.looseObject({ a: z.any() }), fc.record({ a: anything, b: anything }, { requiredKeys: [] })),
+  one(
+    z.string().overwrite((text) => `${text}!`),
+    texts,
+  ),
+  one(
+    z.string().overwrite((text) => text.slice(1) + text.slice(0, 1)),
+    fc.string(),
+  ),
+  one(
+    z
+      .number()
+      .overwrite((value) => value + 1)
+      .max(3),
+    fc.integer({ min: 0, max: 3 }),
+  ),
+  one(z.string().trim().toLowerCase().normalize(), texts),
+)
+
 function manyNames(count: number): [string, ...string[]] {
   return Array.from({ length: count }, (_, index) => `name${index}`) as [string, ...string[]]
 }
@@ -102,12 +134,17 @@ const fieldNames = fc.constantFrom(
   'undefined',
 )
 
+/** As {@link schemaCases}, with parts that may not have a layout, and of which not all that is accepted can travel. */
+export function unrulyCases(depth: number): fc.Arbitrary<SchemaCase> {
+  return schemaCases(depth, fc.oneof(leaves, unruly))
+}
+
 /** Up to `depth` levels of schemas in each other. */
-export function schemaCases(depth: number): fc.Arbitrary<SchemaCase> {
-  if (depth === 0) return leaves
-  const inner = schemaCases(depth - 1)
+export function schemaCases(depth: number, innermost = leaves): fc.Arbitrary<SchemaCase> {
+  if (depth === 0) return innermost
+  const inner = schemaCases(depth - 1, innermost)
   return fc.oneof(
-    { weight: 2, arbitrary: leaves },
+    { weight: 2, arbitrary: innermost },
     { weight: 4, arbitrary: objectCases(inner) },
     { weight: 1, arbitrary: recursive },
     {

@@ -7,11 +7,12 @@ import {
   MessagePackCodec,
   type DatumCodec,
 } from '../../framework/streams/codec/datum-codec.js'
+import { codecOf } from '../../framework/streams/codec/codec-of.js'
 import { generate } from '../../framework/streams/codec/generate.js'
 import { interpret } from '../../framework/streams/codec/interpret.js'
 import { layoutOf } from '../../framework/streams/codec/layout.js'
 import { PackedCodec } from '../../framework/streams/codec/packed-codec.js'
-import { schemaCases, spoilt, type SchemaCase } from './codec-arbitraries.js'
+import { schemaCases, spoilt, unrulyCases, type SchemaCase } from './codec-arbitraries.js'
 
 const numRuns = Number(process.env.CODEC_FUZZ_RUNS ?? 150)
 
@@ -159,5 +160,40 @@ describe('given any schema that has a layout', () => {
       ),
       { numRuns },
     )
+  })
+})
+
+/** What is left of a value in MessagePack: no signs of zeros, no members that are undefined, no classes of bytes. */
+function travelled(value: unknown): unknown {
+  if (value === 0) return 0
+  if (value instanceof Uint8Array) return new Uint8Array(value)
+  if (Array.isArray(value)) return value.map(travelled)
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  const members = Object.entries(value).filter(([, member]) => member !== undefined)
+  return Object.fromEntries(members.map(([key, member]) => [key, travelled(member)]))
+}
+
+describe('given any schema of a stream, with a layout or without one', () => {
+  test('when a value is accepted, then it arrives, and is what was judged', () => {
+    const cases = unrulyCases(2).chain((schemaCase) =>
+      fc.tuple(fc.constant(schemaCase), fc.oneof(schemaCase.value, spoilt(schemaCase.value))),
+    )
+    const accepted = { 'packed/2': 0, 'msgpack/1': 0 }
+    fc.assert(
+      fc.property(cases, ([{ schema }, value]) => {
+        const canonical = canonicalSchema(schema)
+        if (!('shape' in canonical)) return
+        const codec = codecOf<unknown>(schema, canonical.shape)
+        const bytes = bytesOf(codec, value)
+        if (bytes === undefined) return
+        accepted[codec.id as keyof typeof accepted]++
+        const expected = { value: travelled(codec.judge(value)) }
+        const received = valueOf(codec, bytes)
+        expect('value' in received ? { value: travelled(received.value) } : received).toStrictEqual(expected)
+      }),
+      { numRuns: numRuns * 4 },
+    )
+    expect(accepted['packed/2']).toBeGreaterThan(numRuns / 4)
+    expect(accepted['msgpack/1']).toBeGreaterThan(numRuns / 4)
   })
 })

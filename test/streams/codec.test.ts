@@ -413,6 +413,8 @@ function manyNames(count: number): [string, ...string[]] {
 
 describe('what a consumer would not get as it was judged', () => {
   const shout = z.string().overwrite((text) => `${text}!`)
+  const turn = z.string().overwrite((text) => text.slice(1) + text.slice(0, 1))
+  const next = z.number().overwrite((value) => value + 1)
   const present = z.object({ a: z.string().optional() }).refine((value) => 'a' in value)
 
   test.each<[what: string, schema: z.ZodType, datum: unknown]>([
@@ -422,6 +424,13 @@ describe('what a consumer would not get as it was judged', () => {
     ['text that becomes longer each time', shout, 'a'],
     ['such text in a value without a layout', z.object({ text: shout, any: z.any() }), { text: 'a', any: 1 }],
     ['text that becomes too long', shout.max(2), 'a'],
+    ['text that is another one of the same length', turn, 'abc'],
+    [
+      'such text in a value without a layout',
+      z.object({ text: turn, any: z.any() }),
+      { text: 'abc', any: 1 },
+    ],
+    ['a number that becomes too large later', z.object({ n: next.max(3), any: z.any() }), { n: 1, any: 1 }],
   ])('%s is refused', (_what, schema, datum) => {
     const { codec } = stream('any', schema)
     const target = Buffer.alloc(1_000)

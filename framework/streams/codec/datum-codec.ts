@@ -29,7 +29,8 @@ export interface DatumCodec<T> {
    * Judges a datum and writes it.
    *
    * @returns Where it ends in the target; -1 when there is not enough room, and what was written is of no meaning.
-   * @throws What is wrong with it, as the schema says it. Nothing it throws depends on the room.
+   * @throws What is wrong with it, as the schema says it; and, when there is room to look at what was written, `DATUM_ALTERED`.
+   *   Nothing else depends on the room.
    */
   encode(datum: T, target: Buffer, offset: number): number
 
@@ -57,14 +58,13 @@ export class MessagePackCodec<T> implements DatumCodec<T> {
 
   encode(datum: T, target: Buffer, offset: number): number {
     const bytes = encodeShared(this.judge(datum))
-    if (bytes.byteLength > target.byteLength - offset) return -1
-    assertArrives(
-      bytes,
-      () => this.decode(bytes, 0, bytes.byteLength),
-      (again) => encodeShared(again),
-    )
+    const end = offset + bytes.byteLength
+    if (end > target.byteLength) return -1
     target.set(bytes, offset)
-    return offset + bytes.byteLength
+    // Compared with what was written: the next that is encoded overwrites the encoder's own bytes.
+    const written = target.subarray(offset, end)
+    assertArrives(written, () => this.decode(written, 0, written.byteLength), encodeShared)
+    return end
   }
 
   decode(bytes: Uint8Array, start: number, end: number): T {
